@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# cache-tools: one multi-call binary over one library.
+#
+#   make deps		install the missing Debian packages (deps-kernel: for check-kernel)
+#   make		build build/bin/cache-tools, every applet beside it
+#   make demo		format an image and tour one that a kernel wrote
+#   make check		all tests and lints		(needs nothing but make deps)
+#   make check-asan	the same, under address and undefined-behaviour sanitizers
+#   make check-kernel	boot real kernels on what we read and write
+#   make bench		speeds as ratios, side by side
+#   make check-long	ten million steps of the allocator, thousands of damaged sets
+#   make check-tsan	the allocator's threads, under the thread sanitizer
+#   make fuzz		every fuzz target for T=60 seconds, with clang
+#   make analyze	-fanalyzer, cppcheck and clang-tidy over the source
+#   make check-valgrind	the unit tests under valgrind
+#   make coverage	which lines and branches the tests reach
+#   make install	DESTDIR= PREFIX=/usr/local
+#   make uninstall	takes away what install placed
+#   make help		this text
+#
+# Switches: V=1 shows the commands, WERROR=1 stops at warnings, BUILD=dir builds
+# elsewhere, SAN=address,undefined builds with sanitizers, CC= CFLAGS= LDFLAGS=.
+
+BUILD	?= build
+PREFIX	?= /usr/local
+DESTDIR	?=
+SBINDIR	?= $(PREFIX)/sbin
+LIBDIR	?= $(PREFIX)/lib
+INCDIR	?= $(PREFIX)/include
+MANDIR	?= $(PREFIX)/share/man
+BASHDIR	?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR	?= $(PREFIX)/share/zsh/site-functions
+FISHDIR	?= $(PREFIX)/share/fish/vendor_completions.d
+VERSION	:= 0.1.0
+
+ifneq ($(V),1)
+Q := @
+endif
+
+CFLAGS	?= -O2 -g
+WARN	:= -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wvla \
+	   -Wpointer-arith -Wimplicit-fallthrough -Wno-unused-parameter \
+	   -Wno-missing-field-initializers
+ifeq ($(WERROR),1)
+WARN	+= -Werror
+endif
+ifneq ($(SAN),)
+SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+
+LIB_PKGS := blkid uuid libisal liburing json-c smartcols
+# Asked on first use, not here: "make deps demo" installs pkg-config before that.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(LIB_PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $(shell pkg-config --libs $(LIB_PKGS)))$(PKG_LIBS)
+
+ALL_CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+		-DCACHE_TOOLS_VERSION='"$(VERSION)"' -Iinclude $(CPPFLAGS)
+ALL_CFLAGS = $(ALL_CPPFLAGS) $(WARN) $(SANFLAGS) $(CFLAGS) $(PKG_CFLAGS) -pthread
+ALL_LDFLAGS := $(SANFLAGS) $(LDFLAGS) -pthread
+LIBS = $(PKG_LIBS)
+
+LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard libcache/*.c))
+CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
+UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+TOOL_BIN := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(wildcard tests/lib/*.c))
+IMAGES := $(patsubst tests/images/%.xz,$(BUILD)/images/%,$(wildcard tests/images/*.xz))
+CRASH_BIN := $(patsubst tests/crash/%.c,$(BUILD)/crash/%,$(wildcard tests/crash/crash_*.c))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+
+# The one list of applets and compat names; everything else asks it.
+APPLET_NAMES := $(shell awk -F'"' '/^(APPLET|ALIAS)/ { print $$2 }' cmd/applets.def)
+ALIAS_NAMES := $(shell awk -F'"' '/^ALIAS/ { print $$2 }' cmd/applets.def)
+LINKS := $(addprefix $(BUILD)/bin/,$(APPLET_NAMES))
+
+all: $(BUILD)/bin/cache-tools $(LINKS)
+
+help:
+	@sed -n '/^# cache-tools/,/^$$/s/^# \{0,1\}//p' Makefile
+
+# A changed flag rebuilds everything: this file changes only when they do.
+FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIBS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || \
+		echo '$(subst ','\'',$(FLAGS_NOW))' > $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(if $(Q),echo "  CC      $<")
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libcache.a: $(LIB_OBJ)
+	@$(if $(Q),echo "  AR      $@")
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/bin/cache-tools: $(CMD_OBJ) $(BUILD)/libcache.a
+	@mkdir -p $(@D)
+	@$(if $(Q),echo "  LD      $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(CMD_OBJ) $(BUILD)/libcache.a $(LIBS)
+
+$(LINKS): $(BUILD)/bin/cache-tools
+	@ln -sf cache-tools $@
+
+# Test programs: one .c each, linked with the library that ships.
+define test_program
+$(BUILD)/$(1)/%: tests/$(2)/%.c $(BUILD)/libcache.a $(BUILD)/flags
+	@mkdir -p $$(@D)
+	@$$(if $$(Q),echo "  LD      $$@")
+	$$(Q)$$(CC) $$(ALL_CFLAGS) -Ilibcache -Itests/lib -MMD -MP -MF $$@.d $$(ALL_LDFLAGS) \
+		-o $$@ $$(filter %.c %.o,$$^) $(BUILD)/libcache.a $$(LIBS)
+endef
+$(eval $(call test_program,unit,unit))
+$(eval $(call test_program,tests,lib))
+$(eval $(call test_program,bench,bench))
+$(eval $(call test_program,crash,crash))
+$(eval $(call test_program,fuzz,fuzz))
+
+# A fuzz target plays back its corpus, or, built for make fuzz, looks for more.
+ifeq ($(FUZZER),1)
+$(FUZZ_BIN): ALL_LDFLAGS += -fsanitize=fuzzer
+else
+$(FUZZ_BIN): tests/fuzz/replay.c
+endif
+
+# The one test program in several files.
+POKE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/poke/*.c))
+$(POKE_OBJ): ALL_CFLAGS += -Ilibcache
+$(BUILD)/tests/poke: $(POKE_OBJ)
+
+# Crash tests let the n-th allocation fail.
+comma := ,
+$(CRASH_BIN): private ALL_LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc \
+	realloc reallocarray aligned_alloc strdup)
+
+# What tests put in front of the C library.
+PRELOAD := $(patsubst tests/lib/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/lib/preload/*.c))
+$(BUILD)/tests/%.so: tests/lib/preload/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $< -ldl
+
+# Images that a kernel wrote, unpacked once; tests copy before they change one.
+$(BUILD)/images/%: tests/images/%.xz
+	@mkdir -p $(@D)
+	$(Q)xz -dc $< | dd of=$@ conv=sparse bs=64k status=none
+
+tests: all $(UNIT_BIN) $(CRASH_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(PRELOAD) $(IMAGES)
+benches: all $(BENCH_BIN)
+
+check: tests
+	$(Q)BUILD=$(BUILD) tests/run
+
+# One kind of test alone: make check-unit, check-cli, check-fsck, check-lint ...
+CHECK_KINDS := unit cli fsck images crash fuzz counts lint
+$(CHECK_KINDS:%=check-%): check-%: tests
+	$(Q)BUILD=$(BUILD) tests/run $*
+
+check-asan:
+	$(Q)$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined \
+		CFLAGS='-O1 -g' check
+
+# Random histories from CHECK_SEED on; a failure prints the seed that repeats it.
+CHECK_STEPS ?= 10000000
+CHECK_SEED  ?= 1
+MAUL_RUNS   ?= 1000
+check-long: tests
+	$(Q)CHECK_STEPS=$(CHECK_STEPS) CHECK_SEED=$(CHECK_SEED) $(BUILD)/unit/test_alloc_diff
+	$(Q)BUILD=$(BUILD) MAUL_RUNS=$(MAUL_RUNS) MAUL_SEED=$(CHECK_SEED) $(BUILD)/unit/test_maul
+
+check-tsan:
+	$(Q)$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread CFLAGS='-O1 -g' \
+		build/tsan/unit/test_alloc_thread
+	$(Q)build/tsan/unit/test_alloc_thread
+
+# Each target for T seconds, with clang, sanitizers, bounds on time and memory.
+T	?= 60
+fuzz:
+	$(Q)$(MAKE) --no-print-directory BUILD=build/fuzzing CC=clang FUZZER=1 \
+		SAN=address,undefined,fuzzer-no-link \
+		CFLAGS='-O1 -g -fno-sanitize-coverage=trace-cmp' fuzzers
+	$(Q)BUILD=build/fuzzing tests/fuzz/run $(T)
+fuzzers: $(FUZZ_BIN) $(IMAGES)
+
+# gcc -fanalyzer, cppcheck, clang-tidy: what is off and why stands in tests/analyze/known.
+analyze:
+	$(Q)tests/analyze/run
+
+# The unit tests, each access watched; the three that run for long are left to make check-asan.
+check-valgrind: $(UNIT_BIN) $(IMAGES)
+	$(Q)for t in $(filter-out %/test_alloc_diff %/test_alloc_thread %/test_maul,$(UNIT_BIN)); do \
+		BUILD=$(BUILD) valgrind -q --leak-check=full --error-exitcode=9 $$t || exit 1; done
+
+# Lines and branches of libcache that the tests reach; untouched ones are listed.
+coverage:
+	$(Q)$(MAKE) --no-print-directory BUILD=build/coverage CFLAGS='-O0 -g --coverage' \
+		LDFLAGS=--coverage tests
+	$(Q)find build/coverage -name '*.gcda' -delete
+	-$(Q)BUILD=build/coverage tests/run unit cli fsck images crash fuzz | tail -n 1
+	$(Q)tests/lib/coverage build/coverage
+
+# One core, ours and the reference in turn, medians of RUNS.
+RUNS	?= 5
+bench: benches
+	$(Q)for b in $(BENCH_BIN); do $$b $(RUNS) || exit 1; done
+
+demo: all $(IMAGES)
+	$(Q)BUILD=$(BUILD) tests/demo
+
+# A real kernel, twice: KERNEL= names other Debian kernel packages, LONG=1 cuts the
+# power fifty times, NAME= picks scenarios.
+KERNEL	?= linux-image-cloud-amd64 linux-image-6.12-cloud-amd64
+
+$(BUILD)/kernel/guest: tests/kernel/guest/guest.c
+	@mkdir -p $(@D)
+	@$(if $(Q),echo "  CC      $<")
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -static -o $@ $<
+
+check-kernel: tests $(BUILD)/kernel/guest
+	$(Q)BUILD=$(BUILD) KERNEL='$(KERNEL)' LONG=$(LONG) tests/kernel/run $(NAME)
+
+images: all $(BUILD)/kernel/guest
+	$(Q)BUILD=$(BUILD) KERNEL='$(KERNEL)' tests/kernel/run -i
+
+clean:
+	rm -rf $(BUILD)
+
+# What a bare Debian 12 lacks: to build, to run the tests, to boot kernels.
+DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev uuid-dev libisal-dev \
+	liburing-dev libjson-c-dev libsmartcols-dev \
+	bats bcache-tools jq man-db python3 shellcheck valgrind xxd xz-utils
+DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod
+
+deps:
+	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS)
+deps-kernel:
+	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_KERNEL)
+ifneq ($(filter deps%,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+INSTALL ?= install
+# Every installed path, one per line: install makes them, uninstall takes them away.
+MANPAGES := $(wildcard man/*.[358])
+HEADERS := $(wildcard include/libcache/*.h include/libcache/*.def)
+D_SBIN := $(DESTDIR)$(SBINDIR)
+INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
+	$(foreach m,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
+	$(ALIAS_NAMES:%=$(DESTDIR)$(MANDIR)/man8/%.8) \
+	$(HEADERS:include/%=$(DESTDIR)$(INCDIR)/%) \
+	$(DESTDIR)$(LIBDIR)/libcache.a $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc \
+	$(DESTDIR)$(ZSHDIR)/_cache-tools \
+	$(foreach n,cache-tools $(APPLET_NAMES),$(DESTDIR)$(BASHDIR)/$n $(DESTDIR)$(FISHDIR)/$n.fish)
+
+install: all
+	$(INSTALL) -d $(sort $(dir $(INSTALLED)))
+	$(INSTALL) -m 755 $(BUILD)/bin/cache-tools $(D_SBIN)
+	$(Q)for n in $(APPLET_NAMES); do ln -sf cache-tools $(D_SBIN)/$$n; done
+	$(Q)for m in $(MANPAGES); do \
+		$(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
+	$(Q)sed -n 's/^ALIAS(\([a-z_]*\),[^"]*"\([^"]*\)".*/\1 \2/p' cmd/applets.def | \
+	while read -r stem alias; do \
+		echo ".so man8/$$(echo $$stem | tr _ -).8" > $(DESTDIR)$(MANDIR)/man8/$$alias.8; done
+	$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCDIR)/libcache
+	$(INSTALL) -m 644 $(BUILD)/libcache.a $(DESTDIR)$(LIBDIR)
+	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'Name: libcache' 'Version: $(VERSION)' \
+		"Description: read, check, repair and allocate on bcache devices" \
+		'Requires.private: $(LIB_PKGS)' 'Cflags: -I$(INCDIR)' \
+		'Libs: -L$(LIBDIR) -lcache -pthread' > $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc
+	$(INSTALL) -m 644 completions/cache-tools.bash $(DESTDIR)$(BASHDIR)/cache-tools
+	$(INSTALL) -m 644 completions/cache-tools.fish $(DESTDIR)$(FISHDIR)/cache-tools.fish
+	$(INSTALL) -m 644 completions/_cache-tools $(DESTDIR)$(ZSHDIR)
+	$(Q)for n in $(APPLET_NAMES); do ln -sf cache-tools $(DESTDIR)$(BASHDIR)/$$n; \
+		ln -sf cache-tools.fish $(DESTDIR)$(FISHDIR)/$$n.fish; done
+
+uninstall:
+	rm -f $(INSTALLED)
+	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/lib/poke/*.d)
+
+.PHONY: bench check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
+	clean FORCE $(CHECK_KINDS:%=check-%)
+.PHONY: check-kernel images fuzz fuzzers analyze check-valgrind coverage
+.DELETE_ON_ERROR:
+FORCE:

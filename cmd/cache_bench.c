@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* cache-bench: how fast buckets are allocated, and beside what. */
+#include "applet.h"
+#include "cache_bench.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *const bench_workloads[] = { "clean", "aged", "writeback", NULL };
+static const char *const policies[] = { "lru", "fifo", "random", NULL };
+static const char *const allocators[] = { "inline", "thread", NULL };
+
+struct opts {
+	struct show show;
+	struct cache_bench_opts bench;
+	const char *compare[2];
+	const char *commit_path;
+	bool policy_given;
+	bool with_reference;
+	int  ncompare;		/* files named so far; -1: not comparing */
+	int  cpu;
+};
+
+enum { OPT_NBUCKETS = 256, OPT_BUCKET, OPT_POLICY, OPT_WORKLOAD, OPT_THREADS, OPT_ALLOCATOR,
+       OPT_SECTORS, OPT_WRITE_POINTS, OPT_SEQUENTIAL, OPT_COMMIT, OPT_REFERENCE, OPT_SEED,
+       OPT_CPU };
+
+static const struct argp_option options[] = {
+	{ "nbuckets", OPT_NBUCKETS, "N", 0, "buckets of the cache in memory (1m; k, m and g are 1024 times more each)" },
+	{ "bucket", OPT_BUCKET, "SIZE", 0, "size of one (512k)" },
+	{ "policy", OPT_POLICY, "NAME", 0, "lru, fifo or random (lru, or what DEV says)" },
+	{ "count", 'c', "N", 0, "allocations to make, k, m and g allowed too (4000000)" },
+	{ "workload", OPT_WORKLOAD, "NAME", 0, "clean, aged or writeback (clean)" },
+	{ "threads", OPT_THREADS, "N", 0, "that allocate at the same time (1)" },
+	{ "allocator", OPT_ALLOCATOR, "NAME", 0,
+	  "inline: who finds no bucket refills; thread: in the background (inline)" },
+	{ "sectors", OPT_SECTORS, NULL, 0, "ask the sector allocator for 4 KiB at a time" },
+	{ "write-points", OPT_WRITE_POINTS, "N", 0, "streams that do (32)" },
+	{ "sequential", OPT_SEQUENTIAL, NULL, 0, "each stream on from where it was" },
+	{ "commit", OPT_COMMIT, "WHERE", 0,
+	  "at each refill write prios and gens: none, memory, or to a new FILE (none)" },
+	{ "reference", OPT_REFERENCE, NULL, 0,
+	  "run the plain allocator too: heap, thread and lock as in the kernel" },
+	{ "seed", OPT_SEED, "N", 0, "of all chance (1)" },
+	{ "cpu", OPT_CPU, "N", 0, "stay on this processor, for figures that repeat" },
+	{ }
+};
+
+static int one_of(const struct argp_state *state, const char *what,
+		  const char *const *names, const char *arg)
+{
+	for (int i = 0; names[i]; i++)
+		if (!strcmp(names[i], arg))
+			return i;
+	argp_error(state, "unknown %s '%s'", what, arg);
+	return 0;
+}
+
+/* A plain number, or one of k, m, g: each 1024 times the one before. */
+static uint64_t number(const struct argp_state *state, const char *what, const char *arg,
+		       uint64_t most)
+{
+	static const char units[] = "kKmMgG";
+	const char *unit = *arg ? strchr(units, arg[strlen(arg) - 1]) : NULL;
+	uint64_t n;
+
+	if (!unit || cache_bytes_parse(arg, &n))
+		n = cmd_arg_number(state, what, arg);
+	if (!n || n > most)
+		argp_error(state, "%s must be 1 to %llu", what, (unsigned long long)most);
+	return n;
+}
+
+static void parse_commit(struct opts *o, const char *arg)
+{
+	o->bench.commit = CACHE_BENCH_COMMIT_FILE;
+	if (!strcmp(arg, "none"))
+		o->bench.commit = CACHE_BENCH_COMMIT_NONE;
+	else if (!strcmp(arg, "memory"))
+		o->bench.commit = CACHE_BENCH_COMMIT_MEMORY;
+	else
+		o->commit_path = arg;
+}
+
+static uint32_t bucket_sectors(const struct argp_state *state, const char *arg)
+{
+	uint64_t bytes = cmd_arg_bytes(state, "bucket size", arg);
+
+	if (bytes < 4096 || bytes % 4096 || bytes >> 32)
+		argp_error(state, "bucket size must be a multiple of 4k below 4g");
+	return bytes / 512;
+}
+
+static error_t parse_word(struct opts *o, char *arg, struct argp_state *state)
+{
+	if (o->ncompare < 0 && !o->show.spec && !strcmp(arg, "compare")) {
+		o->ncompare = 0;
+		return 0;
+	}
+	if (o->ncompare < 0)
+		return show_parse_device(&o->show, ARGP_KEY_ARG, arg, state);
+	if (o->ncompare == 2)
+		argp_error(state, "compare takes two files");
+	o->compare[o->ncompare++] = arg;
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+	struct cache_bench_opts *b = &o->bench;
+
+	switch (key) {
+	case OPT_NBUCKETS:
+		b->nbuckets = number(state, "number of buckets", arg, CACHE_NBUCKETS_MAX);
+		break;
+	case OPT_BUCKET:
+		b->bucket_sectors = bucket_sectors(state, arg);
+		break;
+	case OPT_POLICY:
+		b->policy = one_of(state, "policy", policies, arg);
+		o->policy_given = true;
+		break;
+	case 'c':
+		b->count = number(state, "count", arg, UINT64_C(1) << 50);
+		break;
+	case OPT_WORKLOAD:
+		b->workload = one_of(state, "workload", bench_workloads, arg);
+		break;
+	case OPT_THREADS:
+		b->threads = number(state, "number of threads", arg, 256);
+		break;
+	case OPT_ALLOCATOR:
+		b->allocator_thread = one_of(state, "allocator", allocators, arg);
+		break;
+	case OPT_SECTORS:
+		b->sectors = true;
+		break;
+	case OPT_WRITE_POINTS:
+		b->write_points = number(state, "number of write points", arg, 1 << 20);
+		break;
+	case OPT_SEQUENTIAL:
+		b->sequential = true;
+		break;
+	case OPT_COMMIT:
+		parse_commit(o, arg);
+		break;
+	case OPT_REFERENCE:
+		o->with_reference = true;
+		break;
+	case OPT_SEED:
+		b->seed = cmd_arg_number(state, "seed", arg);
+		break;
+	case OPT_CPU:
+		o->cpu = cmd_arg_number(state, "processor", arg) % CPU_SETSIZE;
+		break;
+	case ARGP_KEY_ARG:
+		return parse_word(o, arg, state);
+	case ARGP_KEY_END:
+		if (o->ncompare >= 0 && o->ncompare < 2)
+			argp_error(state, "compare takes two files");
+		if (b->sectors && (o->with_reference || b->allocator_thread || b->threads > 1))
+			argp_error(state, "--sectors goes with one thread, inline, alone");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp argp = {
+	options, parse, "[DEV]\ncompare BEFORE.json AFTER.json",
+	"Measure the bucket allocator: on a cache in memory, or on the geometry, priorities "
+	"and marks of DEV, of which nothing is changed."
+};
+
+/* Only a file that is new: what is there already might be somebody's disk. */
+static int open_commit_file(struct opts *o)
+{
+	int fd;
+
+	if (!o->commit_path)
+		return 0;
+	fd = open(o->commit_path, O_WRONLY | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EINVAL)		/* no direct writes on this file system */
+		fd = open(o->commit_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return cmd_fail(&o->show.cmd, o->commit_path, "cannot create: %s", strerror(errno));
+	o->bench.commit_fd = fd;
+	return 0;
+}
+
+static void close_commit_file(struct opts *o)
+{
+	if (!o->commit_path)
+		return;
+	close(o->bench.commit_fd);
+	unlink(o->commit_path);
+}
+
+static void stay_on_cpu(struct opts *o)
+{
+	cpu_set_t set;
+
+	if (o->cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(o->cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		cmd_warn(&o->show.cmd, NULL, "cannot stay on processor %d: %s", o->cpu,
+			 strerror(errno));
+}
+
+static int run(struct opts *o, bool reference, struct cache_bench_result *r)
+{
+	struct cache_buckets *t = o->show.img ? &o->show.img->buckets : NULL;
+	struct cache_bench_opts b = o->bench;
+	struct cache_err err = { 0 };
+	int ret;
+
+	b.reference = reference;
+	ret = cache_bench_run(&b, t, r, &err);
+	if (ret)
+		return cmd_error(&o->show.cmd, o->show.path, ret, &err);
+	if (r->count < b.count)
+		cmd_warn(&o->show.cmd, o->show.path, "after %llu allocations nothing was left that "
+			 "a gc would not have to free", (unsigned long long)r->count);
+	return 0;
+}
+
+static double ns_per_alloc(const struct cache_bench_result *r)
+{
+	return r->seconds * 1e9 / r->count;
+}
+
+static void show_reference(struct opts *o, const struct cache_bench_result *ours,
+			   const struct cache_bench_result *book)
+{
+	static const struct cache_field ratio = { "ratio", "Ratio", CACHE_UNIT_COUNT };
+	struct cache_report *r = cmd_report(&o->show.cmd);
+	struct cache_bench_opts b = o->bench;
+
+	b.reference = true;
+	cache_report_line(r, "%s", "");
+	cache_report_line(r, "Reference (a heap over every bucket, a thread and a lock):");
+	cache_report_object(r, "reference");
+	bench_show(&o->show.cmd, &b, book);
+	cache_report_end(r);
+	cache_report_real(r, &ratio, ns_per_alloc(book) / ns_per_alloc(ours));
+}
+
+/* The book copies the table it is given, so it goes first. */
+static int bench(struct opts *o)
+{
+	static struct cache_bench_result ours, book;
+	int ret;
+
+	if (o->show.img) {
+		o->bench.nbuckets = o->show.img->buckets.nbuckets;
+		o->bench.bucket_sectors = o->show.img->buckets.bucket_sectors;
+	}
+	ret = o->with_reference ? run(o, true, &book) : 0;
+	if (!ret)
+		ret = run(o, false, &ours);
+	if (ret)
+		return ret;
+	bench_show(&o->show.cmd, &o->bench, &ours);
+	if (o->with_reference)
+		show_reference(o, &ours, &book);
+	bench_show_histogram(&o->show.cmd, &ours);
+	return EXIT_DONE;
+}
+
+static void policy_of_device(struct opts *o)
+{
+	uint32_t policy = cache_sb_replacement(&o->show.img->sb);
+
+	if (!o->policy_given && policy < CACHE_POLICY_NR)
+		o->bench.policy = policy;
+}
+
+int cache_bench_main(int argc, char **argv)
+{
+	static struct opts o = {
+		.show = SHOW_INIT, .ncompare = -1, .cpu = -1,
+		.bench = { .nbuckets = 1 << 20, .first_bucket = 1, .bucket_sectors = 1024,
+			   .count = 4000000, .threads = 1, .write_points = 32, .seed = 1 },
+	};
+	int status = EXIT_DONE;
+
+	cmd_parse(&o.show.cmd, &argp, argc, argv, 0);
+	if (o.ncompare == 2)
+		return cmd_end(&o.show.cmd, bench_compare(&o.show.cmd, o.compare[0], o.compare[1]));
+	if (o.show.spec) {
+		if (!show_open(&o.show, CACHE_LOAD_MARKS, &status))
+			return show_end(&o.show, status);
+		policy_of_device(&o);
+	}
+	stay_on_cpu(&o);
+	status = open_commit_file(&o);
+	if (!status)
+		status = bench(&o);
+	close_commit_file(&o);
+	return o.show.spec ? show_end(&o.show, status) : cmd_end(&o.show.cmd, status);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CMD_CACHE_BENCH_H
+#define CMD_CACHE_BENCH_H
+
+#include "show.h"
+
+#include "libcache/bench.h"
+
+extern const char *const bench_workloads[];	/* by enum cache_bench_workload */
+
+/* One run as fields of the open object, and the histogram for people. */
+void bench_show(struct cmd *c, const struct cache_bench_opts *o,
+		const struct cache_bench_result *r);
+void bench_show_histogram(struct cmd *c, const struct cache_bench_result *r);
+
+/* cache-bench compare A B: exit status. */
+int bench_compare(struct cmd *c, const char *before, const char *after);
+
+#endif

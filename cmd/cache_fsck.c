@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* cache-fsck: check a cache set and mend it, with the words and exit status of fsck(8). */
+#include "applet.h"
+#include "common.h"
+#include "fsck_show.h"
+#include "undo.h"
+
+#include "libcache/dev.h"
+#include "libcache/ids.h"
+#include "libcache/probe.h"
+#include "libcache/super.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DROP_MAX	64
+#define BACKING_MAX	16
+
+enum mode { MODE_ASK, MODE_LOOK = 'n', MODE_PREEN = 'p', MODE_YES = 'y' };
+enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS };
+
+struct opts {
+	struct cmd cmd;
+	enum mode mode;
+	bool timing, allow_data_loss, dry_run, guess;
+	int progress_fd;
+	const char *undo;
+	uint64_t seed;
+	uint8_t drop[DROP_MAX][16];
+	unsigned ndrop;
+	char **specs;
+	unsigned n;
+};
+
+struct run {
+	struct opts *o;
+	char **paths;
+	struct cache_fsck_result *before, *after;
+	struct fsck_heard heard, left;
+	struct fsck_heard *hearing;	/* heard, then left */
+	bool quiet_findings;		/* the second look */
+	struct fsck_mended *mended;
+	unsigned mending;
+	struct cmd_progress progress;
+	unsigned progress_dev;
+};
+
+static const struct argp_option options[] = {
+	{ NULL, 'n', NULL, 0, "only look: open read-only, answer no to everything" },
+	{ NULL, 'p', NULL, 0, "mend without asking, where nothing dirty can be lost" },
+	{ NULL, 'a', NULL, 0, "the same as -p" },
+	{ NULL, 'y', NULL, 0, "mend without asking; dirty data that can be read is never dropped" },
+	{ "dry-run", OPT_DRY, NULL, 0, "show what mending would do, write nothing" },
+	{ "allow-data-loss", OPT_LOSS, NULL, 0, "drop dirty data that cannot be right where it is" },
+	{ "guess", OPT_GUESS, NULL, 0, "where nothing proves a field of the superblock, take what is likely" },
+	{ "drop-device", OPT_DROP, "UUID", 0, "give up the dirty data of this backing device" },
+	{ "seed", OPT_SEED, "N", 0, "seed of the random numbers in new btree nodes" },
+	CMD_UNDO_OPTION,
+	{ "force", 'f', NULL, 0, "check even what looks clean; every check here is a whole one" },
+	{ NULL, 't', NULL, 0, "say how long it took" },
+	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD" },
+	{ }
+};
+
+static void set_mode(struct opts *o, enum mode mode, struct argp_state *state)
+{
+	if (o->mode != MODE_ASK && o->mode != mode)
+		argp_error(state, "only one of -n, -p (or -a) and -y may be given");
+	o->mode = mode;
+}
+
+static void add_drop(struct opts *o, const char *arg, struct argp_state *state)
+{
+	if (o->ndrop == DROP_MAX)
+		argp_error(state, "at most %d devices can be dropped at once", DROP_MAX);
+	if (cache_uuid_parse(arg, o->drop[o->ndrop]))
+		argp_error(state, "device to drop is \"%s\", expected a UUID", arg);
+	o->ndrop++;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct opts *o = state->input;
+
+	switch (key) {
+	case 'n':
+	case 'p':
+	case 'y':
+		set_mode(o, key, state);
+		return 0;
+	case 'a':
+		set_mode(o, MODE_PREEN, state);
+		return 0;
+	case 'f':
+		return 0;
+	case 't':
+		o->timing = true;
+		return 0;
+	case 'C':
+		o->progress_fd = cmd_arg_number(state, "file descriptor", arg);
+		return 0;
+	case OPT_LOSS:
+		o->allow_data_loss = true;
+		return 0;
+	case OPT_GUESS:
+		o->guess = true;
+		return 0;
+	case OPT_DRY:
+		o->dry_run = true;
+		return 0;
+	case OPT_SEED:
+		o->seed = cmd_arg_number(state, "seed", arg);
+		return 0;
+	case 'z':
+		o->undo = arg;
+		return 0;
+	case OPT_DROP:
+		add_drop(o, arg, state);
+		return 0;
+	case ARGP_KEY_ARGS:
+		o->specs = state->argv + state->next;
+		o->n = state->argc - state->next;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no device given");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	options, parse, "DEV...",
+	"Check a bcache cache device, and backing devices alone or with it: superblock, "
+	"journal, priorities, uuid table, btree and every bucket; say what a kernel would "
+	"do with the set at its next start; and mend it."
+	"\vWithout -n, -p or -y it asks before it mends. Exit status is the sum of: 0 clean, "
+	"1 errors corrected, 4 errors left, 8 operational error, 16 usage, 32 cancelled."
+};
+
+static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
+{
+	struct run *r = ctx;
+
+	fsck_heard_add(r->hearing, dev, f);
+	if (r->o->cmd.json || r->quiet_findings)
+		return;
+	cmd_progress_end(&r->progress);
+	fsck_show_finding(&r->o->cmd, cmd_report(&r->o->cmd), r->paths[dev], f);
+}
+
+static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max)
+{
+	struct run *r = ctx;
+
+	if (r->progress_dev != dev) {
+		cmd_progress_init(&r->progress, &r->o->cmd, r->paths[dev],
+				  r->o->progress_fd, 0);
+		r->progress_dev = dev;
+	}
+	cmd_progress(&r->progress, pass, "nodes", current, max);
+	return cmd_cancelled();
+}
+
+/* All devices, read-only. Return: 0, -ECANCELED, or an error that was said. */
+static int look(struct run *r, struct cache_fsck_result *results)
+{
+	struct cache_fsck f = { .ndevs = r->o->n, .results = results, .report = on_finding,
+				.progress = on_progress, .ctx = r };
+	int ret = 0;
+
+	f.devs = calloc(r->o->n, sizeof(*f.devs));
+	if (!f.devs)
+		return -ENOMEM;
+	for (unsigned i = 0; i < r->o->n && !ret; i++) {
+		struct cache_err err = { 0 };
+
+		ret = cache_dev_open(r->paths[i], CACHE_DEV_READ, &f.devs[i], &err);
+		if (ret)
+			cmd_error(&r->o->cmd, r->paths[i], ret, &err);
+	}
+	if (!ret)
+		ret = cache_fsck_run(&f);
+	for (unsigned i = 0; i < r->o->n; i++)
+		cache_dev_close(f.devs[i]);
+	free(f.devs);
+	cmd_progress_end(&r->progress);
+	return ret;
+}
+
+static void on_loss(void *ctx, const struct cache_repair_loss *loss)
+{
+	struct run *r = ctx;
+	char end[24] = "the end";
+
+	if (loss->end != UINT64_MAX)
+		snprintf(end, sizeof(end), "%" PRIu64, loss->end);
+	cmd_warn(&r->o->cmd, r->paths[r->mending],
+		 "device %" PRIu64 ", sectors %" PRIu64 " to %s: %s%s", loss->inode,
+		 loss->start, end, loss->certain ? "dirty data: " : "",
+		 loss->why ? loss->why : "in doubt");
+}
+
+static void on_field(void *ctx, const struct cache_repair_field *f)
+{
+	struct run *r = ctx;
+	char was[24], now[24];
+
+	snprintf(was, sizeof(was), f->was > UINT32_MAX ? "0x%" PRIx64 : "%" PRIu64, f->was);
+	snprintf(now, sizeof(now), f->now > UINT32_MAX ? "0x%" PRIx64 : "%" PRIu64, f->now);
+	cmd_note(&r->o->cmd, 0, "%s: superblock %s was %s, should be %s: %s%s",
+		 r->paths[r->mending], f->name, was, now, f->proof,
+		 f->guessed ? ", which is no proof" : "");
+}
+
+static bool on_confirm_super(void *ctx, const struct cache_repair_plan *p)
+{
+	struct run *r = ctx;
+	char prompt[256];
+
+	if (r->o->dry_run || r->o->mode == MODE_YES)
+		return true;
+	if (r->o->mode == MODE_PREEN)
+		return p->safe;
+	snprintf(prompt, sizeof(prompt), "%s: %s%s%s?", r->paths[r->mending],
+		 p->super ? "rewrite the superblock" : "",
+		 p->super && p->wipe_old_ring ? ", and " : "",
+		 p->wipe_old_ring ? "wipe the journal of an earlier life" : "");
+	return cmd_ask(prompt);
+}
+
+static bool on_confirm(void *ctx, const struct cache_repair_plan *p)
+{
+	struct run *r = ctx;
+	char prompt[256], kept[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES],
+	     gone[CACHE_HUMAN_BYTES];
+
+	r->mended[r->mending].plan = *p;
+	if (r->o->dry_run || r->o->mode == MODE_YES)
+		return true;
+	if (r->o->mode == MODE_PREEN)
+		return p->safe;
+	snprintf(prompt, sizeof(prompt),
+		 "%s: keep %s (%s dirty), drop %s of clean data, write a new tree and one journal entry?",
+		 r->paths[r->mending], cache_bytes_show(kept, p->kept_sectors * 512),
+		 cache_bytes_show(dirty, p->kept_dirty_sectors * 512),
+		 cache_bytes_show(gone, p->dropped_clean_sectors * 512));
+	return cmd_ask(prompt);
+}
+
+static uint64_t random_seed(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void say_why_not(struct run *r, unsigned i, int ret, const struct cache_err *err)
+{
+	if (ret == -ECANCELED && r->o->mode == MODE_PREEN)
+		cmd_warn(&r->o->cmd, r->paths[i],
+			 "not mended: dirty data may have been lost; look with -n, then use -y");
+	else if (ret == -ECANCELED)
+		cmd_warn(&r->o->cmd, r->paths[i], "left as it is");
+	else
+		cmd_error(&r->o->cmd, r->paths[i], ret, err);
+}
+
+/* Superblocks of the backing devices at hand: they can prove a lost uuid slot. */
+static unsigned read_backing(const struct run *r, struct cache_sb *sbs)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->o->n && n < BACKING_MAX; i++) {
+		struct cache_dev *dev;
+
+		if (!r->before[i].is_backing ||
+		    cache_dev_open(r->paths[i], CACHE_DEV_READ, &dev, NULL))
+			continue;
+		n += !cache_sb_read(dev, &sbs[n], NULL);
+		cache_dev_close(dev);
+	}
+	return n;
+}
+
+/* Only what has no superblock may be something else by now. */
+static bool is_something_else(struct run *r, unsigned i)
+{
+	struct cache_signature sig[CACHE_PROBE_MAX];
+	unsigned n = 0;
+
+	if (!fsck_heard_has(&r->heard, i, CACHE_P_SB_MAGIC) ||
+	    cache_probe(r->paths[i], sig, &n, NULL) || !n)
+		return false;
+	cmd_fail(&r->o->cmd, r->paths[i], "no bcache superblock, and it holds %s: left as it is",
+		 sig[0].type);
+	return true;
+}
+
+static bool heard_of_super(const struct run *r, unsigned i)
+{
+	for (size_t n = 0; n < r->heard.n; n++) {
+		const struct cache_problem_info *info = cache_problem_info(r->heard.list[n].f.code);
+
+		if (r->heard.list[n].dev == i && info->severity == CACHE_SEVERITY_CORRUPT &&
+		    (info->number >> 8 == CACHE_PASS_SUPER ||
+		     r->heard.list[n].f.code == CACHE_P_JOURNAL_EMPTY))
+			return true;
+	}
+	return false;
+}
+
+static int mend_super(struct run *r, unsigned i, struct cache_dev *dev,
+		      struct cache_repair_opts opts, struct cache_err *err)
+{
+	struct cache_repair_plan plan;
+	int ret;
+
+	if (is_something_else(r, i))
+		return -ECANCELED;
+	opts.confirm = on_confirm_super;
+	ret = cache_repair_super(dev, &opts, &plan, err);
+	if (ret) {
+		say_why_not(r, i, ret, err);
+		return ret;
+	}
+	r->mended[i].super = plan.super || plan.wipe_old_ring;
+	r->mended[i].done = r->mended[i].super && !r->o->dry_run;
+	return r->mended[i].super && r->o->dry_run ? -ECANCELED : 0;
+}
+
+static void mend_inside(struct run *r, unsigned i, struct cache_dev *dev,
+			const struct cache_repair_opts *opts)
+{
+	struct fsck_mended *m = &r->mended[i];
+	struct cache_err err = { 0 };
+	int ret = cache_repair_cache(dev, opts, &m->plan, &err);
+
+	m->done |= !ret && !r->o->dry_run && m->plan.rebuild;
+	if (!ret && m->plan.drop_all_clean)
+		cmd_warn(&r->o->cmd, r->paths[i],
+			 "the newest writes may be missing: what is lost named ranges that are not known");
+	if (!ret && m->plan.cannot)
+		cmd_warn(&r->o->cmd, r->paths[i], "%s", m->plan.cannot);
+	if (ret)
+		say_why_not(r, i, ret, &err);
+}
+
+static int open_to_mend(struct run *r, unsigned i, struct cache_dev **dev)
+{
+	struct opts *o = r->o;
+	unsigned flags = o->dry_run ? CACHE_DEV_READ : CACHE_DEV_WRITE | CACHE_DEV_EXCL;
+	struct cache_err err = { 0 };
+	int ret;
+
+	if (!o->dry_run && !cmd_may_write(&o->cmd, r->paths[i]))
+		return -EBUSY;
+	ret = cache_dev_open(r->paths[i], flags, dev, &err);
+	if (ret) {
+		say_why_not(r, i, ret, &err);
+		return ret;
+	}
+	return o->undo && !o->dry_run ? cmd_undo(&o->cmd, dev, o->undo, i) : 0;
+}
+
+static void mend(struct run *r, unsigned i)
+{
+	struct opts *o = r->o;
+	struct cache_repair_opts opts = {
+		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
+		.seed = o->seed, .drop_uuids = (const uint8_t (*)[16])o->drop,
+		.ndrop_uuids = o->ndrop, .loss = on_loss, .field = on_field,
+		.confirm = on_confirm, .ctx = r };
+	struct cache_sb backing[BACKING_MAX];
+	struct cache_err err = { 0 };
+	struct cache_dev *dev;
+	int ret = 0;
+
+	opts.backing = backing;
+	opts.nbacking = read_backing(r, backing);
+	if (open_to_mend(r, i, &dev))
+		return;
+	r->mended[i].tried = true;
+	r->mending = i;
+	if (heard_of_super(r, i))
+		ret = mend_super(r, i, dev, opts, &err);
+	if (ret || r->before[i].is_backing)
+		cache_dev_close(dev);
+	else
+		mend_inside(r, i, dev, &opts);
+}
+
+static bool wants_mending(const struct run *r, unsigned i)
+{
+	const struct cache_fsck_result *res = &r->before[i];
+
+	if (res->ret || (res->is_backing && !heard_of_super(r, i)))
+		return false;
+	return !cache_fsck_is_clean(res) || (r->o->ndrop && !res->is_backing);
+}
+
+/* Return: whether something was changed, so that a second look is due. */
+static bool mend_all(struct run *r)
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < r->o->n && !cmd_cancelled(); i++) {
+		if (!wants_mending(r, i))
+			continue;
+		mend(r, i);
+		changed |= r->mended[i].done;
+	}
+	return changed;
+}
+
+static int status_of(const struct run *r)
+{
+	const struct cache_fsck_result *last = r->after ? r->after : r->before;
+	int status = FSCK_CLEAN;
+
+	for (unsigned i = 0; i < r->o->n; i++) {
+		if (last[i].ret && last[i].ret != -ECANCELED)
+			status |= FSCK_ERROR;
+		if (last[i].count[CACHE_SEVERITY_WARN] || last[i].count[CACHE_SEVERITY_CORRUPT])
+			status |= FSCK_UNCORRECTED;
+		if (r->mended[i].done)
+			status |= FSCK_CORRECTED;
+	}
+	return status;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void show(struct run *r, double seconds)
+{
+	const struct fsck_show s = {
+		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .before = r->before,
+		.after = r->after, .heard = &r->heard, .left = &r->left,
+		.mended = r->mended, .seconds = seconds };
+
+	if (r->o->cmd.json) {
+		fsck_show_json(&s);
+		return;
+	}
+	fsck_show_text(&s);
+	if (r->o->timing)
+		cache_report_line(cmd_report(&r->o->cmd), "checked in %.3f s", seconds);
+}
+
+static int check(struct run *r)
+{
+	double start = now();
+	int ret = look(r, r->before), status;
+
+	if (ret && ret != -ECANCELED)
+		return FSCK_ERROR;
+	if (!ret && r->o->mode != MODE_LOOK && mend_all(r)) {
+		r->after = calloc(r->o->n, sizeof(*r->after));
+		r->hearing = &r->left;
+		r->quiet_findings = true;
+		ret = r->after ? look(r, r->after) : -ENOMEM;
+	}
+	status = status_of(r);
+	show(r, now() - start);
+	if (ret == -ECANCELED || cmd_cancelled()) {
+		cmd_warn(&r->o->cmd, NULL, "cancelled");
+		return status | FSCK_CANCELLED;
+	}
+	return ret ? status | FSCK_ERROR : status;
+}
+
+static int name_all(struct run *r)
+{
+	for (unsigned i = 0; i < r->o->n; i++) {
+		r->paths[i] = cmd_device(&r->o->cmd, r->o->specs[i]);
+		if (!r->paths[i])
+			return FSCK_ERROR;
+		cmd_warn_in_use(&r->o->cmd, r->paths[i]);
+	}
+	return 0;
+}
+
+static int run(struct opts *o)
+{
+	struct run r = { .o = o, .progress_dev = UINT32_MAX };
+	int status = FSCK_ERROR;
+
+	r.hearing = &r.heard;
+	r.before = calloc(o->n, sizeof(*r.before));
+	r.mended = calloc(o->n, sizeof(*r.mended));
+	r.paths = calloc(o->n, sizeof(*r.paths));
+	cmd_progress_init(&r.progress, &o->cmd, "", -1, 0);
+	if (!r.before || !r.mended || !r.paths)
+		cmd_error(&o->cmd, NULL, -ENOMEM, NULL);
+	else
+		status = name_all(&r);
+	if (!status)
+		status = check(&r);
+	for (unsigned i = 0; r.paths && i < o->n; i++)
+		free(r.paths[i]);
+	fsck_heard_fini(&r.heard);
+	fsck_heard_fini(&r.left);
+	free(r.paths);
+	free(r.mended);
+	free(r.after);
+	free(r.before);
+	return status;
+}
+
+int cache_fsck_main(int argc, char **argv)
+{
+	struct opts o = { .cmd = CMD_INIT_FSCK, .progress_fd = -1, .seed = random_seed() };
+
+	cmd_parse(&o.cmd, &argp, argc, argv, 0);
+	if (o.mode == MODE_ASK && !o.dry_run && !isatty(STDIN_FILENO)) {
+		cmd_fail(&o.cmd, NULL, "no terminal to ask on: give -n, -p or -y");
+		return cmd_end(&o.cmd, FSCK_ERROR);
+	}
+	cmd_catch_cancel();
+	return cmd_end(&o.cmd, run(&o));
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* cache-show-keys: what the btree holds, as a driver would see it or as it lies. */
+#include "applet.h"
+#include "show_keys.h"
+
+#include <string.h>
+
+enum { OPT_RAW = 1, OPT_EFFECTIVE, OPT_NODES, OPT_STALE, OPT_INODE, OPT_RANGE, OPT_DIRTY,
+       OPT_LEVEL, OPT_OWNER };
+
+static const struct argp_option options[] = {
+	{ "effective", OPT_EFFECTIVE, NULL, 0,
+	  "sets and journal merged as the driver would: only what is live (the default)" },
+	{ "raw", OPT_RAW, NULL, 0, "every set of every node as it lies" },
+	{ "nodes", OPT_NODES, NULL, 0, "a row a node instead of a row a key" },
+	{ "inode", OPT_INODE, "N", 0, "only keys of slot N of the uuid table" },
+	{ "range", OPT_RANGE, "A-B", 0, "only keys that touch sectors A up to B, B not in it" },
+	{ "dirty", OPT_DIRTY, NULL, 0, "only dirty keys" },
+	{ "level", OPT_LEVEL, "N", 0, "only keys in nodes of level N (with --effective: 0)" },
+	{ "stale", OPT_STALE, NULL, 0, "with --effective: stale extents and check keys too" },
+	{ "owner", OPT_OWNER, "N[s]", 0,
+	  "who owns bucket N, or with an s sector N, of the cache device" },
+	{ }
+};
+
+static uint64_t number(const struct argp_state *state, const char *what, const char *arg,
+		       const char *end)
+{
+	char text[32];
+
+	if ((size_t)(end - arg) >= sizeof(text))
+		argp_error(state, "%s is \"%s\", expected a number", what, arg);
+	snprintf(text, sizeof(text), "%.*s", (int)(end - arg), arg);
+	return cmd_arg_number(state, what, text);
+}
+
+static void parse_range(struct show_keys *o, const char *arg, const struct argp_state *state)
+{
+	const char *dash = strchr(arg, '-');
+
+	if (!dash)
+		argp_error(state, "range is \"%s\", expected two sectors such as 0-2048", arg);
+	o->range_start = number(state, "start of the range", arg, dash);
+	o->range_end = number(state, "end of the range", dash + 1, strchr(dash, '\0'));
+	if (o->range_start >= o->range_end)
+		argp_error(state, "range \"%s\" is empty", arg);
+	o->by_range = true;
+}
+
+static void parse_owner(struct show_keys *o, const char *arg, const struct argp_state *state)
+{
+	const char *end = strchr(arg, '\0');
+
+	o->by_owner = true;
+	o->owner_is_sector = end > arg && end[-1] == 's';
+	o->owner = number(state, o->owner_is_sector ? "sector" : "bucket", arg,
+				end - o->owner_is_sector);
+}
+
+static void check_options(const struct show_keys *o, const struct argp_state *state)
+{
+	bool filters = o->by_inode || o->by_level || o->by_range || o->dirty || o->stale;
+
+	if (o->raw + o->nodes + o->by_owner > 1)
+		argp_error(state, "only one of --raw, --nodes and --owner may be given");
+	if (o->by_owner && filters)
+		argp_error(state, "--owner takes no filters");
+	if (o->raw && o->stale)
+		argp_error(state, "--raw shows stale keys anyway");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct show_keys *o = state->input;
+
+	switch (key) {
+	case OPT_EFFECTIVE:
+		o->raw = false;
+		return 0;
+	case OPT_RAW:
+		o->raw = true;
+		return 0;
+	case OPT_NODES:
+		o->nodes = true;
+		return 0;
+	case OPT_STALE:
+		o->stale = true;
+		return 0;
+	case OPT_DIRTY:
+		o->dirty = true;
+		return 0;
+	case OPT_INODE:
+		o->inode = cmd_arg_number(state, "inode", arg);
+		o->by_inode = true;
+		return 0;
+	case OPT_LEVEL:
+		o->level = cmd_arg_number(state, "level", arg);
+		o->by_level = true;
+		return 0;
+	case OPT_RANGE:
+		parse_range(o, arg, state);
+		return 0;
+	case OPT_OWNER:
+		parse_owner(o, arg, state);
+		return 0;
+	case ARGP_KEY_END:
+		check_options(o, state);
+		return 0;
+	}
+	return show_parse_device(&o->show, key, arg, state);
+}
+
+static const struct argp argp = {
+	options, parse, "DEV",
+	"Show the keys of a cache set's btree, a row each: level and bucket of the node, "
+	"the extent on the backing device, where it lies in the cache. A node of - is the "
+	"journal. Positions and sizes are sectors."
+};
+
+const struct cache_field show_keys_cols[SHOW_KEYS_NCOLS] = {
+	{ "level", "LEVEL", CACHE_UNIT_COUNT }, { "node", "NODE", CACHE_UNIT_COUNT },
+	SHOW_KEY_COLS,
+	{ "stale", "STALE", CACHE_UNIT_COUNT },
+	{ "block", "BLOCK", CACHE_UNIT_COUNT },	/* where its set starts in the node */
+};
+
+void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,
+		   uint64_t node_bucket, const uint32_t *block)
+{
+	const struct cache_image *img = o->show.img;
+	struct cache_report *r = cmd_report(&o->show.cmd);
+
+	cache_report_row(r);
+	cache_report_u64(r, NULL, level);
+	if (node_bucket)
+		cache_report_u64(r, NULL, node_bucket);
+	else
+		cache_report_null(r, NULL);
+	show_key_cells(&o->show, k, level);
+	cache_report_u64(r, NULL, cache_bkey_staleness(&img->sb, &img->buckets, k));
+	if (block)
+		cache_report_u64(r, NULL, *block);
+	cache_report_end(r);
+}
+
+/* @prev, of the same node or NULL, is where a child begins to cover. */
+static bool is_wanted(const struct show_keys *o, const struct cache_bkey *k, unsigned level,
+		      const struct cache_bkey *prev)
+{
+	if (o->by_inode && cache_key_inode(k) != o->inode)
+		return false;
+	if (o->dirty && !cache_key_dirty(k))
+		return false;
+	if (!o->by_range)
+		return true;
+	if (!level)
+		return cache_key_start(k) < o->range_end && k->low > o->range_start;
+	return k->low > o->range_start &&
+	       (!prev || cache_key_inode(prev) != cache_key_inode(k) || prev->low < o->range_end);
+}
+
+static int show_extent(void *ctx, const struct cache_extent *e)
+{
+	struct show_keys *o = ctx;
+	bool live = e->available && !e->check_key && !e->staleness;
+
+	if ((live || o->stale) && is_wanted(o, &e->key, 0, NULL))
+		show_keys_row(o, &e->key, 0, e->leaf_bucket, NULL);
+	return 0;
+}
+
+/* Interior keys: the journal has none, and what is bad is not followed. */
+static int show_interior(void *ctx, const struct cache_btree_node *n)
+{
+	struct show_keys *o = ctx;
+	const struct cache_image *img = o->show.img;
+	const struct cache_bkey *prev = NULL;
+
+	if (n->level != o->level)
+		return 0;
+	for (size_t i = 0; i < n->keys.n; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+
+		if (!o->stale && cache_bkey_is_bad(&img->sb, &img->buckets, k, n->level))
+			continue;
+		if (is_wanted(o, k, n->level, prev))
+			show_keys_row(o, k, n->level, n->bucket, NULL);
+		prev = k;
+	}
+	return 0;
+}
+
+static void show_set(struct show_keys *o, const struct cache_btree_node *n,
+		     const struct cache_bset_ref *set)
+{
+	struct cache_bkey k, prev;
+	unsigned words;
+
+	for (uint32_t at = 0; at < set->nwords; at += words) {
+		words = cache_bkey_decode(set->words + at, set->nwords - at, &k);
+		if (!words)
+			return;		/* a finding said so */
+		if (is_wanted(o, &k, n->level, at ? &prev : NULL))
+			show_keys_row(o, &k, n->level, n->bucket, &set->block);
+		prev = k;
+	}
+}
+
+static int show_sets(void *ctx, const struct cache_btree_node *n)
+{
+	struct show_keys *o = ctx;
+
+	if (o->by_level && n->level != o->level)
+		return 0;
+	for (uint32_t i = 0; i < n->nsets; i++)
+		show_set(o, n, &n->sets[i]);
+	return 0;
+}
+
+static int show_node(void *ctx, const struct cache_btree_node *n)
+{
+	struct show_keys *o = ctx;
+	struct cache_report *r = cmd_report(&o->show.cmd);
+
+	if (o->by_level && n->level != o->level)
+		return 0;
+	cache_report_row(r);
+	cache_report_u64(r, NULL, n->level);
+	cache_report_u64(r, NULL, n->bucket);
+	cache_report_u64(r, NULL, cache_ptr_gen(n->key.ptr[0]));
+	cache_report_u64(r, NULL, n->seq);
+	cache_report_u64(r, NULL, n->nsets);
+	cache_report_u64(r, NULL, n->keys.n);
+	cache_report_u64(r, NULL, n->used_blocks);
+	cache_report_u64(r, NULL, n->nblocks);
+	cache_report_u64(r, NULL, cache_key_inode(&n->key));
+	cache_report_u64(r, NULL, n->key.low);
+	cache_report_end(r);
+	return 0;
+}
+
+static const struct cache_field node_cols[] = {
+	{ "level", "LEVEL", CACHE_UNIT_COUNT }, { "node", "NODE", CACHE_UNIT_COUNT },
+	{ "gen", "GEN", CACHE_UNIT_COUNT }, { "seq", "SEQ", CACHE_UNIT_WORD },
+	{ "sets", "SETS", CACHE_UNIT_COUNT }, { "keys", "KEYS", CACHE_UNIT_COUNT },
+	{ "used_blocks", "USED", CACHE_UNIT_COUNT }, { "blocks", "BLOCKS", CACHE_UNIT_COUNT },
+	{ "inode", "INODE", CACHE_UNIT_COUNT }, { "end", "END", CACHE_UNIT_COUNT },
+};
+
+/* The tree was judged when it was loaded: nothing is said twice. */
+static const struct cache_sink silent = { cache_sink_ignore, NULL };
+
+static int show_table(struct show_keys *o)
+{
+	struct cache_report *r = cmd_report(&o->show.cmd);
+	struct cache_err err = { 0 };
+	int ret;
+
+	if (o->nodes)
+		cache_report_table(r, "nodes", node_cols, sizeof(node_cols) / sizeof(*node_cols), 0);
+	else
+		cache_report_table(r, "keys", show_keys_cols,
+				   o->raw ? SHOW_KEYS_NCOLS : SHOW_KEYS_NCOLS - 1, 0);
+	if (o->nodes || o->raw)
+		ret = cache_image_each_node(o->show.img, o->nodes ? show_node : show_sets, o,
+					    &silent, &err);
+	else if (o->by_level && o->level)
+		ret = cache_image_each_node(o->show.img, show_interior, o, &silent, &err);
+	else
+		ret = cache_image_each_extent(o->show.img, show_extent, o, &silent, &err);
+	if (ret)
+		return show_failed(&o->show, ret, &err);
+	cache_report_end(r);
+	return EXIT_DONE;
+}
+
+int cache_show_keys_main(int argc, char **argv)
+{
+	struct show_keys o = { .show = SHOW_INIT };
+	int status;
+
+	cmd_parse(&o.show.cmd, &argp, argc, argv, 0);
+	if (show_open(&o.show, CACHE_LOAD_MARKS, &status))
+		status = o.by_owner ? show_owner(&o) : show_table(&o);
+	return show_end(&o.show, status);
+}

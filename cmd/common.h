@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What all applets share: options, words, errors, the report, progress, Ctrl-C.
+ *
+ *	struct opts { struct cmd cmd; ... };	cmd comes first
+ *
+ *	struct opts o = { .cmd = CMD_INIT };
+ *	cmd_parse(&o.cmd, &argp, argc, argv, 0);	parser input: &o
+ *	...
+ *	return cmd_end(&o.cmd, status);
+ */
+#ifndef CMD_COMMON_H
+#define CMD_COMMON_H
+
+#include "exit.h"
+#include "libcache/err.h"
+#include "libcache/human.h"
+#include "libcache/report.h"
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cmd {
+	const char *name;	/* the name we were called by */
+	bool	    quiet;
+	unsigned    verbose;
+	bool	    json;
+	bool	    bytes;
+	int	    usage_status;	/* exit status of a usage error */
+	struct cache_report *report;	/* opened by cmd_report() */
+};
+
+#define CMD_INIT	{ .usage_status = EXIT_USAGE }
+#define CMD_INIT_FSCK	{ .usage_status = FSCK_USAGE }
+
+/*
+ * Parse the command line; usage errors, --help and --version end the process.
+ * @argp needs no children of its own; @flags are argp's (ARGP_IN_ORDER ...).
+ */
+void cmd_parse(struct cmd *c, const struct argp *argp, int argc, char **argv,
+	       unsigned flags);
+
+/* Helpers for argp parsers: a value that does not parse is a usage error. */
+uint64_t cmd_arg_bytes(const struct argp_state *state, const char *what, const char *arg);
+uint64_t cmd_arg_number(const struct argp_state *state, const char *what, const char *arg);
+
+/* The report on stdout, text or JSON as asked for; opened once. Never NULL. */
+struct cache_report *cmd_report(struct cmd *c);
+
+/* Finish the report and stdout. Returns @status, or EXIT_FAILED (FSCK_ERROR bit set
+ * for cache-fsck) when the result could not be written; a closed pipe is silent. */
+int cmd_end(struct cmd *c, int status);
+
+/* "applet: device: message" on stderr, or "error" in the JSON document. @device and
+ * @err may be NULL. Returns EXIT_FAILED. */
+int cmd_error(struct cmd *c, const char *device, int code, const struct cache_err *err);
+
+/* The same with words of its own. */
+int cmd_fail(struct cmd *c, const char *device, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Talk on stderr: warnings unless -q, notes from -v (level 1), -vv (2) on. */
+void cmd_warn(const struct cmd *c, const char *device, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void cmd_note(const struct cmd *c, unsigned level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The path of a device named by path, UUID= or LABEL=; the caller frees it. NULL
+ * after an error was printed. */
+char *cmd_device(struct cmd *c, const char *spec);
+
+/* For readers: warn that what the kernel holds may be stale. */
+void cmd_warn_in_use(const struct cmd *c, const char *path);
+
+/* For writers: false, with an error that says who holds it and how to let go, when
+ * the kernel's bcache driver (or another holder) has the device. */
+bool cmd_may_write(struct cmd *c, const char *path);
+
+/* y/N on the terminal; false without one. @prompt ends without " (y/N) ". */
+bool cmd_ask(const char *prompt);
+
+/* From then on Ctrl-C, SIGTERM and SIGHUP only set a flag; a second one kills. */
+void cmd_catch_cancel(void);
+bool cmd_cancelled(void);
+
+/*
+ * Progress of long work: a bar on stderr when it is a terminal, and
+ * "pass current max device" lines to a file descriptor (-C FD).
+ */
+struct cmd_progress {
+	const char *device;
+	int	    fd;		/* of -C; -1: none */
+	bool	    bar;
+	uint64_t    unit_bytes;	/* of one step; 0: steps have no size */
+	unsigned    pass;
+	unsigned    permille;	/* last shown */
+	uint64_t    start_ns, shown_ns;
+};
+
+void cmd_progress_init(struct cmd_progress *p, const struct cmd *c, const char *device,
+		       int fd, uint64_t unit_bytes);
+/* Cheap to call often. @pass counts from 1; @what is one word for people. */
+void cmd_progress(struct cmd_progress *p, unsigned pass, const char *what,
+		  uint64_t current, uint64_t max);
+/* Takes the bar away. */
+void cmd_progress_end(struct cmd_progress *p);
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "finding.h"
+
+#include <string.h>
+
+#include "libcache/ids.h"
+
+const struct cache_field *cmd_seq_field(const struct cache_field *f)
+{
+	static const struct cache_field seqs[] = {
+		{ "seq", NULL, CACHE_UNIT_SEQ },
+		{ "journal_seq", NULL, CACHE_UNIT_SEQ },
+		{ "journal_last_seq", NULL, CACHE_UNIT_SEQ },
+	};
+
+	for (size_t i = 0; i < sizeof(seqs) / sizeof(*seqs); i++)
+		if (!strcmp(f->key, seqs[i].key))
+			return &seqs[i];
+	return f;
+}
+
+static void report_fields(struct cache_report *r, const struct cache_finding *f)
+{
+	struct cache_finding_field v;
+	char uuid[CACHE_UUID_TEXT_BYTES];
+
+	for (unsigned i = 0; cache_finding_field(f, i, &v); i++) {
+		struct cache_field field = { v.name, NULL, CACHE_UNIT_COUNT };
+
+		switch (v.kind) {
+		case CACHE_FIELD_HEX:
+			field.unit = CACHE_UNIT_WORD;
+			/* fall through */
+		case CACHE_FIELD_NUMBER:
+			cache_report_u64(r, cmd_seq_field(&field), v.number);
+			break;
+		case CACHE_FIELD_WORD:
+			cache_report_str(r, &field, v.word ? v.word : "");
+			break;
+		case CACHE_FIELD_UUID:
+			cache_report_str(r, &field, cache_uuid_format(v.uuid, uuid));
+			break;
+		}
+	}
+}
+
+void cmd_report_finding(struct cache_report *r, const struct cache_finding *f)
+{
+	static const struct cache_field
+		code = { "code", NULL, CACHE_UNIT_TEXT },
+		number = { "number", NULL, CACHE_UNIT_COUNT },
+		severity = { "severity", NULL, CACHE_UNIT_TEXT },
+		verdict = { "verdict", NULL, CACHE_UNIT_TEXT },
+		remedy = { "remedy", NULL, CACHE_UNIT_TEXT },
+		text = { "text", NULL, CACHE_UNIT_TEXT };
+	const struct cache_problem_info *info = cache_problem_info(f->code);
+	char line[512];
+
+	cache_finding_text(f, line, sizeof(line));
+	cache_report_str(r, &code, info->code);
+	cache_report_u64(r, &number, info->number);
+	cache_report_str(r, &severity, cache_severity_name(info->severity));
+	cache_report_str(r, &verdict, cache_verdict_name(info->verdict));
+	cache_report_str(r, &remedy, cache_remedy_name(info->remedy));
+	cache_report_str(r, &text, line);
+	report_fields(r, f);
+}

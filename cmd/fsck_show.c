@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "finding.h"
+#include "fsck_show.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "libcache/types.h"
+
+#define HEARD_MAX	1000000
+
+void fsck_heard_add(struct fsck_heard *h, unsigned dev, const struct cache_finding *f)
+{
+	if (h->n == h->room) {
+		size_t room = h->room ? 2 * h->room : 64;
+		void *p = room > HEARD_MAX ? NULL :
+			  reallocarray(h->list, room, sizeof(*h->list));
+
+		if (!p) {
+			h->missed++;
+			return;
+		}
+		h->list = p;
+		h->room = room;
+	}
+	h->list[h->n].dev = dev;
+	h->list[h->n++].f = *f;
+}
+
+bool fsck_heard_has(const struct fsck_heard *h, unsigned dev, enum cache_problem code)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (h->list[i].dev == dev && h->list[i].f.code == code)
+			return true;
+	return false;
+}
+
+void fsck_heard_fini(struct fsck_heard *h)
+{
+	free(h->list);
+}
+
+void fsck_show_finding(const struct cmd *cmd, struct cache_report *r, const char *path,
+		       const struct cache_finding *f)
+{
+	const struct cache_problem_info *info = cache_problem_info(f->code);
+	bool note = info->severity == CACHE_SEVERITY_NOTE;
+	char line[512];
+
+	if (note && !cmd->verbose)
+		return;
+	cache_finding_text(f, line, sizeof(line));
+	cache_report_line(r, "%s: %s (0x%04x): %s%s", path, info->code, info->number,
+			  note ? "note: " : "", line);
+}
+
+const char *fsck_kernel_words(const struct cache_fsck_result *r)
+{
+	switch (r->kernel) {
+	case CACHE_VERDICT_REFUSES:
+		return "a kernel would refuse the device";
+	case CACHE_VERDICT_DISABLES:
+		return "a kernel would give up on the set while starting it";
+	case CACHE_VERDICT_PANICS:
+		return "a kernel would panic when it starts the set";
+	case CACHE_VERDICT_HANGS:
+		return "a kernel would hang when it starts the set";
+	case CACHE_VERDICT_MAY_HANG:
+		return "a kernel may hang when it starts the set";
+	default:
+		return r->damage ? "a kernel would start the set without a word, and may return wrong blocks"
+				 : "a kernel starts it";
+	}
+}
+
+/* Notes are not shown by themselves: say that there are some. */
+static const char *notes_words(const struct cmd *cmd, const struct cache_fsck_result *r)
+{
+	if (cmd->verbose || !r->count[CACHE_SEVERITY_NOTE])
+		return "";
+	return r->count[CACHE_SEVERITY_NOTE] == 1 ? " (a note: -v shows it)"
+						  : " (notes: -v shows them)";
+}
+
+static const struct cache_fsck_result *final_result(const struct fsck_show *s, unsigned i)
+{
+	return s->after ? &s->after[i] : &s->before[i];
+}
+
+static const char *result_word(const struct fsck_show *s, unsigned i)
+{
+	if (!cache_fsck_is_clean(final_result(s, i)))
+		return "errors";
+	return cache_fsck_is_clean(&s->before[i]) ? "clean" : "corrected";
+}
+
+static void show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUMAN_BYTES])
+{
+	if (c->bytes)
+		snprintf(buf, CACHE_HUMAN_BYTES, "%" PRIu64 " bytes",
+			 sectors * CACHE_SECTOR_BYTES);
+	else
+		cache_bytes_show(buf, sectors * CACHE_SECTOR_BYTES);
+}
+
+static void text_mended(const struct fsck_show *s, unsigned i)
+{
+	const struct fsck_mended *m = s->mended ? &s->mended[i] : NULL;
+	char kept[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES], dropped[CACHE_HUMAN_BYTES];
+
+	if (!m || !m->done)
+		return;
+	if (m->super)
+		cache_report_line(cmd_report(s->cmd), "%s: superblock mended", s->paths[i]);
+	if (!m->plan.rebuild)
+		return;
+	show_sectors(s->cmd, m->plan.kept_sectors, kept);
+	show_sectors(s->cmd, m->plan.kept_dirty_sectors, dirty);
+	show_sectors(s->cmd, m->plan.dropped_clean_sectors, dropped);
+	cache_report_line(cmd_report(s->cmd), "%s: mended: %s kept, %s of it dirty; %s of clean "
+			  "data dropped; %" PRIu64 " new nodes, one journal entry",
+			  s->paths[i], kept, dirty, dropped, m->plan.new_nodes);
+}
+
+static void text_device(const struct fsck_show *s, unsigned i)
+{
+	const struct cache_fsck_result *res = final_result(s, i);
+	const struct cache_fsck_summary *sum = &res->summary;
+	const char *word = cache_fsck_is_clean(res) ? "clean" : "NOT CLEAN";
+	struct cache_report *out = cmd_report(s->cmd);
+	char cached[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES];
+
+	if (res->ret) {
+		cmd_error(s->cmd, s->paths[i], res->ret, &res->err);
+		return;
+	}
+	text_mended(s, i);
+	if (s->cmd->quiet && cache_fsck_is_clean(&s->before[i]))
+		return;
+	if (!res->has_summary) {
+		cache_report_line(out, "%s: %s, %s%s", s->paths[i], word,
+				  fsck_kernel_words(res), notes_words(s->cmd, res));
+		return;
+	}
+	show_sectors(s->cmd, sum->cached_sectors, cached);
+	show_sectors(s->cmd, sum->dirty_sectors, dirty);
+	cache_report_line(out, "%s: %s, %" PRIu64 " extents, %s cached, %s of it dirty, %"
+			  PRIu64 " nodes in %" PRIu64 " levels; %s%s", s->paths[i], word,
+			  sum->extents, cached, dirty, sum->btree_nodes, sum->btree_depth,
+			  fsck_kernel_words(res), notes_words(s->cmd, res));
+	if (!s->cmd->verbose)
+		return;
+#define X(name) cache_report_line(out, "  %-18s %" PRIu64, #name, sum->name);
+	CACHE_FSCK_NUMBERS(X)
+#undef X
+}
+
+void fsck_show_text(const struct fsck_show *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		text_device(s, i);
+}
+
+static const struct cache_field f_device = { "device", NULL, CACHE_UNIT_TEXT };
+
+static void json_finding(const struct fsck_show *s, const struct fsck_finding *e)
+{
+	static const struct cache_field fixed = { "fixed", NULL, CACHE_UNIT_TEXT };
+	struct cache_report *r = cmd_report(s->cmd);
+
+	cache_report_object(r, NULL);
+	cache_report_str(r, &f_device, s->paths[e->dev]);
+	cmd_report_finding(r, &e->f);
+	cache_report_bool(r, &fixed, s->after && !fsck_heard_has(s->left, e->dev, e->f.code));
+	cache_report_end(r);
+}
+
+static void json_summary(const struct fsck_show *s, const struct cache_fsck_summary *sum)
+{
+	struct cache_report *out = cmd_report(s->cmd);
+
+	cache_report_object(out, "summary");
+#define X(name)								\
+	do {								\
+		static const struct cache_field f = { #name, NULL, CACHE_UNIT_COUNT }; \
+		cache_report_u64(out, cmd_seq_field(&f), sum->name);		\
+	} while (0);
+	CACHE_FSCK_NUMBERS(X)
+#undef X
+	cache_report_real(out, &(struct cache_field){ "seconds", NULL, CACHE_UNIT_COUNT },
+			  s->seconds);
+	cache_report_end(out);
+}
+
+static void json_mended(const struct fsck_show *s, unsigned i)
+{
+	const struct fsck_mended *m = s->mended ? &s->mended[i] : NULL;
+	struct cache_report *out = cmd_report(s->cmd);
+
+	if (!m || !m->tried)
+		return;
+	cache_report_object(out, "repair");
+	cache_report_bool(out, &(struct cache_field){ "done", NULL, CACHE_UNIT_TEXT }, m->done);
+	cache_report_bool(out, &(struct cache_field){ "super", NULL, CACHE_UNIT_TEXT }, m->super);
+	cache_report_bool(out, &(struct cache_field){ "safe", NULL, CACHE_UNIT_TEXT },
+			  m->plan.safe);
+#define X(name)								\
+	do {								\
+		static const struct cache_field f = { #name, NULL, CACHE_UNIT_COUNT }; \
+		cache_report_u64(out, &f, m->plan.name);		\
+	} while (0);
+	CACHE_REPAIR_NUMBERS(X)
+#undef X
+	cache_report_end(out);
+}
+
+static void json_result(const struct fsck_show *s, unsigned i)
+{
+	static const struct cache_field
+		result = { "result", NULL, CACHE_UNIT_TEXT },
+		kernel = { "kernel", NULL, CACHE_UNIT_TEXT },
+		damage = { "damage", NULL, CACHE_UNIT_TEXT },
+		failed = { "error", NULL, CACHE_UNIT_TEXT };
+	const struct cache_fsck_result *res = final_result(s, i);
+	struct cache_report *out = cmd_report(s->cmd);
+
+	cache_report_str(out, &f_device, s->paths[i]);
+	cache_report_str(out, &result, result_word(s, i));
+	cache_report_str(out, &kernel, cache_verdict_name(res->kernel));
+	cache_report_bool(out, &damage, res->damage);
+	if (res->ret)
+		cache_report_str(out, &failed, cache_err_text(&res->err, res->ret));
+	json_mended(s, i);
+	if (res->has_summary)
+		json_summary(s, &res->summary);
+}
+
+/* The cache device speaks for the set; a backing device alone for itself. */
+static unsigned main_device(const struct fsck_show *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (!s->before[i].is_backing)
+			return i;
+	return 0;
+}
+
+void fsck_show_json(const struct fsck_show *s)
+{
+	static const struct cache_field missed = { "findings_left_out", NULL, CACHE_UNIT_COUNT };
+	struct cache_report *out = cmd_report(s->cmd);
+
+	json_result(s, main_device(s));
+	cache_report_array(out, "findings");
+	for (size_t i = 0; i < s->heard->n; i++)
+		json_finding(s, &s->heard->list[i]);
+	cache_report_end(out);
+	if (s->heard->missed)
+		cache_report_u64(out, &missed, s->heard->missed);
+	cache_report_array(out, "devices");
+	for (unsigned i = 0; i < s->n; i++) {
+		cache_report_object(out, NULL);
+		json_result(s, i);
+		cache_report_end(out);
+	}
+	cache_report_end(out);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What cache-fsck says: findings as they are made, then a result for each device. */
+#ifndef CMD_FSCK_SHOW_H
+#define CMD_FSCK_SHOW_H
+
+#include "common.h"
+
+#include "libcache/fsck.h"
+#include "libcache/repair.h"
+
+/* Findings kept for JSON, which can say only at the end what was mended. */
+struct fsck_heard {
+	struct fsck_finding {
+		unsigned dev;
+		struct cache_finding f;
+	} *list;
+	size_t n, room;
+	uint64_t missed;	/* not kept: there were too many */
+};
+
+void fsck_heard_add(struct fsck_heard *h, unsigned dev, const struct cache_finding *f);
+bool fsck_heard_has(const struct fsck_heard *h, unsigned dev, enum cache_problem code);
+void fsck_heard_fini(struct fsck_heard *h);
+
+/* What a repair of one device came to. */
+struct fsck_mended {
+	bool tried, done;
+	bool super;		/* in place; plan says nothing of it */
+	struct cache_repair_plan plan;
+};
+
+struct fsck_show {
+	struct cmd *cmd;
+	char **paths;
+	unsigned n;
+	const struct cache_fsck_result *before, *after;	/* after: NULL when nothing was tried */
+	const struct fsck_heard *heard, *left;		/* left: found the second time */
+	const struct fsck_mended *mended;		/* n, or NULL */
+	double seconds;
+};
+
+/* One line, for people. Notes are shown with -v. */
+void fsck_show_finding(const struct cmd *cmd, struct cache_report *r, const char *path,
+		       const struct cache_finding *f);
+/* A line a device, and with -v its numbers. */
+void fsck_show_text(const struct fsck_show *s);
+/* The whole document. */
+void fsck_show_json(const struct fsck_show *s);
+
+/* "a kernel starts it", "a kernel would panic ..." */
+const char *fsck_kernel_words(const struct cache_fsck_result *r);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the two files of make-cache share: the choices, and how they are shown. */
+#ifndef CMD_MAKE_CACHE_H
+#define CMD_MAKE_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common.h"
+#include "libcache/ids.h"
+#include "libcache/mkcache.h"
+#include "libcache/probe.h"
+
+/* A device of the command line, beside its entry in m.devs. */
+struct make_target {
+	const char *name;		/* as typed */
+	char *path;			/* as resolved */
+	struct cache_signature *sig;	/* what lies there */
+	unsigned nsig;
+};
+
+struct make {
+	struct cmd cmd;
+	struct cache_mkcache m;
+	struct make_target *targets;
+	int mode;			/* 'C', 'B'; 0: not said yet */
+	bool has_uuid;			/* -U waits for its device */
+	uint8_t uuid[CACHE_UUID_BYTES];
+	bool peer;			/* called as make-bcache */
+	bool force, wipe_bcache, dry_run;
+	const char *undo;		/* -z; NULL: none */
+};
+
+/* stderr: what would be overwritten, and whether it may be; 0 or an exit status */
+int make_ask(struct make *mk);
+
+/* stdout: what was made, or with -n would be */
+void make_show(struct make *mk);
+
+#endif

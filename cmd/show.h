@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the show applets share: one cache device, loaded as far as wanted, and
+ * what was found wrong on the way, said at once and told again in the JSON.
+ */
+#ifndef CMD_SHOW_H
+#define CMD_SHOW_H
+
+#include "common.h"
+#include "libcache/image.h"
+
+#define SHOW_PROBLEMS_HELD	256	/* more are only counted in JSON */
+
+struct show {
+	struct cmd cmd;			/* first: what the parsers are given */
+	const char *spec;		/* the device as typed */
+	char *path;
+	struct cache_image *img;
+	struct cache_sink sink;
+	uint64_t nproblems;		/* notes not among them */
+	struct cache_finding problem[SHOW_PROBLEMS_HELD];
+};
+
+#define SHOW_INIT	{ .cmd = CMD_INIT }
+
+/* argp: the one device; ARGP_ERR_UNKNOWN for all other keys. */
+error_t show_parse_device(struct show *s, int key, char *arg, struct argp_state *state);
+
+/**
+ * show_open() - find, open and load the device
+ *
+ * Return: true when s->img is loaded as far as @upto; false when there is nothing
+ * to show, why was said, and *@status is the exit status.
+ */
+bool show_open(struct show *s, enum cache_load upto, int *status);
+
+/* Close everything; @status becomes a failure when something was found wrong. */
+int show_end(struct show *s, int status);
+
+/* A library call failed half-way. */
+int show_failed(struct show *s, int code, const struct cache_err *err);
+
+/* What every table of keys has in the middle; show_key_cells() fills it. Of the
+ * pointers only the first is shown: drivers have never made more. */
+#define SHOW_KEY_COLS							\
+	{ "inode", "INODE", CACHE_UNIT_COUNT },				\
+	{ "start", "START", CACHE_UNIT_COUNT },				\
+	{ "end", "END", CACHE_UNIT_COUNT },				\
+	{ "sectors", "SECTORS", CACHE_UNIT_COUNT },			\
+	{ "dirty", "DIRTY", CACHE_UNIT_TEXT },				\
+	{ "ptr", "PTR", CACHE_UNIT_COUNT },				\
+	{ "bucket", "BUCKET", CACHE_UNIT_COUNT },			\
+	{ "gen", "GEN", CACHE_UNIT_COUNT }
+#define SHOW_KEY_NCOLS 8
+
+/* Sectors throughout; null is what has no meaning: the start of a key of an interior
+ * node, whose size is that of a node, or a pointer to no device that is there. */
+void show_key_cells(struct show *s, const struct cache_bkey *k, unsigned level);
+
+#endif

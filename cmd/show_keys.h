@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CMD_SHOW_KEYS_H
+#define CMD_SHOW_KEYS_H
+
+#include "show.h"
+
+struct show_keys {
+	struct show show;		/* first */
+	bool raw, nodes, stale, dirty;
+	bool by_inode, by_level, by_range;
+	bool by_owner, owner_is_sector;
+	uint64_t inode, level;
+	uint64_t range_start, range_end;	/* sectors, end not in it */
+	uint64_t owner;			/* bucket, or sector, of the cache device */
+};
+
+extern const struct cache_field show_keys_cols[];
+#define SHOW_KEYS_NCOLS	(2 + SHOW_KEY_NCOLS + 2)
+
+/* A row of show_keys_cols: @node_bucket 0 means the journal, @block is ignored then. */
+void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,
+		   uint64_t node_bucket, const uint32_t *block);
+
+/* Who owns a bucket or a sector: role, and what points there. */
+int show_owner(struct show_keys *o);
+
+#endif

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "undo.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const char *file_of(const char *file, unsigned index, char *buf, size_t nbytes)
+{
+	if (!index)
+		return file;
+	snprintf(buf, nbytes, "%s.%u", file, index + 1);
+	return buf;
+}
+
+int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned index)
+{
+	char buf[PATH_MAX];
+	const char *name = file_of(file, index, buf, sizeof(buf));
+	struct cache_dev *under = *dev;
+	struct cache_err err = { 0 };
+	int ret;
+
+	*dev = NULL;
+	ret = cache_dev_undo_new(under, name, dev, &err);
+	if (ret)
+		return cmd_error(c, NULL, ret, &err);
+	cmd_note(c, 0, "take it back with: cache-undo %s %s", name, cache_dev_name(*dev));
+	return 0;
+}
+
+void cmd_undo_forget(const char *file, unsigned index)
+{
+	char buf[PATH_MAX];
+
+	unlink(file_of(file, index, buf, sizeof(buf)));
+}

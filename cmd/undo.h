@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* -z FILE, for every applet that writes. */
+#ifndef CMD_UNDO_H
+#define CMD_UNDO_H
+
+#include "common.h"
+#include "libcache/undo.h"
+
+#define CMD_UNDO_OPTION \
+	{ "undo", 'z', "FILE", 0, "save what is overwritten to FILE, for cache-undo" }
+
+/**
+ * cmd_undo() - from now on what is overwritten on @dev is saved
+ * @dev:   replaced by the wrapper
+ * @index: of several devices of one call: the first has FILE, then FILE.2, FILE.3 ...
+ *
+ * Return: 0, or an exit status after an error was said; *@dev is NULL then.
+ */
+int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned index);
+
+/* Removes the file of @index again: nothing was written, so it would save nothing. */
+void cmd_undo_forget(const char *file, unsigned index);
+
+#endif

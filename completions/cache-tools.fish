@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# fish completion for cache-tools: the binary is asked for names and options
+
+function __cache_tools_applet
+	set -l words (commandline -opc)
+	set -l name (basename -- $words[1])
+	if test "$name" = cache-tools
+		set name $words[2]
+	end
+	echo $name
+end
+
+function __cache_tools_options
+	cache-tools --complete (__cache_tools_applet) 2>/dev/null
+end
+
+complete -c cache-tools -n 'test (count (commandline -opc)) -eq 1' -a '(cache-tools --complete)'
+for name in cache-tools (cache-tools --complete 2>/dev/null)
+	complete -c $name -n 'string match -q -- "-*" (commandline -ct)' -a '(__cache_tools_options)'
+end

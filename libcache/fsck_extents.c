@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Extents, as the driver will see them: staleness, owner, place on the backing
+ * device, and that no two of them share a block of the cache (S9, S11, S13 to S17).
+ */
+#include "checked.h"
+#include "fsck_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void found_extent(struct fsck_cache *c, const struct cache_extent *e,
+			 struct cache_finding f)
+{
+	const struct cache_sb *sb = &c->img->sb;
+
+	f.inode = cache_key_inode(&e->key);
+	f.start = cache_key_start(&e->key);
+	f.end = e->key.low;
+	f.gen = cache_ptr_gen(e->key.ptr[0]);
+	/* In texts about a node {bucket} is the node; in those about data, the data's. */
+	if (f.code == CACHE_P_EXTENT_INODE)
+		f.bucket = e->leaf_bucket;
+	else
+		f.bucket = cache_ptr_bucket(sb, &e->key, 0);
+	f.sector = cache_ptr_sector(e->key.ptr[0]);
+	cache_found(c->sink, NULL, &f);
+}
+
+static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
+{
+	uint64_t bucket = cache_ptr_bucket(&c->img->sb, &e->key, 0);
+
+	c->sum->stale_keys++;
+	if (e->staleness > CACHE_GC_GEN_MAX)
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_TOO_STALE, .got = e->staleness,
+			.want = CACHE_GC_GEN_MAX });
+	if (cache_key_dirty(&e->key))
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_STALE_DIRTY,
+			.want = cache_bucket_gen(&c->img->buckets, bucket) });
+}
+
+/* Blocks of the cache that the extent covers whole, each only once (S14). */
+static void judge_shared(struct fsck_cache *c, const struct cache_extent *e)
+{
+	uint64_t unit = UINT64_C(1) << c->block_shift;
+	uint64_t from = cache_ptr_sector(e->key.ptr[0]);
+	uint64_t first = cache_div_up(from, unit);
+	uint64_t end = (from + cache_key_size(&e->key)) >> c->block_shift;
+	uint64_t shared = 0;
+
+	for (uint64_t b = first; b < end; b++) {
+		uint64_t bit = UINT64_C(1) << (b & 63);
+
+		shared += c->blocks[b / 64] & bit ? unit : 0;
+		c->blocks[b / 64] |= bit;
+	}
+	if (shared)
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_SHARED, .count = shared });
+}
+
+static void judge_owner(struct fsck_cache *c, const struct cache_extent *e)
+{
+	const struct cache_uuids *u = &c->img->uuids;
+	uint64_t inode = cache_key_inode(&e->key);
+	const struct fsck_slot *slot;
+	enum cache_slot_state state;
+
+	if (!u->n)
+		return;
+	if (inode >= u->n && e->from_journal)
+		return;		/* said where the journal was read */
+	if (inode >= u->n) {
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_INODE, .want = u->n });
+		return;
+	}
+	state = cache_uuid_state(&u->slot[inode]);
+	if (state != CACHE_SLOT_BACKING && state != CACHE_SLOT_FLASH)
+		return;
+	slot = &c->slots[inode];
+	if (cache_key_start(&e->key) < slot->data_start)
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_BEFORE_DATA, .want = slot->data_start });
+	if (e->key.low > slot->data_end)
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_PAST_END, .want = slot->data_end });
+	if (state == CACHE_SLOT_FLASH && !cache_key_dirty(&e->key))
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_FLASH_CLEAN });
+}
+
+static void judge_place(struct fsck_cache *c, const struct cache_extent *e)
+{
+	uint32_t block = c->img->sb.block_sectors;
+	uint64_t bucket = cache_ptr_bucket(&c->img->sb, &e->key, 0);
+
+	if (bucket < cache_sb_reserved_buckets(&c->img->sb))
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_BUCKET_RESERVED, .what = "journal" });
+	if ((cache_key_start(&e->key) | e->key.low) & (block - 1))
+		c->unaligned++;
+}
+
+static void count(struct fsck_cache *c, const struct cache_extent *e)
+{
+	uint64_t inode = cache_key_inode(&e->key), size = cache_key_size(&e->key);
+	bool dirty = cache_key_dirty(&e->key);
+
+	c->sum->extents++;
+	c->sum->cached_sectors += size;
+	c->sum->dirty_extents += dirty;
+	c->sum->dirty_sectors += dirty ? size : 0;
+	if (inode >= c->img->uuids.n)
+		return;
+	c->slots[inode].extents++;
+	c->slots[inode].cached_sectors += size;
+	c->slots[inode].dirty_extents += dirty;
+	c->slots[inode].dirty_sectors += dirty ? size : 0;
+}
+
+static int judge_extent(void *ctx, const struct cache_extent *e)
+{
+	struct fsck_cache *c = ctx;
+
+	if (e->check_key)
+		return 0;
+	if (!e->available) {
+		c->members++;
+		return 0;
+	}
+	if (e->staleness) {
+		judge_stale(c, e);
+		return 0;
+	}
+	count(c, e);
+	judge_owner(c, e);
+	judge_place(c, e);
+	judge_shared(c, e);
+	return 0;
+}
+
+/* Dirty data whose owner is gone (S15). */
+static void judge_slots(struct fsck_cache *c)
+{
+	const struct cache_uuids *u = &c->img->uuids;
+
+	for (uint32_t i = 0; i < u->n; i++) {
+		enum cache_slot_state state = cache_uuid_state(&u->slot[i]);
+
+		if (!c->slots[i].dirty_sectors || state == CACHE_SLOT_BACKING ||
+		    state == CACHE_SLOT_FLASH)
+			continue;
+		cache_found(c->sink, NULL, &(struct cache_finding){
+			.code = state == CACHE_SLOT_FREE ? CACHE_P_UUID_NO_SLOT
+							 : CACHE_P_UUID_LEAK,
+			.inode = i, .count = c->slots[i].dirty_sectors });
+	}
+}
+
+int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err)
+{
+	const struct cache_sb *sb = &c->img->sb;
+	/* The tree was heard once while it was marked: the second look is silent. */
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	uint64_t sectors = sb->nbuckets * sb->bucket_sectors;
+	int ret;
+
+	c->block_shift = __builtin_ctz(cache_max_u64(sb->block_sectors, CACHE_PAGE_SECTORS));
+	c->blocks = calloc((sectors >> c->block_shift) / 64 + 1, sizeof(*c->blocks));
+	if (!c->blocks)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit a block");
+	ret = cache_image_each_extent(c->img, judge_extent, c, &silent, err);
+	free(c->blocks);
+	c->blocks = NULL;
+	if (!ret)
+		judge_slots(c);
+	return ret;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the passes of fsck. A pass looks and reports, nothing else. */
+#ifndef LIBCACHE_FSCK_IMPL_H
+#define LIBCACHE_FSCK_IMPL_H
+
+#include "libcache/fsck.h"
+#include "libcache/image.h"
+
+/* A backing device at hand. */
+struct fsck_backing {
+	struct cache_sb sb;
+	uint64_t sectors;
+	uint32_t logical_block_bytes;
+};
+
+/* What one slot of the uuid table has in the cache. */
+struct fsck_slot {
+	uint64_t extents, cached_sectors, dirty_extents, dirty_sectors;
+	uint64_t data_start, data_end;	/* sectors its extents must lie in */
+};
+
+struct fsck_cache {
+	struct cache_image *img;
+	const struct cache_sink *sink;
+	struct fsck_slot *slots;	/* img->uuids.n */
+	uint64_t *blocks;		/* bit a 4 KiB block that a live extent covers */
+	uint64_t block_shift;		/* sectors a bit, as a shift */
+	uint64_t unaligned, members;
+	uint64_t nodes, nodes_expected;
+	struct cache_fsck_summary *sum;
+};
+
+/*
+ * All passes over a loaded image but those of backing devices. @backing: those at
+ * hand, of any set. Release c->slots with free().
+ */
+int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
+		      unsigned nbacking, struct cache_err *err);
+
+/* Each returns 0, -EIO, -ENOMEM or -ECANCELED; what is wrong goes to the sink. */
+int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err);
+int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err);
+void cache_fsck_buckets(struct fsck_cache *c);
+/* @c: the cache of its set, or NULL; then @other_set: a cache of another was given */
+void cache_fsck_backing(const struct fsck_backing *b, const struct fsck_cache *c,
+			bool other_set, const struct cache_sink *sink);
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Will the start hang? The replay is rehearsed once for each way in which the
+ * allocator's thread may happen to run beside it: hangs in all of them, or in some.
+ */
+#include "fsck_impl.h"
+#include "replay.h"
+
+int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err)
+{
+	const struct cache_image *img = c->img;
+	struct cache_replay_forecast f;
+	int ret = cache_replay_forecast(c->img, &f, err);
+
+	if (ret || !f.hangs)
+		return ret;
+	return cache_found(c->sink, err, &(struct cache_finding){
+		.code = f.hangs == REPLAY_PACES ? CACHE_P_JOURNAL_RING_FULL
+						: CACHE_P_JOURNAL_RING_TIGHT,
+		.got = cache_journal_free_buckets(&img->sb, &img->journal),
+		.count = img->journal_keys, .seq = f.seq });
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of image: loading, marking, extents. */
+#ifndef LIBCACHE_IMAGE_IMPL_H
+#define LIBCACHE_IMAGE_IMPL_H
+
+#include "libcache/image.h"
+
+/* The start-up walk and what follows it: fills buckets, raised, nnodes, overlay. */
+int cache_image_mark(struct cache_image *img, const struct cache_sink *sink,
+		     struct cache_err *err);
+
+/* What follows the newest journal entry, which @img has; @upto: past CACHE_LOAD_JOURNAL. */
+int cache_image_load_rest(struct cache_image *img, enum cache_load upto,
+			  const struct cache_sink *sink, struct cache_err *err);
+
+#endif

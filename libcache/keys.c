@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lists of keys. Overlaying is associative (the later one wins wherever both
+ * speak), so a long history is folded in halves rather than key by key.
+ */
+#include "libcache/keys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cache_keys_push(struct cache_keys *keys, const struct cache_bkey *k)
+{
+	if (keys->n == keys->room) {
+		size_t room = keys->room ? 2 * keys->room : 64;
+		void *p = reallocarray(keys->k, room, sizeof(*keys->k));
+
+		if (!p)
+			return -ENOMEM;
+		keys->k = p;
+		keys->room = room;
+	}
+	keys->k[keys->n++] = *k;
+	return 0;
+}
+
+void cache_keys_fini(struct cache_keys *keys)
+{
+	free(keys->k);
+	memset(keys, 0, sizeof(*keys));
+}
+
+/* @a ends where @b starts, or before. */
+static bool is_before(const struct cache_bkey *a, const struct cache_bkey *b)
+{
+	return cache_pos_cmp(cache_key_inode(a), a->low, cache_key_inode(b),
+			     cache_key_start(b)) <= 0;
+}
+
+int cache_keys_overlay(const struct cache_keys *a, const struct cache_keys *b,
+		       struct cache_keys *out)
+{
+	size_t i = 0, j = 0;
+	struct cache_bkey cur = { 0 };	/* what is left of a->k[i] */
+	int ret = 0;
+
+	if (a->n)
+		cur = a->k[0];
+	while (!ret && (i < a->n || j < b->n)) {
+		const struct cache_bkey *over = j < b->n ? &b->k[j] : NULL;
+		struct cache_bkey left = cur;
+
+		if (i < a->n && (j == b->n || is_before(&cur, over))) {
+			ret = cache_keys_push(out, &cur);
+		} else if (i == a->n || is_before(over, &cur)) {
+			ret = cache_keys_push(out, over);
+			j++;
+			continue;
+		} else if (cache_key_start(&cur) < cache_key_start(over)) {
+			cache_bkey_cut_back(&left, cache_key_start(over));
+			ret = cache_keys_push(out, &left);
+			cache_bkey_cut_front(&cur, cache_key_start(over));
+			continue;
+		} else if (cur.low > over->low) {
+			cache_bkey_cut_front(&cur, over->low);
+			continue;
+		}
+		/* a->k[i] is done: taken, or hidden whole */
+		if (++i < a->n)
+			cur = a->k[i];
+	}
+	return ret;
+}
+
+int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
+		     struct cache_keys *out)
+{
+	size_t i = 0, j = 0;
+	int ret = 0;
+
+	while (!ret && (i < a->n || j < b->n)) {
+		if (i == a->n || (j < b->n && cache_bkey_cmp(&b->k[j], &a->k[i]) <= 0))
+			ret = cache_keys_push(out, &b->k[j++]);
+		else
+			ret = cache_keys_push(out, &a->k[i++]);
+	}
+	return ret;
+}
+
+/* keys[0 .. n), settled, into @out */
+static int settle(const struct cache_bkey *keys, size_t n, unsigned level,
+		  struct cache_keys *out)
+{
+	struct cache_keys old = { 0 }, new = { 0 };
+	int ret;
+
+	if (n <= 1)
+		return n ? cache_keys_push(out, keys) : 0;
+	ret = settle(keys, n / 2, level, &old);
+	if (!ret)
+		ret = settle(keys + n / 2, n - n / 2, level, &new);
+	if (!ret)
+		ret = level ? cache_keys_merge(&old, &new, out)
+			    : cache_keys_overlay(&old, &new, out);
+	cache_keys_fini(&old);
+	cache_keys_fini(&new);
+	return ret;
+}
+
+int cache_keys_settle(struct cache_keys *keys, unsigned level)
+{
+	struct cache_keys out = { 0 };
+	int ret;
+
+	if (cache_keys_are_sorted(keys, level))
+		return 0;
+	ret = settle(keys->k, keys->n, level, &out);
+	if (ret) {
+		cache_keys_fini(&out);
+		return ret;
+	}
+	cache_keys_fini(keys);
+	*keys = out;
+	return 0;
+}
+
+bool cache_keys_are_sorted(const struct cache_keys *keys, unsigned level)
+{
+	for (size_t i = 1; i < keys->n; i++) {
+		const struct cache_bkey *prev = &keys->k[i - 1], *k = &keys->k[i];
+
+		if (level ? cache_bkey_cmp(prev, k) > 0 : !is_before(prev, k))
+			return false;
+	}
+	return true;
+}

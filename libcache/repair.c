@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Plan, ask, commit. The plan is complete and counted before anything is written;
+ * what is written goes into buckets that nothing uses, and one journal entry makes
+ * it the set. Run again after a kill it finds the old set, or the new one.
+ */
+#include "repair_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct repair {
+	const struct cache_repair_opts *opts;
+	struct cache_repair_plan *plan;
+	struct cache_err *err;
+	struct cache_image *img;
+	struct repair_doubt doubt;
+	struct cache_sink sink;
+	struct fsck_cache c;
+	struct cache_fsck_summary sum;
+	struct repair_kept kept;
+	struct cache_finding *early;	/* heard before the superblock was known */
+	size_t nearly, early_room;
+	bool early_full;
+};
+
+/* More than this, and everything is in doubt anyway. */
+#define EARLY_MAX	100000
+
+/* Findings come before there is a bucket count to size the doubt by: keep them. */
+static void hear_early(void *ctx, const struct cache_finding *f)
+{
+	struct repair *r = ctx;
+
+	if (cache_problem_info(f->code)->severity == CACHE_SEVERITY_NOTE)
+		return;
+	if (r->nearly == r->early_room) {
+		size_t room = r->early_room ? 2 * r->early_room : 64;
+		void *p = room > EARLY_MAX ? NULL :
+			  reallocarray(r->early, room, sizeof(*r->early));
+
+		if (!p) {
+			r->early_full = true;
+			return;
+		}
+		r->early = p;
+		r->early_room = room;
+	}
+	r->early[r->nearly++] = *f;
+}
+
+/* Why the tree of this set cannot be rebuilt; NULL: it can. */
+static const char *hopeless(const struct cache_image *img)
+{
+	if (!memcmp(img->sb.magic, cache_sb_magic, sizeof(cache_sb_magic)) &&
+	    cache_sb_is_bdev(&img->sb))
+		return "a backing device has nothing to rebuild";
+	if (img->loaded < CACHE_LOAD_JOURNAL)
+		return "the superblock does not say where anything is";
+	if (img->loaded < CACHE_LOAD_MARKS)
+		return "what the buckets hold cannot be learned";
+	return NULL;
+}
+
+/* A table that could not be read counts as empty, so that what it lacks is found. */
+static int complete_uuids(struct repair *r)
+{
+	struct cache_uuids *u = &r->img->uuids;
+
+	if (u->n)
+		return 0;
+	free(u->slot);
+	u->slot = calloc(cache_nr_uuids(&r->img->sb), sizeof(*u->slot));
+	if (!u->slot)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for a uuid table");
+	u->n = cache_nr_uuids(&r->img->sb);
+	r->doubt.uuids = true;
+	return 0;
+}
+
+static int diagnose(struct repair *r)
+{
+	int ret = cache_repair_doubt_init(&r->doubt, &r->img->sb);
+
+	if (ret)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for what is in doubt");
+	for (size_t i = 0; i < r->nearly; i++)
+		cache_repair_doubt_hear(&r->doubt, &r->early[i]);
+	if (r->early_full)
+		r->doubt.all = r->doubt.scan = r->doubt.rebuild = true;
+	ret = complete_uuids(r);
+	if (ret)
+		return ret;
+	r->sink = (struct cache_sink){ .report = cache_repair_doubt_hear, .ctx = &r->doubt };
+	r->c = (struct fsck_cache){ .img = r->img, .sink = &r->sink, .sum = &r->sum };
+	ret = cache_fsck_loaded(&r->c, NULL, 0, r->err);
+	return ret ? ret : cache_repair_doubt_ranges(&r->doubt, r->img, r->err);
+}
+
+static int collect(struct repair *r)
+{
+	r->kept.n = 0;
+#define X(name) r->plan->name = 0;
+	CACHE_REPAIR_NUMBERS(X)
+#undef X
+	return cache_repair_collect(&r->c, &r->doubt, r->opts, &r->kept, r->plan, r->err);
+}
+
+/* Old nodes: their gens move on, so that no old pointer can mean what comes next. */
+static void retire_nodes(struct repair *r)
+{
+	struct cache_buckets *t = &r->img->buckets;
+
+	for (uint64_t b = cache_sb_reserved_buckets(&r->img->sb); b < t->nbuckets; b++) {
+		if (cache_image_role(r->img, b) != CACHE_ROLE_BTREE)
+			continue;
+		cache_bucket_set_gen(t, b, cache_bucket_gen(t, b) + 1);
+		cache_bucket_set_prio(t, b, 0);
+	}
+}
+
+static void encode_slot(const struct cache_uuid_entry *e, struct cache_uuid_disk *d)
+{
+	memcpy(d->uuid, e->uuid, sizeof(d->uuid));
+	memcpy(d->label, e->label, sizeof(d->label));
+	d->first_reg = cache_le32_of(e->first_reg);
+	d->last_reg = cache_le32_of(e->last_reg);
+	d->invalidated = cache_le32_of(e->invalidated);
+	d->flags = cache_le32_of(e->flags);
+	d->sectors = cache_le64_of(e->sectors);
+}
+
+static int write_uuids(struct repair *r, struct cache_commit *commit)
+{
+	const struct cache_uuids *u = &r->img->uuids;
+	const struct cache_sb *sb = &r->img->sb;
+	uint32_t nsectors = cache_meta_bucket_bytes(sb) / CACHE_SECTOR_BYTES;
+	struct cache_uuid_disk *d = cache_dev_buf(cache_meta_bucket_bytes(sb));
+	struct cache_bkey key = cache_bkey_make(0, 0, nsectors, false);
+	uint64_t bucket;
+	int ret;
+
+	if (!d)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for a uuid table");
+	for (uint32_t i = 0; i < u->n; i++)
+		encode_slot(&u->slot[i], &d[i]);
+	ret = cache_commit_pick(commit, 1, &bucket, r->err);
+	if (!ret)
+		ret = cache_commit_write(commit, bucket, 0, nsectors, d, r->err);
+	if (!ret) {
+		uint8_t gen = cache_bucket_gen(&r->img->buckets, bucket) + 1;
+
+		cache_bucket_set_gen(&r->img->buckets, bucket, gen);
+		cache_bucket_set_prio(&r->img->buckets, bucket, CACHE_BTREE_PRIO);
+		cache_bkey_set_ptrs(&key, 1);
+		key.ptr[0] = cache_ptr_make(sb->nr_this_dev, cache_bucket_sector(sb, bucket),
+					    gen);
+		cache_commit_set_uuids(commit, &key);
+	}
+	free(d);
+	return ret;
+}
+
+static int write_all(struct repair *r, struct cache_commit *commit)
+{
+	struct cache_rebuild rebuild = { .commit = commit, .sb = &r->img->sb,
+					 .t = &r->img->buckets };
+	int ret;
+
+	cache_rng_init(&rebuild.rng, r->opts->seed);
+	ret = cache_rebuild_tree(&rebuild, r->kept.keys, r->kept.n, r->err);
+	if (!ret && (r->plan->uuids || r->img->uuids.old_layout))
+		ret = write_uuids(r, commit);
+	if (ret)
+		return ret;
+	retire_nodes(r);
+	cache_commit_checkpoint(commit);
+	if (r->plan->wipe_ring)
+		cache_commit_move_on(commit);
+	ret = cache_commit_prios(commit, &r->img->buckets, r->err);
+	if (!ret)
+		ret = cache_commit_finish(commit, r->err);
+	if (!ret && r->plan->wipe_ring)
+		ret = cache_commit_wipe_ring(commit, r->err);
+	r->plan->new_nodes = rebuild.nnodes;
+	r->plan->written_bytes = cache_commit_written_sectors(commit) * CACHE_SECTOR_BYTES;
+	return ret;
+}
+
+/* Extents of nodes that nothing led to: what they hold was not marked. */
+static void spare_kept(const struct repair *r, struct cache_commit *commit)
+{
+	for (uint64_t i = 0; i < r->kept.n; i++)
+		cache_commit_spare(commit, cache_ptr_sector(r->kept.keys[i].ptr) /
+						   r->img->sb.bucket_sectors);
+}
+
+static int commit(struct repair *r)
+{
+	struct cache_commit *commit = NULL;
+	int ret = cache_commit_new(r->img, &commit, r->err);
+
+	if (!ret) {
+		spare_kept(r, commit);
+		ret = write_all(r, commit);
+	}
+	cache_commit_free(commit);
+	return ret;
+}
+
+/* Too few unused buckets for all of it: without clean data much less is needed. */
+static int commit_or_shrink(struct repair *r)
+{
+	int ret = commit(r);
+
+	if (ret != -ENOSPC || r->doubt.all)
+		return ret;
+	if (r->err)
+		memset(r->err, 0, sizeof(*r->err));
+	r->doubt.all = true;
+	ret = collect(r);
+	return ret ? ret : commit(r);
+}
+
+/*
+ * Back from the newest entry's bucket seqs only fall, and where no entry was written
+ * yet there is none further back. The driver's search relies on it: a ring with a hole
+ * that serves today may mislead it when the next entry stands elsewhere.
+ */
+static bool ring_is_in_order(const struct cache_image *img)
+{
+	const struct cache_journal *j = &img->journal;
+	uint32_t n = img->sb.njournal;
+	uint64_t last = UINT64_MAX;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t seq = j->bucket_seq[(j->newest.pos.index + n - i) % n];
+
+		if (seq && seq >= last)
+			return false;
+		last = seq;
+	}
+	return true;
+}
+
+static int decide(struct repair *r)
+{
+	struct cache_repair_plan *p = r->plan;
+	int ret;
+
+	p->super = r->doubt.super;
+	p->uuids = r->doubt.uuids;
+	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->img);
+	p->rebuild = r->doubt.rebuild || r->doubt.uuids || r->opts->ndrop_uuids;
+	if (!p->rebuild)
+		return 0;
+	/* What cannot be read now may be read another time, or on another machine. */
+	if (r->doubt.unreadable && !r->opts->allow_data_loss) {
+		p->cannot = "a btree node cannot be read, and dirty data may hang on it: copy the device, or allow data loss";
+		return cache_err_set(r->err, -EIO, 0, "%s", p->cannot);
+	}
+	if (p->uuids && !cache_repair_uuids(&r->c, r->opts, &r->img->uuids, p))
+		return cache_err_set(r->err, -EUCLEAN, 0, "%s", p->cannot);
+	ret = collect(r);
+	if (!ret && !p->uuids && !r->doubt.beyond_extents && !p->dropped_clean_sectors &&
+	    !p->dropped_dirty_sectors && p->blocked_dirty_sectors && !r->sum.stale_keys) {
+		p->rebuild = false;
+		p->cannot = "only dirty data is wrong, and dropping it was not allowed";
+	}
+	p->safe = !r->doubt.all && !r->doubt.ranges.n && !p->dropped_dirty_sectors &&
+		  !p->blocked_dirty_sectors;
+	return ret;
+}
+
+static int act(struct repair *r)
+{
+	if (!r->plan->rebuild)
+		return 0;
+	if (r->opts->confirm && !r->opts->confirm(r->opts->ctx, r->plan))
+		return -ECANCELED;
+	return r->opts->dry_run ? 0 : commit_or_shrink(r);
+}
+
+int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *opts,
+		       struct cache_repair_plan *plan, struct cache_err *err)
+{
+	struct repair r = { .opts = opts, .plan = plan, .err = err };
+	struct cache_sink early = { .report = hear_early, .ctx = &r };
+	int ret;
+
+	memset(plan, 0, sizeof(*plan));
+	ret = cache_image_load(dev, CACHE_LOAD_MARKS, &early, &r.img, err);
+	if (ret)
+		goto out;
+	if (r.img->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r.img->sb))
+		goto out;	/* has not run: nothing is inside */
+	if (r.img->loaded == CACHE_LOAD_JOURNAL && !r.img->has_journal)
+		ret = cache_repair_find_lost(r.img, &early, err);
+	if (ret)
+		goto out;
+	plan->cannot = hopeless(r.img);
+	if (plan->cannot) {
+		ret = cache_err_set(err, -EUCLEAN, 0, "%s", plan->cannot);
+		goto out;
+	}
+	ret = diagnose(&r);
+	if (!ret)
+		ret = decide(&r);
+	if (!ret)
+		ret = act(&r);
+out:
+	free(r.kept.keys);
+	free(r.c.slots);
+	free(r.early);
+	cache_repair_doubt_fini(&r.doubt);
+	cache_image_close(r.img);
+	return ret;
+}

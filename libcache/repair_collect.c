@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which extents stay. Clean ones that are in any doubt go: the backing device has
+ * the data. Dirty ones stay wherever their key can be followed; where it cannot,
+ * the range is named, and going needs leave.
+ */
+#include "repair_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct collect {
+	const struct fsck_cache *c;
+	const struct repair_doubt *d;
+	const struct cache_repair_opts *opts;
+	struct repair_kept *kept;
+	struct cache_repair_plan *plan;
+};
+
+static void tell(struct collect *s, const struct cache_bkey *k, const char *why)
+{
+	struct cache_repair_loss loss = {
+		.inode = cache_key_inode(k), .start = cache_key_start(k), .end = k->low,
+		.certain = true, .why = why };
+
+	if (s->opts->loss)
+		s->opts->loss(s->opts->ctx, &loss);
+}
+
+static bool is_given_up(const struct collect *s, uint64_t inode)
+{
+	const struct cache_uuids *u = &s->c->img->uuids;
+
+	for (unsigned i = 0; i < s->opts->ndrop_uuids && inode < u->n; i++)
+		if (!memcmp(u->slot[inode].uuid, s->opts->drop_uuids[i], 16))
+			return true;
+	return false;
+}
+
+/* Why the extent cannot stay, dirty or not; NULL: it can. */
+static const char *impossible(const struct collect *s, const struct cache_bkey *k)
+{
+	const struct cache_uuids *u = &s->c->img->uuids;
+	uint64_t inode = cache_key_inode(k);
+	uint64_t bucket = cache_ptr_bucket(&s->c->img->sb, k, 0);
+
+	if (bucket >= s->c->img->sb.nbuckets)
+		return "its pointer is past the device";
+	if (bucket < cache_sb_reserved_buckets(&s->c->img->sb))
+		return "its pointer is into the journal";
+	if (repair_bit(s->d->foreign, bucket))
+		return "its bucket belongs to something else";
+	if (is_given_up(s, inode))
+		return "its device was given up";
+	if (!u->n)
+		return NULL;
+	if (inode >= u->n)
+		return "its device cannot exist";
+	if (cache_key_start(k) < s->c->slots[inode].data_start)
+		return "it starts before the data of its device";
+	if (k->low > s->c->slots[inode].data_end)
+		return "it goes past the end of its device";
+	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_RETIRED && cache_key_dirty(k))
+		return "its device was detached or removed";
+	return NULL;
+}
+
+static bool clean_is_doubtful(const struct collect *s, const struct cache_bkey *k)
+{
+	const struct cache_image *img = s->c->img;
+	uint64_t bucket = cache_ptr_bucket(&img->sb, k, 0);
+
+	return s->d->all || repair_bit(s->d->shared, bucket) ||
+	       !cache_prio_is_known(&img->sb, &img->prios, bucket) ||
+	       repair_bit(s->d->members, bucket / cache_prios_per_bucket(&img->sb)) ||
+	       cache_repair_is_doubtful(s->d, k);
+}
+
+static int keep(struct collect *s, const struct cache_bkey *k)
+{
+	struct repair_kept *kept = s->kept;
+
+	if (kept->n == kept->room) {
+		uint64_t room = kept->room ? 2 * kept->room : 1024;
+		void *p = reallocarray(kept->keys, room, sizeof(*kept->keys));
+
+		if (!p)
+			return -ENOMEM;
+		kept->keys = p;
+		kept->room = room;
+	}
+	kept->keys[kept->n++] = (struct cache_packed_key){ k->high, k->low, k->ptr[0] };
+	s->plan->kept_extents++;
+	s->plan->kept_sectors += cache_key_size(k);
+	if (cache_key_dirty(k))
+		s->plan->kept_dirty_sectors += cache_key_size(k);
+	return 0;
+}
+
+static int judge(void *ctx, const struct cache_extent *e)
+{
+	struct collect *s = ctx;
+	const struct cache_uuids *u = &s->c->img->uuids;
+	struct cache_bkey k = e->key;
+	uint64_t inode = cache_key_inode(&k);
+	const char *why;
+
+	if (e->check_key || !e->available || e->staleness)
+		return 0;
+	cache_bkey_set_ptrs(&k, 1);
+	/* What a flash volume holds is nowhere else: it must count as dirty. */
+	if (inode < u->n && cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FLASH)
+		cache_bkey_set_dirty(&k, true);
+	why = impossible(s, &k);
+	if (why && cache_key_dirty(&k)) {
+		bool leave = s->opts->allow_data_loss || is_given_up(s, inode);
+
+		tell(s, &k, why);
+		if (leave) {
+			s->plan->dropped_dirty_sectors += cache_key_size(&k);
+			return 0;
+		}
+		s->plan->blocked_dirty_sectors += cache_key_size(&k);
+		return keep(s, &k);
+	}
+	if (why || (!cache_key_dirty(&k) && clean_is_doubtful(s, &k))) {
+		s->plan->dropped_clean_sectors += cache_key_size(&k);
+		return 0;
+	}
+	return keep(s, &k);
+}
+
+/* From a node that nothing leads to: what lies where the tree has a hole. */
+static int judge_orphan(void *ctx, const struct cache_bkey *k)
+{
+	struct collect *s = ctx;
+	struct cache_extent e = { .key = *k, .available = true };
+
+	e.staleness = cache_bkey_staleness(&s->c->img->sb, &s->c->img->buckets, k);
+	if (!s->d->all && !cache_repair_is_doubtful(s->d, k))
+		return 0;
+	return judge(s, &e);
+}
+
+static uint64_t key_inode(const struct cache_packed_key *k)
+{
+	return k->high & CACHE_KEY_INODE_MAX;
+}
+
+static uint64_t key_start(const struct cache_packed_key *k)
+{
+	return k->low - (k->high >> 20 & CACHE_BKEY_SIZE_MAX);
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct cache_packed_key *x = a, *y = b;
+	int cmp = cache_pos_cmp(key_inode(x), key_start(x), key_inode(y), key_start(y));
+
+	return cmp ? cmp : cache_pos_cmp(0, x->low, 0, y->low);
+}
+
+static bool is_dirty(const struct cache_packed_key *k)
+{
+	return k->high >> 36 & 1;
+}
+
+/* @b, which starts no earlier than @a, starts before its end. */
+static bool overlaps(const struct cache_packed_key *a, const struct cache_packed_key *b)
+{
+	return cache_pos_cmp(key_inode(a), a->low, key_inode(b), key_start(b)) > 0;
+}
+
+static bool is_sorted(const struct repair_kept *kept)
+{
+	for (uint64_t i = 1; i < kept->n; i++)
+		if (overlaps(&kept->keys[i - 1], &kept->keys[i]))
+			return false;
+	return true;
+}
+
+/* @k is not kept, or only what of it ends after @from. */
+static bool cut_to(struct collect *s, struct cache_packed_key *p, uint64_t from)
+{
+	struct cache_bkey k = { p->high, p->low, { p->ptr } }, gone = k;
+	bool some = cache_key_dirty(&k) && k.low > from;
+
+	if (some) {
+		cache_bkey_cut_back(&gone, from);
+		cache_bkey_cut_front(&k, from);
+		*p = (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
+	}
+	s->plan->kept_extents -= !some;
+	s->plan->kept_sectors -= cache_key_size(&gone);
+	if (!cache_key_dirty(&gone)) {
+		s->plan->dropped_clean_sectors += cache_key_size(&gone);
+		return false;
+	}
+	s->plan->kept_dirty_sectors -= cache_key_size(&gone);
+	s->plan->dropped_dirty_sectors += cache_key_size(&gone);
+	tell(s, &gone, "another dirty extent claims the same range");
+	return some;
+}
+
+/*
+ * A tree whose nodes overlap can give one range twice. Between a clean and a dirty
+ * extent the dirty one stays; between two clean ones neither can be told right, and
+ * the first stays only if nothing else is said against it; of two dirty ones the
+ * second keeps what the first does not cover, and the rest is named.
+ */
+static void resolve_overlaps(struct collect *s)
+{
+	struct repair_kept *kept = s->kept;
+	uint64_t n = 0;
+
+	qsort(kept->keys, kept->n, sizeof(*kept->keys), by_start);
+	for (uint64_t i = 0; i < kept->n; i++) {
+		struct cache_packed_key k = kept->keys[i];
+
+		while (n && overlaps(&kept->keys[n - 1], &k) && is_dirty(&k) &&
+		       !is_dirty(&kept->keys[n - 1]))
+			cut_to(s, &kept->keys[--n], UINT64_MAX);
+		if (!n || !overlaps(&kept->keys[n - 1], &k) ||
+		    cut_to(s, &k, kept->keys[n - 1].low))
+			kept->keys[n++] = k;
+	}
+	kept->n = n;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct cache_packed_key *x = a, *y = b;
+	uint64_t i = cache_ptr_sector(x->ptr), j = cache_ptr_sector(y->ptr);
+
+	return i < j ? -1 : i > j;
+}
+
+/* Of dirty extents in one place of the cache at most one is right; which is not known. */
+static int name_shared(struct collect *s)
+{
+	struct cache_packed_key *in = calloc(s->kept->n + 1, sizeof(*in));
+	uint64_t n = 0, end = 0;
+
+	if (!in)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < s->kept->n; i++) {
+		const struct cache_packed_key *k = &s->kept->keys[i];
+		uint64_t bucket = cache_ptr_sector(k->ptr) / s->c->img->sb.bucket_sectors;
+
+		if (bucket < s->c->img->sb.nbuckets && repair_bit(s->d->shared, bucket))
+			in[n++] = *k;
+	}
+	qsort(in, n, sizeof(*in), by_place);
+	for (uint64_t i = 0; i < n; i++) {
+		struct cache_bkey k = { in[i].high, in[i].low, { in[i].ptr } };
+
+		if (cache_ptr_sector(in[i].ptr) < end) {
+			tell(s, &k, "another dirty extent claims its place in the cache");
+			s->plan->blocked_dirty_sectors += cache_key_size(&k);
+		}
+		end = cache_ptr_sector(in[i].ptr) + cache_key_size(&k);
+	}
+	free(in);
+	return 0;
+}
+
+static void name_doubtful_ranges(struct collect *s)
+{
+	for (size_t i = 0; i < s->d->ranges.n && s->opts->loss; i++) {
+		const struct repair_range *r = &s->d->ranges.r[i];
+		struct cache_repair_loss loss = {
+			.inode = r->lo_inode, .start = r->lo,
+			.end = r->hi_inode == r->lo_inode ? r->hi : UINT64_MAX,
+			.why = "updates of this range may be lost" };
+
+		s->opts->loss(s->opts->ctx, &loss);
+	}
+	s->plan->doubtful_ranges = s->d->ranges.n;
+}
+
+int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
+			 const struct cache_repair_opts *opts, struct repair_kept *kept,
+			 struct cache_repair_plan *plan, struct cache_err *err)
+{
+	struct collect s = { c, d, opts, kept, plan };
+	struct repair_again again = { .d = d };
+	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again };
+	int ret = cache_image_each_extent(c->img, judge, &s, &sink, err);
+
+	if (!ret)
+		ret = cache_repair_changed(&again, err);
+
+	if (!ret && d->scan)
+		ret = cache_repair_scan(c->img, d, judge_orphan, &s, err);
+	if (ret == -ENOMEM)
+		cache_err_set(err, ret, 0, "no memory for the extents that stay");
+	if (ret)
+		return ret;
+	if (!is_sorted(kept))
+		resolve_overlaps(&s);
+	ret = name_shared(&s);
+	if (ret)
+		return cache_err_set(err, ret, 0, "no memory for the extents that stay");
+	name_doubtful_ranges(&s);
+	plan->drop_all_clean = d->all;
+	return 0;
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# cache-fsck mending what stands in place: superblocks, and a set without a journal.
+
+setup() {
+	load ../lib/common
+}
+
+zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status=none; }
+
+@test "a damaged byte of the superblock is put back, and the proof is named" {
+	image registered.cache
+	before=$(sum "$IMG")
+	poke "$IMG" raw:sb.nbuckets=77
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"superblock nbuckets was 77, should be 2048: device size"* ]]
+	[[ "$output" == *"superblock mended"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+	run -0 cache-fsck -n "$IMG"
+}
+
+@test "a wiped superblock comes back with the backing device named, dirty data and all" {
+	image wb-crash.cache
+	image wb-crash.back1 "$BATS_TEST_TMPDIR/back"
+	cache-show-keys --dirty "$IMG" > "$BATS_TEST_TMPDIR/was"
+	zap_super "$IMG"
+	run -4 cache-fsck -y "$IMG"
+	run -1 cache-fsck -y "$IMG" "$BATS_TEST_TMPDIR/back"
+	run -0 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+	cache-show-keys --dirty "$IMG" | cmp - "$BATS_TEST_TMPDIR/was"
+}
+
+@test "half of a set uuid is not guessed without --guess, nor mended by -p" {
+	image registered.cache
+	zap_super "$IMG"
+	before=$(sum "$IMG")
+	run -4 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"could only be guessed"* ]]
+	run -4 cache-fsck -p --guess "$IMG"
+	[ "$before" = "$(sum "$IMG")" ]
+	run -1 --separate-stderr cache-fsck -y --guess "$IMG"
+	[[ "$stderr" == *"set_uuid"*"which is no proof"* ]]
+	run -0 cache-fsck -n "$IMG"
+}
+
+@test "what is a file system by now is no cache that lost its superblock" {
+	command -v mkfs.ext4 > /dev/null || skip "no mkfs.ext4"
+	image registered.cache
+	mkfs.ext4 -q -F "$IMG" 4M
+	zap_super "$IMG"
+	before=$(sum "$IMG")
+	run -4 --separate-stderr cache-fsck -y --guess "$IMG"
+	[[ "$stderr" == *"holds ext4: left as it is"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
+@test "a dry run shows what the superblock would become, and writes nothing" {
+	image registered.cache
+	poke "$IMG" sb.replacement=3
+	before=$(sum "$IMG")
+	run -4 --separate-stderr cache-fsck -y --dry-run "$IMG"
+	[[ "$stderr" == *"superblock flags was 13, should be 1"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
+@test "the old ring of a formatted set is wiped; of one that has run only with leave" {
+	image registered.cache
+	poke "$IMG" sb.sync=0
+	before=$(sum "$IMG")
+	run -4 cache-fsck -y "$IMG"
+	[ "$before" = "$(sum "$IMG")" ]
+	poke "$IMG" sb.keys=0 sb.version=0
+	run -1 cache-fsck -y "$IMG"
+	run -0 cache-fsck -n "$IMG"
+}
+
+@test "a set without a single journal entry keeps all dirty data that its nodes have" {
+	image wb-clean.cache
+	poke "$IMG" journal.wipe=1
+	run -4 cache-fsck -p "$IMG"
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"the newest writes may be missing"* ]]
+	[[ "$output" == *"17.2 MiB of it dirty"* ]]
+	run -0 cache-fsck -n "$IMG"
+}
+
+@test "a mended superblock can be taken back" {
+	image registered.cache
+	poke "$IMG" raw:sb.label=hello
+	before=$(sum "$IMG")
+	run -1 cache-fsck -y -z "$BATS_TEST_TMPDIR/undo" "$IMG"
+	run -0 cache-undo "$BATS_TEST_TMPDIR/undo" "$IMG"
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
+@test "a backing device's superblock is mended by its checksum alone" {
+	image wb-crash.back1
+	before=$(sum "$IMG")
+	poke "$IMG" raw:sb.block_size=9
+	run -1 cache-fsck -y "$IMG"
+	[ "$before" = "$(sum "$IMG")" ]
+	poke "$IMG" raw:sb.label=hello
+	run -4 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"more than one byte"* ]]
+}

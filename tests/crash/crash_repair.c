@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Mending under power cuts, faults and want of memory: killed anywhere, run again. */
+#include <errno.h>
+
+#include "harness.h"
+#include "jset_codec.h"
+#include "libcache/repair.h"
+#include "wrap.h"
+
+static bool agree(void *ctx, const struct cache_repair_plan *plan)
+{
+	return true;
+}
+
+static int mend(void *ctx, struct cache_dev *dev)
+{
+	struct cache_repair_opts opts = { .seed = 7, .confirm = agree };
+	struct cache_repair_plan plan;
+
+	return cache_repair_cache(dev, &opts, &plan, NULL);
+}
+
+static void flip(struct cache_dev *dev, uint64_t sector, unsigned byte)
+{
+	uint8_t buf[CACHE_SECTOR_BYTES];
+
+	CHECK_EQ(cache_dev_read(dev, sector, 1, buf, NULL), 0);
+	buf[byte] ^= 0x10;
+	CHECK_EQ(cache_dev_write(dev, sector, 1, buf, NULL), 0);
+}
+
+static int first_leaf(void *ctx, const struct cache_btree_node *n)
+{
+	*(uint64_t *)ctx = cache_ptr_sector(n->key.ptr[0]);
+	return !n->level;
+}
+
+static void tear_a_leaf(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+	uint64_t sector = 0;
+
+	CHECK_EQ(cache_image_each_node(img, first_leaf, &sector, NULL, NULL), 1);
+	flip(dev, sector, 200);
+	cache_image_close(img);
+}
+
+static void lose_prios(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+
+	flip(dev, cache_bucket_sector(&img->sb, img->prios.chain[0]), 300);
+	cache_image_close(img);
+}
+
+static void lose_an_entry(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+
+	CHECK(img->journal.nreplay > 4);
+	flip(dev, cache_jset_sector(&img->sb, img->journal.replay[2]), 180);
+	cache_image_close(img);
+}
+
+/* The newest entry claims that replay begins after it. */
+static void mislead_the_replay(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+	const struct cache_jset_pos *pos = &img->journal.newest.pos;
+	uint32_t n = cache_jset_sectors(&img->sb, pos->nwords);
+	struct cache_jset_disk *d = cache_dev_buf(n * CACHE_SECTOR_BYTES);
+	uint64_t sector = cache_jset_sector(&img->sb, pos);
+
+	CHECK_EQ(cache_dev_read(dev, sector, n, d, NULL), 0);
+	d->last_seq = cache_le64_of(pos->seq + 9);
+	d->csum = cache_le64_of(cache_jset_csum(d));
+	CHECK_EQ(cache_dev_write(dev, sector, n, d, NULL), 0);
+	free(d);
+	cache_image_close(img);
+}
+
+/* Between switch and wiped ring: mended again it must come out the same. */
+static const char *mend_again(void *ctx, struct cache_dev *dev, const struct set_state *s)
+{
+	const struct set_state *new = &((struct crash *)ctx)->new;
+	struct cache_dev *copy = set_copy(dev);
+	struct set_state again;
+
+	mend(NULL, set_lend(copy));
+	again = set_state(copy);
+	cache_dev_close(copy);
+	if (again.ret || again.findings)
+		return "mended again it is not clean";
+	if (again.dirty_sum != new->dirty_sum || again.dirty_sectors != new->dirty_sectors)
+		return "mended again it has other dirty data";
+	return NULL;
+}
+
+static void kill_it_everywhere(const char *name, void (*damage)(struct cache_dev *),
+			       bool faults)
+{
+	struct crash c = { .base = set_open(name), .work = mend };
+
+	c.ctx = &c;
+	c.judge = mend_again;
+	if (damage)
+		damage(c.base);
+	crash_cuts(&c);
+	CHECK_EQ(c.new.ret, 0);
+	CHECK_EQ(c.new.findings, 0);
+	CHECK(c.new.driver_agrees);
+	CHECK(c.was_new);
+	if (faults)
+		crash_faults(&c, 1);
+	cache_dev_close(c.base);
+}
+
+TEST(a_ring_that_hangs_is_mended_or_as_it_was)
+{
+	kill_it_everywhere("ring-full", NULL, false);
+}
+
+TEST(a_torn_leaf_is_mended_or_as_it_was)
+{
+	kill_it_everywhere("churn-lru", tear_a_leaf, false);
+}
+
+TEST(lost_prios_are_mended_or_as_they_were)
+{
+	kill_it_everywhere("churn-lru", lose_prios, false);
+}
+
+TEST(a_gap_in_the_journal_is_mended_or_as_it_was)
+{
+	kill_it_everywhere("churn-lru", lose_an_entry, false);
+}
+
+TEST(an_entry_that_misleads_the_replay_is_mended_or_as_it_was)
+{
+	kill_it_everywhere("registered", mislead_the_replay, true);
+}
+
+TEST_MAIN()

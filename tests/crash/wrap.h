@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Include once in a crash test: the linker sends every allocation of ours here. */
+#ifndef TESTS_CRASH_WRAP_H
+#define TESTS_CRASH_WRAP_H
+
+#include <stdint.h>
+#include <stdlib.h>
+
+uint64_t crash_alloc_seen, crash_alloc_at;
+
+static int crash_alloc_fails(void)
+{
+	return crash_alloc_at && ++crash_alloc_seen == crash_alloc_at;
+}
+
+#define CRASH_WRAP(type, name, params, args)			\
+	type __real_##name params;				\
+	type __wrap_##name params;				\
+	type __wrap_##name params				\
+	{							\
+		return crash_alloc_fails() ? NULL : __real_##name args;	\
+	}
+
+CRASH_WRAP(void *, malloc, (size_t n), (n))
+CRASH_WRAP(void *, calloc, (size_t n, size_t size), (n, size))
+CRASH_WRAP(void *, realloc, (void *p, size_t n), (p, n))
+CRASH_WRAP(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size))
+CRASH_WRAP(void *, aligned_alloc, (size_t align, size_t n), (align, n))
+CRASH_WRAP(char *, strdup, (const char *s), (s))
+
+#endif

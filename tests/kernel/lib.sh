@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# What the scenarios share: formatting, lives, what was acknowledged. The caller sets
+# $kernel (folder of an unpacked kernel) and $work (a folder that may be filled).
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+here=$top/tests/kernel
+export BUILD=${BUILD:-$top/build}
+bin=$(readlink -f "$BUILD")/bin
+tests=$(readlink -f "$BUILD")/tests
+
+# blank FILE SIZE
+blank() {
+	rm -f "$1"
+	truncate -s "$2" "$1"
+}
+
+# format OPTION... : our formatter
+format() {
+	"$bin/make-cache" -q "$@"
+}
+
+# run_plan LOG PLAN END [CUT_MS] DISK... : lives a plan in one guest
+run_plan() {
+	local log=$1 plan=$2 end=$3 cut=$4; shift 4
+	"$here/boot" -k "$kernel" -t "${LIMIT:-400}" -l "$log" -p "$plan" \
+		-e END="$end" -e CUT_MS="$cut" "$here/guest/live.sh" "$@" > /dev/null
+}
+
+# disk N: the name that the guest gives to its disk number N, from 0
+disk() {
+	printf "vd\\x$(printf %x $((97 + $1)))"
+}
+
+# acked LOG SEED: how many writes of SEED the guest was told are durable
+acked() {
+	awk -v s="$2" '$1 == "ack" && $2 == s && $3 > n { n = $3 } END { print n + 0 }' "$1"
+}
+
+# said LOG NAME: the kernel's words of one set
+said() {
+	sed -n "/^=== WORDS $2\$/,/^=== END WORDS/p" "$1" | sed '1d;$d'
+}
+
+# hprint BYTES: as the driver prints sizes, so that text can be compared
+hprint() {
+	awk -v v="$1" 'BEGIN {
+		split("k M G T P", unit, " ")
+		do { u++; t = v % 1024; v = int(v / 1024) } while (v >= 1000)
+		printf "%d.%d%s\n", v, int(t * 10 / 1024), unit[u]
+	}'
+}
+
+# json FILE KEY: the first number or string of that key
+json() {
+	grep -o "\"$2\": *\"\{0,1\}[^,\"}]*" "$1" | head -1 | sed 's/.*: *"\{0,1\}//'
+}
+
+# fsck_clean IMAGE: cache-fsck finds nothing, but that a busy small ring may hang
+fsck_clean() {
+	local found
+	[ -x "$bin/cache-fsck" ] || return 0
+	found=$("$bin/cache-fsck" -n -f "$1" 2>&1) && return
+	grep -E ' \(0x[0-9a-f]{4}\): ' <<< "$found" | grep -qv ': JOURNAL_RING_' &&
+		problem "fsck of $1: $found"
+	return 0
+}
+
+# problem TEXT: notes what is wrong; the scenario goes on
+problems=0
+problem() {
+	echo "# $*"
+	problems=$((problems + 1))
+}
+
+# need APPLET... : the scenario is skipped without them
+need() {
+	for applet; do
+		[ -x "$bin/$applet" ] || [ -x "$tests/$applet" ] && continue
+		echo "= no $applet yet"
+		exit 77
+	done
+}
+
+# slot_dirty FILE SLOT: dirty_sectors of a slot in cache-show-uuids' JSON
+slot_dirty() {
+	tr -d ' \n' < "$1" | grep -o "\"slot\":$2,[^}]*" | grep -o '"dirty_sectors":[0-9]*' |
+		cut -d: -f2
+}
+
+# bad_codes FILE: codes of the findings, in cache-fsck's JSON, that are more than notes
+bad_codes() {
+	tr -d ' \n' < "$1" | grep -o '"code":"[^}]*"severity":"[a-z]*"' |
+		grep -v '"severity":"note"' | cut -d'"' -f4 | sort -u | paste -sd' '
+}
+
+# same_verdict IMAGE VERDICTS [CODE]: cache-fsck foresees what the kernel did, and calls a
+# set that starts clean, but for CODE. "may-hang" leaves both ways open.
+same_verdict() {
+	local image=$1 did foreseen result bad out=$work/${1##*/}.fsck
+	did=$(awk -F'\t' -v i="$image" '$1 == i { print $2 }' "$2")
+	"$bin/cache-fsck" -n -f -J "$image" > "$out"
+	foreseen=$(json "$out" kernel) result=$(json "$out" result)
+	case $foreseen:$did in
+	starts:starts)
+		bad=$(bad_codes "$out")
+		[ "$result" = clean ] || [ "$bad" = "${3:-}" ] ||
+			problem "$image: starts, but is not clean: $bad" ;;
+	hangs:hangs | may-hang:hangs | may-hang:starts) ;;
+	*)	problem "$image: the kernel $did, foreseen $foreseen" ;;
+	esac
+}
+
+# make_row NAME: the image of a tests/fsck folder, as $work/NAME.cache and .back; $row is
+# what judge takes, $eio the sector that cannot be read
+make_row() {
+	local d
+	TMP=$work/tmp
+	mkdir -p "$TMP"
+	rm -f "$TMP"/*
+	devs=() eio= row=
+	(cd "$top" && PATH=$bin:$tests:$PATH && . tests/fsck/words.bash &&
+		. "tests/fsck/$1/damage" > /dev/null &&
+		printf '%s\n' "${eio%%,*}" "${devs[@]}" > "$TMP/devs") || return 1
+	{ read -r eio; mapfile -t devs; } < "$TMP/devs"
+	for d in "${devs[@]}"; do
+		mv "$d" "$work/$1.${d##*/}"
+		row+=${row:+,}$work/$1.${d##*/}
+	done
+	row+=${eio:+@$eio}
+}
+
+# judge_by_two OUT ARG...: two guests beside each other, for both mostly wait
+judge_by_two() {
+	local out=$1 half; shift
+	half=$(($# / 2))
+	[ $half = 0 ] ||
+		"$here/judge" -k "$kernel" -l "$out.log1" "${@:1:half}" > "$out.1" &
+	"$here/judge" -k "$kernel" -l "$out.log2" "${@:half+1}" > "$out.2"
+	wait
+	cat "$out".[12] > "$out"
+}

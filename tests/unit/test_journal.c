@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The ring: the entries of format 3.3, what is found in hand-made rings, and what
+ * the driver's own search would find in them. */
+#include "disk.h"
+
+#include <errno.h>
+
+static uint64_t jset_csum_of(const struct jset_spec *j)
+{
+	struct cache_sb sb = disk_sb(2048, 1024, 16);
+	struct cache_jset_disk *b = calloc(1, CACHE_JSET_MAX_BYTES);
+	uint64_t csum;
+
+	make_jset(&sb, b, j);
+	csum = cache_le64_get(b->csum);
+	free(b);
+	return csum;
+}
+
+static struct jset_spec spec_entry(uint64_t seq)
+{
+	struct jset_spec j = {
+		.seq = seq, .last_seq = 1, .prio_bucket = 17,
+		.uuid_bucket = { 0x9000000040000000, 0, { 0x480001 } },
+		.btree_root = { 0x90000000200fffff, 0x7fffffffffffffff, { 0x4c0001 } },
+	};
+
+	return j;
+}
+
+TEST(an_entry_without_keys_has_the_known_checksum)
+{
+	struct jset_spec j = spec_entry(1);
+
+	CHECK_EQ(jset_csum_of(&j), 0xaecea86ebefb4f79);
+}
+
+TEST(an_entry_with_one_key_has_the_known_checksum)
+{
+	struct cache_bkey k = extent(0, 2048, 2064, true, 25608, 1);
+	struct jset_spec j = spec_entry(2);
+
+	j.keys = &k;
+	j.nkeys = 1;
+	CHECK_EQ(jset_csum_of(&j), 0xd711807e536d6ee3);
+}
+
+/* Entries first .. last into one ring bucket, one behind the other. */
+static uint32_t fill(struct disk *d, unsigned index, uint64_t first, uint64_t last,
+		     uint64_t last_seq)
+{
+	uint32_t offset = 0;
+
+	for (uint64_t seq = first; seq <= last; seq++) {
+		struct jset_spec j = { .seq = seq, .last_seq = last_seq };
+
+		offset += put_jset(d, index, offset, &j);
+	}
+	return offset;
+}
+
+static struct cache_journal ring(struct disk *d, struct heard *h)
+{
+	struct cache_sink sink = heard_sink(h);
+	struct cache_journal j;
+
+	CHECK_EQ(cache_journal_read(d->dev, &d->sb, &j, &sink, NULL), 0);
+	return j;
+}
+
+static void done(struct disk *d, struct cache_journal *j)
+{
+	cache_journal_fini(j);
+	cache_dev_close(d->dev);
+}
+
+TEST(a_ring_on_its_first_lap_is_found_whole)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 4, 1);
+	fill(&d, 2, 5, 6, 3);
+	j = ring(&d, &h);
+	CHECK_EQ(h.n, 0);
+	CHECK_EQ(j.nentries, 6);
+	CHECK_EQ(j.newest.pos.seq, 6);
+	CHECK_EQ(j.nreplay, 4);
+	CHECK_EQ(j.replay[0]->seq, 3);
+	CHECK_EQ(j.driver_newest_seq, 6);
+	CHECK(j.driver_agrees);
+	/* buckets 3 to 7 and 0; bucket 1 still holds 3 and 4 */
+	CHECK_EQ(cache_journal_free_buckets(&d.sb, &j), 6);
+	done(&d, &j);
+}
+
+TEST(a_wrapped_ring_is_found_whole)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	for (unsigned i = 0; i < 8; i++)
+		fill(&d, i, 100 + 4 * i, 103 + 4 * i, 100);
+	fill(&d, 0, 132, 135, 110);
+	fill(&d, 1, 136, 137, 112);	/* two older ones of the last lap lie behind */
+	j = ring(&d, &h);
+	CHECK_EQ(h.n, 0);
+	CHECK_EQ(j.newest.pos.seq, 137);
+	CHECK_EQ(j.nentries, 8 * 4);
+	CHECK_EQ(j.nreplay, 137 - 112 + 1);
+	CHECK_EQ(j.driver_newest_seq, 137);
+	CHECK(j.driver_agrees);
+	CHECK_EQ(cache_journal_free_buckets(&d.sb, &j), 1);
+	done(&d, &j);
+}
+
+TEST(a_ring_without_a_free_bucket_has_none)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	for (unsigned i = 0; i < 8; i++)
+		fill(&d, i, 1 + 4 * i, 4 + 4 * i, 1);
+	j = ring(&d, &h);
+	CHECK_EQ(cache_journal_free_buckets(&d.sb, &j), 0);
+	done(&d, &j);
+}
+
+TEST(a_missing_entry_is_a_gap)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 3, 1);
+	fill(&d, 2, 6, 7, 2);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_GAP), 1);
+	CHECK_EQ(h.last.start, 4);
+	CHECK_EQ(h.last.end, 5);
+	CHECK_EQ(j.nreplay, 4);
+	done(&d, &j);
+}
+
+TEST(a_gap_stops_an_open_without_a_sink)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct cache_err err = { 0 };
+
+	fill(&d, 1, 1, 3, 1);
+	fill(&d, 2, 6, 7, 2);
+	CHECK_EQ(cache_journal_read(d.dev, &d.sb, &j, NULL, &err), -EUCLEAN);
+	CHECK(err.text[0]);
+	done(&d, &j);
+}
+
+TEST(a_torn_entry_ends_its_bucket_and_is_only_a_note)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 3, 1);
+	disk_flip(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]) + 16, 100);
+	j = ring(&d, &h);
+	CHECK_EQ(h.n, 1);
+	CHECK_EQ(h.code[0], CACHE_P_JOURNAL_TORN);
+	CHECK_EQ(j.newest.pos.seq, 2);
+	cache_journal_fini(&j);
+	CHECK_EQ(cache_journal_read(d.dev, &d.sb, &j, NULL, NULL), 0);
+	done(&d, &j);
+}
+
+TEST(an_empty_ring_of_a_set_that_ran_is_damage)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_EMPTY), 1);
+	CHECK_EQ(j.nentries, 0);
+	done(&d, &j);
+}
+
+TEST(an_entry_left_ahead_of_the_ring_is_one_the_driver_would_not_see)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 0, 10, 13, 10);
+	fill(&d, 1, 14, 17, 10);
+	fill(&d, 3, 18, 18, 10);
+	j = ring(&d, &h);
+	CHECK_EQ(j.newest.pos.seq, 18);
+	CHECK_EQ(j.nreplay, 9);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_SEARCH) +
+		 heard_count(&h, CACHE_P_JOURNAL_SEARCH_GAP), j.driver_agrees ? 0 : 1);
+	CHECK(!j.driver_agrees);
+	done(&d, &j);
+}
+
+TEST(two_entries_of_one_seq_that_differ_are_said)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 4, 1);
+	fill(&d, 2, 4, 5, 2);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_TWICE), 1);
+	CHECK_EQ(j.nreplay, 4);
+	done(&d, &j);
+}
+
+TEST(a_copy_of_an_entry_is_harmless)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 4, 1);
+	fill(&d, 2, 4, 5, 1);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_TWICE), 0);
+	CHECK_EQ(j.nreplay, 5);
+	done(&d, &j);
+}
+
+TEST(a_replay_range_that_begins_after_its_end_is_damage)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct jset_spec spec = { .seq = 9, .last_seq = 11 };
+	struct cache_journal j;
+	struct heard h;
+
+	put_jset(&d, 1, 0, &spec);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_LAST_SEQ), 1);
+	CHECK_EQ(j.nreplay, 0);
+	done(&d, &j);
+}
+
+TEST(a_count_of_words_past_the_bucket_ends_it)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	uint64_t sector = cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]);
+	struct cache_jset_disk *b = cache_dev_buf(CACHE_PAGE_BYTES);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 3, 1);
+	CHECK_EQ(cache_dev_read(d.dev, sector + 16, 8, b, NULL), 0);
+	b->keys = cache_le32_of(UINT32_MAX);
+	disk_write(&d, sector + 16, 8, b);
+	j = ring(&d, &h);
+	CHECK_EQ(j.nentries, 2);
+	free(b);
+	done(&d, &j);
+}
+
+struct replayed {
+	uint64_t seq[16];
+	unsigned n;
+};
+
+static int note_key(void *ctx, const struct cache_jset_pos *pos, unsigned index,
+		    const struct cache_bkey *k)
+{
+	struct replayed *r = ctx;
+
+	CHECK_EQ(k->low, 100 * pos->seq + index + 8);
+	r->seq[r->n++] = pos->seq;
+	return r->n == 4 ? 1 : 0;
+}
+
+TEST(keys_come_in_the_order_asked_for_and_the_walk_can_be_ended)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct replayed r = { .n = 0 };
+	struct cache_journal j;
+	struct heard h;
+	uint32_t at = 0;
+
+	for (uint64_t seq = 1; seq <= 3; seq++) {
+		struct cache_bkey k[2] = {
+			hole(0, 100 * seq, 100 * seq + 8), hole(0, 100 * seq + 1, 100 * seq + 9),
+		};
+		struct jset_spec spec = { .seq = seq, .last_seq = 1, .keys = k, .nkeys = 2 };
+
+		at += put_jset(&d, 1, at, &spec);
+	}
+	j = ring(&d, &h);
+	CHECK_EQ(cache_journal_each_key(d.dev, &d.sb, &j, false, note_key, &r, NULL, NULL), 1);
+	CHECK_EQ(r.n, 4);
+	CHECK_EQ(r.seq[0], 1);
+	CHECK_EQ(r.seq[3], 2);
+	r.n = 0;
+	CHECK_EQ(cache_journal_each_key(d.dev, &d.sb, &j, true, note_key, &r, NULL, NULL), 1);
+	CHECK_EQ(r.seq[0], 3);
+	CHECK_EQ(r.seq[3], 2);
+	done(&d, &j);
+}
+
+TEST(keys_that_do_not_tile_end_their_entry)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_jset_disk *b = cache_dev_buf(CACHE_JSET_MAX_BYTES);
+	struct cache_bkey k = hole(0, 0, 8);
+	struct jset_spec spec = { .seq = 1, .last_seq = 1, .keys = &k, .nkeys = 1 };
+	struct cache_sink sink;
+	struct cache_journal j;
+	struct heard h;
+
+	make_jset(&d.sb, b, &spec);
+	((cache_le64 *)(b + 1))[0] = cache_le64_of(UINT64_C(7) << 60);
+	b->csum = cache_le64_of(cache_jset_csum(b));
+	disk_write(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]), 8, b);
+	j = ring(&d, &h);
+	sink = heard_sink(&h);
+	CHECK_EQ(cache_journal_each_key(d.dev, &d.sb, &j, false, note_key, NULL, &sink, NULL), 0);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_TILING), 1);
+	CHECK_EQ(cache_journal_each_key(d.dev, &d.sb, &j, false, note_key, NULL, NULL, NULL),
+		 -EUCLEAN);
+	free(b);
+	done(&d, &j);
+}
+
+TEST(an_entry_that_changes_between_two_reads_is_said)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	cache_le64 words[CACHE_JSET_MAX_WORDS];
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 1, 1);
+	j = ring(&d, &h);
+	fill(&d, 1, 2, 2, 1);
+	CHECK_EQ(cache_jset_read(d.dev, &d.sb, &j.entries[0], NULL, words, NULL), -EUCLEAN);
+	done(&d, &j);
+}
+
+TEST_MAIN()

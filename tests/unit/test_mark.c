@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Marking keys, step by step as behaviour 4.1 and 4.2 put it. */
+#include "disk.h"
+
+#include "libcache/mark.h"
+
+struct table {
+	struct cache_sb sb;
+	struct cache_buckets buckets;
+	struct cache_marks m;
+	struct cache_mark_clash clash;
+};
+
+static struct table *table_new(void)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	t->sb = disk_sb(1024, 16, 8);
+	CHECK_EQ(cache_buckets_init(&t->buckets, 1024, 2, 16), 0);
+	t->m = (struct cache_marks){ .sb = &t->sb, .buckets = &t->buckets };
+	return t;
+}
+
+static void table_free(struct table *t)
+{
+	cache_buckets_fini(&t->buckets);
+	free(t);
+}
+
+static bool initial(struct table *t, struct cache_bkey k, unsigned level)
+{
+	return cache_mark_initial(&t->m, &k, level, &t->clash);
+}
+
+TEST(clean_then_dirty_then_clean_stays_dirty)
+{
+	struct table *t = table_new();
+
+	CHECK(initial(t, extent(0, 0, 4, false, 50 * 16, 0), 0));
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 50), CACHE_GC_MARK_RECLAIMABLE);
+	CHECK(initial(t, extent(0, 4, 8, true, 50 * 16 + 4, 0), 0));
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 50), CACHE_GC_MARK_DIRTY);
+	CHECK(initial(t, extent(0, 8, 12, false, 50 * 16 + 8, 0), 0));
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 50), CACHE_GC_MARK_DIRTY);
+	CHECK_EQ(cache_bucket_sectors_used(&t->buckets, 50), 12);
+	table_free(t);
+}
+
+TEST(a_key_ahead_of_its_bucket_raises_the_gen_at_the_start_only)
+{
+	struct table *t = table_new();
+	struct cache_bkey k = extent(0, 0, 4, false, 50 * 16, 9);
+
+	cache_bucket_set_gen(&t->buckets, 50, 7);
+	cache_bucket_set_last_gc(&t->buckets, 50, 7);
+	CHECK(cache_mark_key(&t->m, &k, 0, &t->clash));
+	CHECK_EQ(cache_bucket_gen(&t->buckets, 50), 7);
+	CHECK(initial(t, k, 0));
+	CHECK_EQ(cache_bucket_gen(&t->buckets, 50), 9);
+	CHECK_EQ(t->m.raised, 1);
+	table_free(t);
+}
+
+TEST(a_stale_key_marks_nothing_and_holds_last_gc_back)
+{
+	struct table *t = table_new();
+
+	cache_bucket_set_gen(&t->buckets, 50, 7);
+	cache_bucket_set_last_gc(&t->buckets, 50, 7);
+	CHECK(initial(t, extent(0, 0, 4, true, 50 * 16, 5), 0));
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 50), CACHE_GC_MARK_NONE);
+	CHECK_EQ(cache_bucket_sectors_used(&t->buckets, 50), 0);
+	CHECK_EQ(cache_bucket_last_gc(&t->buckets, 50), 5);
+	CHECK_EQ(cache_bucket_gen(&t->buckets, 50), 7);
+	table_free(t);
+}
+
+TEST(a_gen_wraps_past_255)
+{
+	struct table *t = table_new();
+
+	cache_bucket_set_gen(&t->buckets, 50, 250);
+	cache_bucket_set_last_gc(&t->buckets, 50, 250);
+	CHECK(initial(t, extent(0, 0, 4, false, 50 * 16, 3), 0));
+	CHECK_EQ(cache_bucket_gen(&t->buckets, 50), 3);
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 50), CACHE_GC_MARK_RECLAIMABLE);
+	table_free(t);
+}
+
+TEST(a_bucket_cannot_hold_a_node_and_data)
+{
+	struct table *t = table_new();
+
+	CHECK(initial(t, root_key(&t->sb, 60, 0), 1));
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 60), CACHE_GC_MARK_METADATA);
+	CHECK(!initial(t, extent(0, 0, 4, true, 60 * 16, 0), 0));
+	CHECK_EQ(t->clash.bucket, 60);
+	CHECK_EQ(t->clash.mark, CACHE_GC_MARK_METADATA);
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 60), CACHE_GC_MARK_METADATA);
+	table_free(t);
+}
+
+TEST(a_freeing_key_raises_a_gen_and_marks_nothing)
+{
+	struct table *t = table_new();
+
+	cache_bucket_set_prio(&t->buckets, 60, 100);
+	CHECK(initial(t, node_key(&t->sb, 0, 0, 60, 4), 1));
+	CHECK_EQ(cache_bucket_gen(&t->buckets, 60), 4);
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 60), CACHE_GC_MARK_NONE);
+	CHECK_EQ(cache_bucket_prio(&t->buckets, 60), 100);
+	table_free(t);
+}
+
+TEST(priorities_follow_what_a_bucket_turned_out_to_hold)
+{
+	struct table *t = table_new();
+
+	CHECK(initial(t, root_key(&t->sb, 60, 0), 1));
+	CHECK_EQ(cache_bucket_prio(&t->buckets, 60), CACHE_BTREE_PRIO);
+	cache_bucket_set_prio(&t->buckets, 61, CACHE_BTREE_PRIO);
+	CHECK(initial(t, extent(0, 0, 4, false, 61 * 16, 0), 0));
+	CHECK_EQ(cache_bucket_prio(&t->buckets, 61), CACHE_INITIAL_PRIO);
+	table_free(t);
+}
+
+TEST(sectors_used_saturate)
+{
+	struct table *t = table_new();
+
+	for (int i = 0; i < 1000; i++)
+		CHECK(initial(t, extent(0, 0, 16, false, 50 * 16, 0), 0));
+	CHECK_EQ(cache_bucket_sectors_used(&t->buckets, 50), CACHE_GC_SECTORS_MAX);
+	table_free(t);
+}
+
+TEST(pointers_to_nowhere_are_left_alone)
+{
+	struct table *t = table_new();
+	struct cache_bkey k = extent(0, 0, 4, false, 50 * 16, 0);
+
+	k.ptr[0] = cache_ptr_make(CACHE_PTR_CHECK_DEV, 50 * 16, 0);
+	CHECK(initial(t, k, 0));
+	CHECK(initial(t, extent(0, 0, 4, false, 1024 * 16, 0), 0));
+	CHECK_EQ(cache_bucket_mark(&t->buckets, 50), CACHE_GC_MARK_NONE);
+	table_free(t);
+}
+
+TEST(a_lost_gen_is_learnt_from_the_first_pointer)
+{
+	struct table *t = table_new();
+	uint64_t unknown[16] = { [0] = UINT64_C(1) << 50 };
+
+	t->m.gen_unknown = unknown;
+	CHECK(initial(t, extent(0, 0, 4, false, 50 * 16, 200), 0));
+	CHECK_EQ(cache_bucket_gen(&t->buckets, 50), 200);
+	CHECK_EQ(unknown[0], 0);
+	table_free(t);
+}
+
+TEST_MAIN()

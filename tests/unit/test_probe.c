@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What libblkid and sysfs say of a device. */
+#include "libcache/probe.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "test.h"
+
+static char dir[] = "/tmp/probe.XXXXXX";
+
+static const char *in_dir(const char *name)
+{
+	static char path[256];
+
+	if (strstr(dir, "XXXXXX"))
+		CHECK(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void shell(const char *fmt, ...)
+{
+	char cmd[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	CHECK_EQ(system(cmd), 0);
+}
+
+static void write_file(const char *path, const void *buf, size_t nbytes, long at)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f);
+	CHECK_EQ(ftruncate(fileno(f), 8 << 20), 0);
+	CHECK_EQ(fseek(f, at, SEEK_SET), 0);
+	CHECK_EQ(fwrite(buf, 1, nbytes, f), nbytes);
+	fclose(f);
+}
+
+TEST(a_bcache_superblock_is_one_signature_with_its_place)
+{
+	struct cache_sb sb = {
+		.offset_sector = CACHE_SB_SECTOR, .nbuckets = 2048, .block_sectors = 8,
+		.bucket_sectors = 8, .nr_in_set = 1, .first_bucket = 3, .uuid = { 1 },
+		.set_uuid = { 2 },
+	};
+	struct cache_signature sig[CACHE_PROBE_MAX];
+	uint8_t buf[CACHE_SB_BYTES] = { 0 };
+	const char *path = in_dir("sb");
+	unsigned n;
+
+	memcpy(sb.magic, cache_sb_magic, 16);
+	cache_sb_encode(&sb, buf);
+	write_file(path, buf, sizeof(buf), 4096);
+	CHECK_EQ(cache_probe(path, sig, &n, NULL), 0);
+	CHECK_EQ(n, 1);
+	CHECK_STR(sig[0].type, "bcache");
+	CHECK_STR(sig[0].uuid, "01000000-0000-0000-0000-000000000000");
+	CHECK_EQ(sig[0].offset_bytes, 4096 + 24);
+	CHECK_EQ(sig[0].nbytes, 16);
+	CHECK(!sig[0].is_table);
+}
+
+TEST(a_blank_file_has_no_signature)
+{
+	struct cache_signature sig[CACHE_PROBE_MAX];
+	const char *path = in_dir("blank");
+	unsigned n = 7;
+
+	write_file(path, "", 1, 0);
+	CHECK_EQ(cache_probe(path, sig, &n, NULL), 0);
+	CHECK_EQ(n, 0);
+}
+
+TEST(a_missing_file_is_an_error_with_a_reason)
+{
+	struct cache_signature sig[CACHE_PROBE_MAX];
+	struct cache_err err = { 0 };
+	unsigned n;
+
+	CHECK_EQ(cache_probe(in_dir("missing"), sig, &n, &err), -ENOENT);
+	CHECK_STR(err.text, "cannot open: No such file or directory");
+}
+
+TEST(a_path_resolves_to_itself_and_an_unknown_name_to_nothing)
+{
+	char *path = NULL;
+
+	CHECK_EQ(cache_probe_resolve("some/file", &path, NULL), 0);
+	CHECK_STR(path, "some/file");
+	free(path);
+	CHECK_EQ(cache_probe_resolve("a=b", &path, NULL), 0);
+	CHECK_STR(path, "a=b");
+	free(path);
+	CHECK_EQ(cache_probe_resolve("UUID=deadbeef-dead-4ead-8ead-deadbeefdead", &path, NULL),
+		 -ENODEV);
+}
+
+/* A sysfs made by hand, for a block device that any Linux has. */
+static const char *block_device(struct stat *st)
+{
+	static const char *const some[] = { "/dev/loop0", "/dev/vda", "/dev/sda", "/dev/nvme0n1" };
+
+	for (unsigned i = 0; i < sizeof(some) / sizeof(*some); i++)
+		if (!stat(some[i], st) && S_ISBLK(st->st_mode))
+			return some[i];
+	return NULL;
+}
+
+static void fake_sysfs(const struct stat *st, const char *script)
+{
+	const char *root = in_dir("sys");
+
+	shell("rm -rf %s && mkdir -p %s/dev/block/%u:%u && cd %s/dev/block/%u:%u && %s", root,
+	      root, major(st->st_rdev), minor(st->st_rdev), root, major(st->st_rdev),
+	      minor(st->st_rdev), script);
+}
+
+#define SET "20212223-2425-2627-2829-2a2b2c2d2e2f"
+
+TEST(the_set_of_a_registered_cache_is_named)
+{
+	struct cache_holder h;
+	struct stat st;
+	const char *dev = block_device(&st);
+	char text[256];
+
+	if (!dev)
+		SKIP("no block device to ask about");
+	fake_sysfs(&st, "mkdir bcache && ln -s ../../../fs/bcache/" SET " bcache/set");
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 1);
+	CHECK(h.bcache && !h.is_bdev);
+	CHECK_STR(h.set, SET);
+	cache_holder_text(&h, dev, text, sizeof(text));
+	CHECK(strstr(text, "echo 1 > /sys/fs/bcache/" SET "/stop"));
+}
+
+TEST(a_running_backing_device_is_named_with_its_set)
+{
+	struct cache_holder h;
+	struct stat st;
+	const char *dev = block_device(&st);
+	char text[256];
+
+	if (!dev)
+		SKIP("no block device to ask about");
+	fake_sysfs(&st, "mkdir bcache && : > bcache/cache_mode && ln -s x/fs/bcache/" SET
+			" bcache/cache && ln -s ../block/bcache3 bcache/dev");
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 1);
+	CHECK(h.bcache && h.is_bdev);
+	CHECK_STR(h.device, "bcache3");
+	CHECK_STR(h.set, SET);
+	cache_holder_text(&h, dev, text, sizeof(text));
+	CHECK(strstr(text, "backing device of bcache3, attached to set " SET));
+}
+
+TEST(another_holder_is_named_and_a_free_device_has_none)
+{
+	struct cache_holder h;
+	struct stat st;
+	const char *dev = block_device(&st);
+
+	if (!dev)
+		SKIP("no block device to ask about");
+	fake_sysfs(&st, "mkdir -p holders/dm-4");
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 1);
+	CHECK_STR(h.device, "dm-4");
+	fake_sysfs(&st, "mkdir holders");
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 0);
+}
+
+TEST(nobody_holds_a_regular_file)
+{
+	struct cache_holder h;
+
+	CHECK_EQ(cache_probe_holder(NULL, in_dir("blank"), &h), 0);
+	shell("rm -rf %s", dir);
+}
+
+TEST_MAIN()

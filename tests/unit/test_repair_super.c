@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "disk.h"
+#include "set.h"
+
+#include <errno.h>
+
+#include "libcache/dev_fault.h"
+#include "libcache/repair.h"
+#include "repair_super.h"
+
+static unsigned told, guessed;
+
+static void on_field(void *ctx, const struct cache_repair_field *f)
+{
+	told++;
+	guessed += f->guessed;
+	CHECK(f->name && f->proof);
+}
+
+static int mend(struct cache_dev *dev, const struct cache_sb *backing, bool guess,
+		struct cache_repair_plan *plan)
+{
+	struct cache_repair_opts opts = { .seed = 7, .guess = guess, .field = on_field,
+					  .backing = backing, .nbacking = !!backing };
+
+	told = guessed = 0;
+	return cache_repair_super(dev, &opts, plan, NULL);
+}
+
+static void get(struct cache_dev *dev, uint8_t *buf)
+{
+	CHECK_EQ(cache_dev_read(dev, CACHE_SB_SECTOR, 8, buf, NULL), 0);
+}
+
+static void put(struct cache_dev *dev, const uint8_t *buf)
+{
+	CHECK_EQ(cache_dev_write(dev, CACHE_SB_SECTOR, 8, buf, NULL), 0);
+}
+
+TEST(any_byte_of_a_superblock_is_found_by_its_checksum)
+{
+	struct cache_dev *dev = set_open("registered");
+	uint8_t was[CACHE_SB_BYTES], now[CACHE_SB_BYTES];
+	struct cache_repair_plan plan;
+
+	get(dev, was);
+	/* 208 bytes and 16 journal buckets are under the checksum */
+	for (unsigned at = 0; at < 208 + 16 * 8; at++) {
+		memcpy(now, was, sizeof(now));
+		now[at] ^= 1u << at % 8;
+		put(dev, now);
+		CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+		CHECK(plan.super && plan.safe && !guessed);
+		get(dev, now);
+		CHECK_MEM(now, was, sizeof(now));
+	}
+	cache_dev_close(dev);
+}
+
+TEST(what_is_right_is_not_touched)
+{
+	static const char *const names[] = { "registered", "fresh", "wb-clean", "ring-full" };
+	struct cache_repair_plan plan;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct cache_dev *dev = set_open(names[i]);
+
+		CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+		CHECK(!plan.super && !plan.wipe_old_ring && !plan.cannot);
+		cache_dev_close(dev);
+	}
+}
+
+/* Everything that a kernel needs, from nothing but what lies behind the superblock. */
+static void rebuild(const char *name)
+{
+	struct cache_dev *dev = set_open(name);
+	uint8_t buf[CACHE_SB_BYTES] = { 0 };
+	struct cache_repair_plan plan;
+	struct cache_sb was, now;
+
+	CHECK_EQ(cache_sb_read(dev, &was, NULL), 0);
+	put(dev, buf);
+	CHECK_EQ(mend(dev, NULL, false, &plan), -EUCLEAN);
+	CHECK(plan.cannot);
+	/* a backing device at hand knows the set's uuid */
+	CHECK_EQ(mend(dev, &was, false, &plan), 0);
+	CHECK(!guessed && !plan.safe);
+	CHECK_EQ(cache_sb_read(dev, &now, NULL), 0);
+	CHECK_MEM(now.set_uuid, was.set_uuid, 16);
+	CHECK_EQ(now.version, was.version);
+	CHECK_EQ(now.flags, was.flags);
+	CHECK_EQ(now.nbuckets, was.nbuckets);
+	CHECK_EQ(now.bucket_sectors, was.bucket_sectors);
+	CHECK_EQ(now.block_sectors, was.block_sectors);
+	CHECK_EQ(now.first_bucket, was.first_bucket);
+	CHECK_EQ(now.njournal, was.njournal);
+	CHECK_MEM(now.journal_bucket, was.journal_bucket, sizeof(was.journal_bucket));
+	CHECK_EQ(mend(dev, &was, false, &plan), 0);
+	CHECK(!plan.super);
+	cache_dev_close(dev);
+}
+
+TEST(a_wiped_superblock_is_rebuilt_from_what_lies_behind_it)
+{
+	rebuild("registered");
+	rebuild("wb-crash");
+	rebuild("wb-clean");
+	rebuild("churn-lru");
+	rebuild("two-backs");
+	rebuild("flash-vol");
+	rebuild("ring-full");
+}
+
+TEST(half_of_a_set_uuid_is_a_guess_and_needs_leave)
+{
+	struct cache_dev *dev = set_open("registered");
+	uint8_t buf[CACHE_SB_BYTES] = { 0 };
+	struct cache_repair_plan plan;
+
+	put(dev, buf);
+	CHECK_EQ(mend(dev, NULL, false, &plan), -EUCLEAN);
+	CHECK_EQ(mend(dev, NULL, true, &plan), 0);
+	CHECK_EQ(guessed, 1);
+	cache_image_close(set_load(dev));
+	cache_dev_close(dev);
+}
+
+TEST(a_device_that_was_never_a_cache_is_left_alone)
+{
+	struct cache_repair_plan plan;
+	struct cache_dev *dev;
+
+	CHECK_EQ(cache_dev_mem_new("zeros", 65536, &dev, NULL), 0);
+	CHECK_EQ(mend(dev, NULL, true, &plan), -EUCLEAN);
+	CHECK(plan.cannot);
+	cache_dev_close(dev);
+	CHECK_EQ(cache_dev_mem_new("small", 8, &dev, NULL), 0);
+	CHECK_EQ(mend(dev, NULL, true, &plan), -ERANGE);
+	cache_dev_close(dev);
+}
+
+TEST(a_feature_under_a_right_checksum_may_be_meant)
+{
+	struct cache_dev *dev = set_open("registered");
+	uint8_t buf[CACHE_SB_BYTES];
+	struct cache_repair_plan plan;
+	struct cache_sb sb;
+
+	get(dev, buf);
+	cache_sb_decode(buf, &sb);
+	sb.version = CACHE_SB_VERSION_CDEV_WITH_FEATURES;
+	sb.feature_compat = 1;
+	cache_sb_encode(&sb, buf);
+	put(dev, buf);
+	CHECK_EQ(mend(dev, NULL, true, &plan), -EUCLEAN);
+	CHECK(plan.cannot);
+	cache_dev_close(dev);
+}
+
+TEST(each_read_and_write_that_fails_is_an_error_or_no_matter)
+{
+	struct cache_dev *dev = set_open("registered"), *faulty;
+	uint8_t buf[CACHE_SB_BYTES], now[CACHE_SB_BYTES];
+	struct cache_repair_plan plan;
+
+	get(dev, buf);
+	buf[192] ^= 4;
+	for (uint64_t at = 1; at < 4; at++) {
+		struct cache_fault fault = { .kinds = CACHE_FAULT_WRITE | CACHE_FAULT_FLUSH,
+					     .at = at, .error = -EIO };
+
+		put(dev, buf);
+		CHECK_EQ(cache_dev_fault_new(set_lend(dev), &fault, &faulty, NULL), 0);
+		CHECK_EQ(mend(faulty, NULL, false, &plan), at < 3 ? -EIO : 0);
+		get(dev, now);
+		CHECK_EQ(!memcmp(now, buf, sizeof(now)), at == 1);
+		cache_dev_close(faulty);
+	}
+	cache_dev_close(dev);
+}
+
+TEST_MAIN()
