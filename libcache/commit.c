@@ -313,30 +313,39 @@ static int write_entry(struct cache_commit *c, const struct cache_commit_place *
 	return ret;
 }
 
+/* The future of another life; or one whose last_seq makes the driver forget ours. */
+static bool outlives(const struct cache_jset_disk *d, const struct cache_commit_place *p)
+{
+	return cache_le64_get(d->seq) >= p->seq || cache_le64_get(d->last_seq) > p->seq;
+}
+
 /*
- * A driver takes what stands behind an entry for the next one. An entry newer than
- * ours can stand there when ours replaces a damaged one, which hid it until now: the
- * future of another life. So the chain is cut behind our place before the switch.
+ * A driver takes what stands behind an entry for the next one, and so on. When ours
+ * replaces a damaged one, or one of another length, entries are seen that were hidden
+ * until now. So the chain is cut before the first that outlives ours, before the switch.
  */
 static int cut_chain(struct cache_commit *c, const struct cache_commit_place *p,
 		     struct cache_err *err)
 {
 	const struct cache_sb *sb = &c->img->sb;
 	uint64_t start = cache_bucket_sector(sb, sb->journal_bucket[p->index]);
-	uint32_t at = p->offset_sectors + cache_jset_sectors(sb, c->entry.pos.nwords);
-	struct cache_jset_disk *d;
-	int ret;
+	uint64_t at = p->offset_sectors + cache_jset_sectors(sb, c->entry.pos.nwords);
+	struct cache_jset_disk *d = cache_dev_buf(CACHE_SECTOR_BYTES);
+	int ret = 0;
 
-	if (!cache_range_ok(at, sb->block_sectors, sb->bucket_sectors))
-		return 0;
-	d = cache_dev_buf(CACHE_SECTOR_BYTES);
 	if (!d)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
-	ret = cache_dev_read(c->img->dev, start + at, 1, d, err);
-	if (!ret && cache_le64_get(d->magic) == (cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC) &&
-	    cache_le64_get(d->seq) >= p->seq) {
-		memset(d, 0, CACHE_SECTOR_BYTES);
-		ret = write_sectors(c, start + at, 1, d, err);
+	while (cache_range_ok(at, sb->block_sectors, sb->bucket_sectors)) {
+		ret = cache_dev_read(c->img->dev, start + at, 1, d, err);
+		if (ret || cache_le64_get(d->magic) != (cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC) ||
+		    cache_jset_bytes(d) > CACHE_JSET_MAX_BYTES)
+			break;
+		if (outlives(d, p)) {
+			memset(d, 0, CACHE_SECTOR_BYTES);
+			ret = write_sectors(c, start + at, 1, d, err);
+			break;
+		}
+		at += cache_jset_sectors(sb, cache_le32_get(d->keys));
 	}
 	free(d);
 	return ret;

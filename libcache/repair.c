@@ -58,6 +58,8 @@ static const char *hopeless(const struct cache_image *img)
 		return "a backing device has nothing to rebuild";
 	if (img->loaded < CACHE_LOAD_JOURNAL)
 		return "the superblock does not say where anything is";
+	if (!img->sb.njournal)
+		return "the superblock names no journal bucket";
 	if (img->loaded < CACHE_LOAD_MARKS)
 		return "what the buckets hold cannot be learned";
 	return NULL;
@@ -295,7 +297,7 @@ int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *op
 		goto out;
 	if (r.img->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r.img->sb))
 		goto out;	/* has not run: nothing is inside */
-	if (r.img->loaded == CACHE_LOAD_JOURNAL && !r.img->has_journal)
+	if (r.img->loaded == CACHE_LOAD_JOURNAL && !r.img->has_journal && r.img->sb.njournal)
 		ret = cache_repair_find_lost(r.img, &early, err);
 	if (ret)
 		goto out;
