@@ -7,7 +7,6 @@
 
 #include "libcache/dev.h"
 #include "libcache/ids.h"
-#include "libcache/probe.h"
 #include "libcache/super.h"
 
 #include <errno.h>
@@ -287,20 +286,6 @@ static unsigned read_backing(const struct run *r, struct cache_sb *sbs)
 	return n;
 }
 
-/* Only what has no superblock may be something else by now. */
-static bool is_something_else(struct run *r, unsigned i)
-{
-	struct cache_signature sig[CACHE_PROBE_MAX];
-	unsigned n = 0;
-
-	if (!fsck_heard_has(&r->heard, i, CACHE_P_SB_MAGIC) ||
-	    cache_probe(r->paths[i], sig, &n, NULL) || !n)
-		return false;
-	cmd_fail(&r->o->cmd, r->paths[i], "no bcache superblock, and it holds %s: left as it is",
-		 sig[0].type);
-	return true;
-}
-
 static bool heard_of_super(const struct run *r, unsigned i)
 {
 	for (size_t n = 0; n < r->heard.n; n++) {
@@ -320,7 +305,9 @@ static int mend_super(struct run *r, unsigned i, struct cache_dev *dev,
 	struct cache_repair_plan plan;
 	int ret;
 
-	if (is_something_else(r, i))
+	/* only what has no superblock may be something else by now */
+	if (fsck_heard_has(&r->heard, i, CACHE_P_SB_MAGIC) &&
+	    cmd_is_something_else(&r->o->cmd, r->paths[i]))
 		return -ECANCELED;
 	opts.confirm = on_confirm_super;
 	ret = cache_repair_super(dev, &opts, &plan, err);

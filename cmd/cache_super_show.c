@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cache-super-show: print and verify a superblock. Called bcache-super-show it
- * answers byte for byte, and ends, as the tool of bcache-tools 1.0.8 does.
+ * cache-super-show: print and verify a superblock, save it to a file and put it back.
+ * Called bcache-super-show it answers byte for byte, and ends, as the tool of bcache-tools 1.0.8 does.
  */
 #include "applet.h"
 #include "common.h"
 #include "finding.h"
+#include "super_backup.h"
 #include "super_text.h"
+#include "undo.h"
 
 #include "libcache/dev.h"
 #include "libcache/ids.h"
@@ -22,10 +24,12 @@
 #define PEER_NAME	"bcache-super-show"
 enum { PEER_USAGE = 1, PEER_INVALID = 2 };
 
+enum { OPT_SAVE = 0x100, OPT_RESTORE };
+
 struct opts {
 	struct cmd cmd;
-	bool all, force;
-	const char *spec;
+	bool all, force, dry_run, yes;
+	const char *spec, *save, *restore, *undo;
 };
 
 struct show {
@@ -208,9 +212,24 @@ static int peer_main(int argc, char **argv)
 
 static const struct argp_option options[] = {
 	{ "all", 'a', NULL, 0, "more lines: flags, seq, features, last mount, journal buckets" },
-	{ "force", 'f', NULL, 0, "go on past a bad checksum" },
+	{ "force", 'f', NULL, 0, "go on past a bad checksum; restore where nothing proves the device" },
+	{ "save", OPT_SAVE, "FILE", 0, "save the superblock to FILE, a header backup" },
+	{ "restore", OPT_RESTORE, "FILE", 0, "put the superblock of a header backup on the device" },
+	{ "dry-run", 'n', NULL, 0, "with --save or --restore: say what would be done, write nothing" },
+	{ "yes", 'y', NULL, 0, "restore without asking" },
+	CMD_UNDO_OPTION,
 	{ }
 };
+
+static void check_usage(const struct opts *o, const struct argp_state *state)
+{
+	if (o->save && o->restore)
+		argp_error(state, "--save or --restore, not both");
+	if ((o->yes || o->undo) && !o->restore)
+		argp_error(state, "-y and -z are for --restore");
+	if (o->dry_run && !o->save && !o->restore)
+		argp_error(state, "-n is for --save and --restore");
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -222,6 +241,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'f':
 		o->force = true;
+		return 0;
+	case OPT_SAVE:
+		o->save = arg;
+		return 0;
+	case OPT_RESTORE:
+		o->restore = arg;
+		return 0;
+	case 'n':
+		o->dry_run = true;
+		return 0;
+	case 'y':
+		o->yes = true;
+		return 0;
+	case 'z':
+		o->undo = arg;
+		return 0;
+	case ARGP_KEY_END:
+		check_usage(o, state);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->spec)
@@ -238,15 +275,32 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	options, parse, "DEV",
 	"Print the superblock of a cache or backing device and check every rule that a "
-	"kernel checks, and some that it forgets."
-	"\vExit status: 0 it is right, 1 it is not or cannot be read, 2 usage."
+	"kernel checks, and some that it forgets; save it to a file, and restore it from there."
+	"\vWithout -y it asks before it restores. Exit status: 0 it is right, or was saved or "
+	"restored and a full check finds it clean; 1 not so, or it cannot be read; 2 usage."
 };
+
+static int run(struct opts *o, const char *path)
+{
+	const struct super_backup backup = {
+		.cmd = &o->cmd, .path = path, .file = o->save ? o->save : o->restore,
+		.undo = o->undo, .dry_run = o->dry_run, .yes = o->yes, .force = o->force };
+	struct show s = { .o = o, .path = path };
+	struct cache_err err = { };
+	int ret;
+
+	if (o->restore)
+		return super_restore(&backup);
+	cmd_warn_in_use(&o->cmd, path);
+	if (o->save)
+		return super_save(&backup);
+	ret = load(&s, &err);
+	return ret ? cmd_error(&o->cmd, path, ret, &err) : show(&s);
+}
 
 int cache_super_show_main(int argc, char **argv)
 {
 	struct opts o = { .cmd = CMD_INIT };
-	struct show s = { .o = &o };
-	struct cache_err err = { };
 	char *path;
 	int ret;
 
@@ -254,12 +308,7 @@ int cache_super_show_main(int argc, char **argv)
 		return peer_main(argc, argv);
 	cmd_parse(&o.cmd, &argp, argc, argv, 0);
 	path = cmd_device(&o.cmd, o.spec);
-	if (!path)
-		return cmd_end(&o.cmd, EXIT_FAILED);
-	s.path = path;
-	cmd_warn_in_use(&o.cmd, path);
-	ret = load(&s, &err);
-	ret = ret ? cmd_error(&o.cmd, path, ret, &err) : show(&s);
+	ret = path ? run(&o, path) : EXIT_FAILED;
 	free(path);
 	return cmd_end(&o.cmd, ret);
 }

@@ -244,6 +244,17 @@ bool cmd_may_write(struct cmd *c, const char *path)
 	return false;
 }
 
+bool cmd_is_something_else(struct cmd *c, const char *path)
+{
+	struct cache_signature sig[CACHE_PROBE_MAX];
+	unsigned n = 0;
+
+	if (cache_probe(path, sig, &n, NULL) || !n)
+		return false;
+	cmd_fail(c, path, "no bcache superblock, and it holds %s: left as it is", sig[0].type);
+	return true;
+}
+
 bool cmd_ask(const char *prompt)
 {
 	char line[16];

@@ -77,6 +77,10 @@ void cmd_warn_in_use(const struct cmd *c, const char *path);
  * the kernel's bcache driver (or another holder) has the device. */
 bool cmd_may_write(struct cmd *c, const char *path);
 
+/* For writers, of a device without our superblock: true, with an error that names it,
+ * when something else lives there. */
+bool cmd_is_something_else(struct cmd *c, const char *path);
+
 /* y/N on the terminal; false without one. @prompt ends without " (y/N) ". */
 bool cmd_ask(const char *prompt);
 

@@ -5,12 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "checked.h"
+#include "fd_io.h"
 #include "libcache/crc64.h"
 #include "undo_disk.h"
 
@@ -22,23 +22,6 @@ struct undo_dev {
 static struct undo_dev *undo_of(struct cache_dev *dev)
 {
 	return dev->priv;
-}
-
-static int append(int fd, const void *buf, size_t nbytes)
-{
-	const char *p = buf;
-
-	while (nbytes) {
-		ssize_t n = write(fd, p, nbytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		nbytes -= n;
-	}
-	return 0;
 }
 
 /* Sector by sector, since a write that is cut off may be done in part. */
@@ -65,11 +48,11 @@ static int append_record(int fd, uint64_t sector, uint64_t nsectors, const void 
 	sum_sectors(new, nsectors, csums);
 	r.new_csum = cache_le64_of(cache_crc64(csums, nsectors * sizeof(*csums)));
 	r.csum = cache_le64_of(cache_crc64(&r.magic, sizeof(r) - sizeof(r.csum)));
-	ret = append(fd, &r, sizeof(r));
+	ret = cache_fd_write(fd, &r, sizeof(r));
 	if (!ret)
-		ret = append(fd, csums, nsectors * sizeof(*csums));
+		ret = cache_fd_write(fd, csums, nsectors * sizeof(*csums));
 	if (!ret)
-		ret = append(fd, old, nbytes);
+		ret = cache_fd_write(fd, old, nbytes);
 	if (!ret && fdatasync(fd))
 		ret = -errno;
 	return ret;
@@ -141,19 +124,6 @@ static const struct cache_dev_ops undo_ops = {
 	.read_many = undo_read_many, .close = undo_close,
 };
 
-/* The name of a new file is durable when its folder is. */
-static int sync_folder(const char *file)
-{
-	char *copy = strdup(file);
-	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	int ret = fd >= 0 && !fsync(fd) ? 0 : -errno;
-
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return ret;
-}
-
 static int write_head(int fd, const struct cache_dev *under)
 {
 	struct cache_undo_head_disk h = {
@@ -165,7 +135,7 @@ static int write_head(int fd, const struct cache_dev *under)
 	memcpy(h.magic, CACHE_UNDO_MAGIC, sizeof(h.magic));
 	strncpy(h.device, under->name, sizeof(h.device) - 1);
 	h.csum = cache_le64_of(cache_crc64(h.magic, sizeof(h) - sizeof(h.csum)));
-	ret = append(fd, &h, sizeof(h));
+	ret = cache_fd_write(fd, &h, sizeof(h));
 	if (!ret && fsync(fd))
 		ret = -errno;
 	return ret;
@@ -188,7 +158,7 @@ int cache_dev_undo_new(struct cache_dev *under, const char *file, struct cache_d
 	else
 		ret = write_head(u->fd, under);
 	if (!ret)
-		ret = sync_folder(file);
+		ret = cache_fd_sync_folder(file);
 	if (ret) {
 		cache_err_set(err, ret, 0, "cannot make the undo file %s: %s", file,
 			      strerror(-ret));

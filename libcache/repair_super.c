@@ -263,21 +263,30 @@ static uint64_t head_of(const uint8_t *p, unsigned nbytes)
 	return v;
 }
 
-static void tell(const struct repair *r)
+void cache_super_tell(const uint8_t *was, const uint8_t *now,
+		      const char *const proof[SUPER_FIELDS], uint32_t guessed,
+		      void (*fn)(void *ctx, const struct cache_repair_field *f), void *ctx)
 {
-	for (unsigned i = 0; i < SUPER_FIELDS && r->m.opts->field; i++) {
-		const uint8_t *was = r->was + fields[i].offset, *now = r->now + fields[i].offset;
+	for (unsigned i = 0; i < SUPER_FIELDS && fn; i++) {
+		const uint8_t *a = was + fields[i].offset, *b = now + fields[i].offset;
 		struct cache_repair_field f = { .name = fields[i].name,
-			.was = head_of(was, fields[i].nbytes),
-			.now = head_of(now, fields[i].nbytes),
-			.proof = r->m.proof[i] ? r->m.proof[i] : "checksum",
-			.guessed = r->m.guessed >> i & 1 };
+			.was = head_of(a, fields[i].nbytes), .now = head_of(b, fields[i].nbytes),
+			.proof = proof[i] ? proof[i] : "checksum",
+			.guessed = guessed >> i & 1 };
 
 		if (i == SUPER_MAGIC || i == SUPER_OFFSET)
 			f.proof = "every superblock has it";
-		if (memcmp(was, now, fields[i].nbytes))
-			r->m.opts->field(r->m.opts->ctx, &f);
+		if (memcmp(a, b, fields[i].nbytes))
+			fn(ctx, &f);
 	}
+}
+
+int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_err *err)
+{
+	int ret = cache_dev_write(dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES, buf,
+				  err);
+
+	return ret ? ret : cache_dev_flush(dev, err);
 }
 
 /* Of a formatted set: where its first start will put the ring, there is one already. */
@@ -324,7 +333,7 @@ static int act(struct repair *r, const struct cache_sb *ring)
 	int ret = 0;
 
 	if (r->plan->super)
-		tell(r);
+		cache_super_tell(r->was, r->now, r->m.proof, r->m.guessed, o->field, o->ctx);
 	if (o->confirm && !o->confirm(o->ctx, r->plan))
 		return -ECANCELED;
 	if (o->dry_run)
@@ -332,9 +341,8 @@ static int act(struct repair *r, const struct cache_sb *ring)
 	if (r->plan->wipe_old_ring)
 		ret = wipe_ring(r, ring);
 	if (!ret && r->plan->super)
-		ret = cache_dev_write(r->m.dev, CACHE_SB_SECTOR,
-				      CACHE_SB_BYTES / CACHE_SECTOR_BYTES, r->now, r->err);
-	return ret ? ret : cache_dev_flush(r->m.dev, r->err);
+		ret = cache_super_write(r->m.dev, r->now, r->err);
+	return ret;
 }
 
 static int mend(struct repair *r)

@@ -34,4 +34,15 @@ void cache_super_infer(struct super_mend *m);
  */
 bool cache_super_find_byte(uint8_t *buf);
 
+/*
+ * Each field in which @was and @now differ, both CACHE_SB_BYTES. @proof: where NULL, the
+ * checksum is it; @guessed: bit a field. @fn may be NULL.
+ */
+void cache_super_tell(const uint8_t *was, const uint8_t *now,
+		      const char *const proof[SUPER_FIELDS], uint32_t guessed,
+		      void (*fn)(void *ctx, const struct cache_repair_field *f), void *ctx);
+
+/* The one place where a superblock that is there is written over; then a flush. */
+int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_err *err);
+
 #endif

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "checked.h"
+#include "fd_io.h"
 #include "libcache/crc64.h"
 #include "undo_disk.h"
 
@@ -34,25 +35,6 @@ struct cache_undo {
 	size_t n;
 };
 
-/* 1 read whole, 0 the file ends before, or a negative errno */
-static int read_at(int fd, void *buf, size_t nbytes, off_t at)
-{
-	char *p = buf;
-
-	while (nbytes) {
-		ssize_t n = pread(fd, p, nbytes, at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : 0;
-		p += n;
-		at += n;
-		nbytes -= n;
-	}
-	return 1;
-}
-
 static int read_head(struct cache_undo *u, struct cache_err *err)
 {
 	struct cache_undo_head_disk h;
@@ -61,7 +43,7 @@ static int read_head(struct cache_undo *u, struct cache_err *err)
 
 	if (fstat(u->fd, &st) || !S_ISREG(st.st_mode))
 		return cache_err_set(err, -EBADMSG, 0, "no undo file: not a regular file");
-	ret = read_at(u->fd, &h, sizeof(h), 0);
+	ret = cache_fd_read(u->fd, &h, sizeof(h), 0);
 	if (ret < 0)
 		return cache_err_set(err, ret, 0, "cannot read: %s", strerror(-ret));
 	if (!ret || memcmp(h.magic, CACHE_UNDO_MAGIC, sizeof(h.magic)))
@@ -81,7 +63,7 @@ static int read_head(struct cache_undo *u, struct cache_err *err)
 static int read_record(const struct cache_undo *u, off_t at, off_t size, struct record *r)
 {
 	struct cache_undo_record_disk d;
-	int ret = read_at(u->fd, &d, sizeof(d), at);
+	int ret = cache_fd_read(u->fd, &d, sizeof(d), at);
 
 	if (ret <= 0)
 		return ret;
@@ -117,7 +99,7 @@ static int add_record(struct cache_undo *u, const struct record *r)
 static int read_old(const struct cache_undo *u, const struct record *r, void *buf)
 {
 	size_t nbytes = r->nsectors * CACHE_SECTOR_BYTES;
-	int ret = read_at(u->fd, buf, nbytes, r->at);
+	int ret = cache_fd_read(u->fd, buf, nbytes, r->at);
 
 	if (ret <= 0)
 		return ret ? ret : -EIO;
@@ -127,7 +109,7 @@ static int read_old(const struct cache_undo *u, const struct record *r, void *bu
 static int read_sums(const struct cache_undo *u, const struct record *r, cache_le64 *sums)
 {
 	size_t nbytes = r->nsectors * sizeof(*sums);
-	int ret = read_at(u->fd, sums, nbytes, r->sums_at);
+	int ret = cache_fd_read(u->fd, sums, nbytes, r->sums_at);
 
 	if (ret <= 0)
 		return ret ? ret : -EIO;

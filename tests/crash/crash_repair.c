@@ -4,6 +4,7 @@
 
 #include "harness.h"
 #include "jset_codec.h"
+#include "libcache/backup.h"
 #include "libcache/repair.h"
 #include "wrap.h"
 
@@ -138,6 +139,47 @@ TEST(a_gap_in_the_journal_is_mended_or_as_it_was)
 TEST(an_entry_that_misleads_the_replay_is_mended_or_as_it_was)
 {
 	kill_it_everywhere("registered", mislead_the_replay, true);
+}
+
+static int restore(void *ctx, struct cache_dev *dev)
+{
+	struct cache_backup_opts opts = { 0 };
+	int ret = cache_backup_restore(dev, ctx, &opts, NULL, NULL);
+
+	cache_dev_close(dev);
+	return ret;
+}
+
+/* A torn superblock has a wrong checksum: restored again it is whole. */
+static const char *restore_again(void *ctx, struct cache_dev *dev, const struct set_state *s)
+{
+	struct cache_backup *b = ctx;
+	struct cache_dev *copy = set_copy(dev);
+	uint8_t now[CACHE_SB_BYTES];
+
+	restore(b, set_lend(copy));
+	CHECK_EQ(cache_dev_read(copy, CACHE_SB_SECTOR, 8, now, NULL), 0);
+	cache_dev_close(copy);
+	if (!s->findings)
+		return "a superblock that is neither the old nor the new, and looks right";
+	return memcmp(now, b->super, sizeof(now)) ? "restored again it is not whole" : NULL;
+}
+
+TEST(a_superblock_is_restored_or_can_be_restored_again)
+{
+	struct cache_backup b;
+	struct crash c = { .base = set_open("registered"), .work = restore, .ctx = &b,
+			   .judge = restore_again };
+	char zeros[CACHE_SB_BYTES] = { 0 };
+
+	CHECK_EQ(cache_backup_take(c.base, 0, &b, NULL), 0);
+	CHECK_EQ(cache_dev_write(c.base, CACHE_SB_SECTOR, 8, zeros, NULL), 0);
+	crash_cuts(&c);
+	CHECK_EQ(c.new.findings, 0);
+	CHECK(c.new.driver_agrees);
+	crash_faults(&c, 1);
+	crash_memory(&c, 1);
+	cache_dev_close(c.base);
 }
 
 TEST_MAIN()

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whole transfers to and from files beside the devices: undo files, header backups. */
+#ifndef LIBCACHE_FD_IO_H
+#define LIBCACHE_FD_IO_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* All of it where the file stands, or a negative errno. */
+int cache_fd_write(int fd, const void *buf, size_t nbytes);
+
+/* 1 read whole, 0 the file ends before, or a negative errno. */
+int cache_fd_read(int fd, void *buf, size_t nbytes, off_t at);
+
+/* The name of a new file is durable when its folder is. 0 or a negative errno. */
+int cache_fd_sync_folder(const char *file);
+
+#endif
