@@ -2,7 +2,8 @@
 #
 # cache-tools: one multi-call binary over one library.
 #
-#   make deps		install the missing Debian packages (deps-kernel: for check-kernel)
+#   make deps		install the missing Debian packages (deps-kernel: for check-kernel,
+#			deps-cross: for check-cross)
 #   make		build build/bin/cache-tools, every applet beside it
 #   make demo		format an image and tour one that a kernel wrote
 #   make check		all tests and lints		(needs nothing but make deps)
@@ -11,6 +12,7 @@
 #   make bench		speeds as ratios, side by side
 #   make check-long	ten million steps of the allocator, thousands of damaged sets
 #   make check-tsan	the allocator's threads, under the thread sanitizer
+#   make check-cross	the same bytes on big-endian and 32-bit machines, emulated
 #   make fuzz		every fuzz target for T=60 seconds, with clang
 #   make analyze	-fanalyzer, cppcheck and clang-tidy over the source
 #   make check-valgrind	the unit tests under valgrind
@@ -51,8 +53,8 @@ endif
 
 LIB_PKGS := blkid uuid libisal liburing json-c smartcols
 # Asked on first use, not here: "make deps demo" installs pkg-config before that.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(LIB_PKGS)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $(shell pkg-config --libs $(LIB_PKGS)))$(PKG_LIBS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(if $(LIB_PKGS),$(shell pkg-config --cflags $(LIB_PKGS))))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $(if $(LIB_PKGS),$(shell pkg-config --libs $(LIB_PKGS))))$(PKG_LIBS)
 
 ALL_CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 		-DCACHE_TOOLS_VERSION='"$(VERSION)"' -Iinclude $(CPPFLAGS)
@@ -61,6 +63,13 @@ ALL_LDFLAGS := $(SANFLAGS) $(LDFLAGS) -pthread
 LIBS = $(PKG_LIBS)
 
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard libcache/*.c))
+ifeq ($(CROSS),1)
+# For another machine, for tests alone: what needs no library but libc.
+LIB_OBJ := $(filter-out $(addprefix $(BUILD)/libcache/,dev_uring.o ids.o probe.o report.o), \
+	$(LIB_OBJ)) $(BUILD)/tests/cross/doors.o
+LIB_PKGS :=
+ALL_CPPFLAGS += -Itests/cross -Ilibcache
+endif
 CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 TOOL_BIN := $(patsubst tests/lib/%.c,$(BUILD)/tests/%,$(wildcard tests/lib/*.c))
@@ -173,6 +182,14 @@ check-tsan:
 		build/tsan/unit/test_alloc_thread
 	$(Q)build/tsan/unit/test_alloc_thread
 
+# Big-endian and 32-bit machines, emulated: the tests of what is said to the medium.
+CROSS_TESTS := $(addprefix unit/test_,alloc bkey btree bucket commit crc64 human image \
+	journal keys mark offline policy prio sectors super undo uuids) \
+	fuzz/fuzz_image fuzz/fuzz_parts fuzz/fuzz_undo
+check-cross: $(IMAGES)
+	$(Q)BUILD=$(BUILD) tests/cross/run $(CROSS_TESTS)
+cross-tests: $(CROSS_TESTS:%=$(BUILD)/%)
+
 # Each target for T seconds, with clang, sanitizers, bounds on time and memory.
 T	?= 60
 fuzz:
@@ -229,12 +246,16 @@ clean:
 DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev uuid-dev libisal-dev \
 	liburing-dev libjson-c-dev libsmartcols-dev \
 	bats bcache-tools jq man-db python3 shellcheck valgrind xxd xz-utils
+DEPS_CROSS := qemu-user-static gcc-s390x-linux-gnu libc6-dev-s390x-cross \
+	gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
 DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod
 
 deps:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS)
 deps-kernel:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_KERNEL)
+deps-cross:
+	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_CROSS)
 ifneq ($(filter deps%,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
@@ -281,6 +302,6 @@ uninstall:
 
 .PHONY: bench check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)
-.PHONY: check-kernel images fuzz fuzzers analyze check-valgrind coverage
+.PHONY: check-cross cross-tests deps-cross check-kernel images fuzz fuzzers analyze check-valgrind coverage
 .DELETE_ON_ERROR:
 FORCE:

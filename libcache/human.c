@@ -28,10 +28,10 @@ static int unit_shift(const char *s)
 	return 10 * (int)(u - units + 1);
 }
 
-/* The digits after the point, in bytes of a unit of 1 << @shift. */
+/* The digits after the point, in bytes of a unit of 1 << @shift, bit by bit. */
 static int parse_fraction(const char **s, int shift, uint64_t *bytes)
 {
-	unsigned __int128 scale = 1, digits = 0;
+	uint64_t scale = 1, digits = 0;
 
 	for (; isdigit((unsigned char)**s); ++*s) {
 		if (scale > UINT64_MAX / 10)
@@ -39,11 +39,14 @@ static int parse_fraction(const char **s, int shift, uint64_t *bytes)
 		scale *= 10;
 		digits = digits * 10 + (unsigned)(**s - '0');
 	}
-	digits <<= shift;
-	if (digits % scale)
-		return -EINVAL;
-	*bytes = (uint64_t)(digits / scale);
-	return 0;
+	*bytes = 0;
+	while (shift--) {
+		bool bit = digits >= scale - digits;	/* twice as much may be too much */
+
+		digits = bit ? digits - (scale - digits) : 2 * digits;
+		*bytes = *bytes << 1 | bit;
+	}
+	return digits ? -EINVAL : 0;
 }
 
 static int parse_digits(const char *text, int base, uint64_t *number, const char **end)
@@ -101,7 +104,7 @@ char *cache_bytes_show(char buf[CACHE_HUMAN_BYTES], uint64_t bytes)
 	while (u < 6 && bytes >> (10 * u) >= 1024)
 		u++;
 	unit = (uint64_t)1 << (10 * u);
-	tenth = (unsigned)((unsigned __int128)(bytes % unit) * 10 / unit);
+	tenth = (unsigned)(bytes % unit * 10 / unit);	/* below 10 * 2^60 */
 	if (!u)
 		snprintf(buf, CACHE_HUMAN_BYTES, "%" PRIu64 " B", bytes);
 	else

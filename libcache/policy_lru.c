@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "checked.h"
+#include "libcache/rng.h"
 #include "policy.h"
 #include "simd.h"
 #include "sort.h"
@@ -101,7 +102,7 @@ static uint64_t sample_bucket(const struct cache_buckets *t, uint64_t i)
 {
 	uint64_t range = t->nbuckets - t->first_bucket;
 
-	return t->first_bucket + (uint64_t)(((unsigned __int128)(i * GOLDEN) * range) >> 64);
+	return t->first_bucket + cache_mul_high(i * GOLDEN, range);
 }
 
 /*

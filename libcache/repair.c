@@ -243,6 +243,9 @@ static bool ring_is_in_order(const struct cache_image *img)
 			return false;
 		last = seq;
 	}
+	for (size_t i = 0; i < j->nentries; i++)
+		if (j->entries[i].last_seq > j->newest.pos.seq)
+			return false;	/* whoever reads it forgets the newest */
 	return true;
 }
 

@@ -36,10 +36,24 @@ static inline uint64_t cache_rng_u64(struct cache_rng *rng)
 	return result;
 }
 
+/* The upper half of a product. Not every machine has numbers of 128 bits. */
+static inline uint64_t cache_mul_high(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+	return (uint64_t)(((unsigned __int128)a * b) >> 64);
+#else
+	uint64_t al = (uint32_t)a, ah = a >> 32, bl = (uint32_t)b, bh = b >> 32;
+	uint64_t mid = ah * bl + (al * bl >> 32);
+	uint64_t low = al * bh + (uint32_t)mid;
+
+	return ah * bh + (mid >> 32) + (low >> 32);
+#endif
+}
+
 /* A number in [0, @n); @n must not be 0. The bias is below n / 2^64. */
 static inline uint64_t cache_rng_below(struct cache_rng *rng, uint64_t n)
 {
-	return (uint64_t)(((unsigned __int128)cache_rng_u64(rng) * n) >> 64);
+	return cache_mul_high(cache_rng_u64(rng), n);
 }
 
 #ifdef __cplusplus
