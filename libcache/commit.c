@@ -281,7 +281,8 @@ int cache_commit_place(const struct cache_commit *c, struct cache_commit_place *
 	p->seq = c->entry.pos.seq;
 	p->last_seq = c->checkpoint ? p->seq : newest->last_seq;
 	p->nsectors = c->entry.pos.nwords ? blocks : 1;
-	if (!c->move_on && cache_range_ok(after, blocks, sb->bucket_sectors)) {
+	/* behind a hidden entry it would be hidden too */
+	if (!c->move_on && !newest->hidden && cache_range_ok(after, blocks, sb->bucket_sectors)) {
 		p->index = newest->index;
 		p->offset_sectors = after;
 		return 0;

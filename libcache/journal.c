@@ -5,6 +5,7 @@
  */
 #include "checked.h"
 #include "jset_codec.h"
+#include "journal_hidden.h"
 #include "journal_search.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct scan {
 	uint64_t magic;
 	char *buf;		/* WINDOW_BYTES */
 	size_t room;		/* entries allocated */
+	uint64_t seen;		/* seq of the newest that the driver can read */
 };
 
 uint64_t cache_jset_sector(const struct cache_sb *sb, const struct cache_jset_pos *pos)
@@ -115,10 +117,8 @@ static int scan_bucket(struct scan *s, uint32_t index)
 
 		ret = cache_dev_read(s->dev, start + offset, n, s->buf, NULL);
 		if (ret)
-			return cache_found(s->sink, s->err, &(struct cache_finding){
-				.code = CACHE_P_JOURNAL_UNREADABLE,
-				.bucket = s->sb->journal_bucket[index],
-				.sector = start + offset });
+			return cache_journal_unreadable(s->sb, s->j, index, start + offset,
+							s->sink, s->err);
 		while (at < n) {
 			const void *d = s->buf + at * CACHE_SECTOR_BYTES;
 			uint32_t used = 0;
@@ -205,7 +205,10 @@ static int found_gap(struct scan *s, uint64_t start, uint64_t end)
 		.want = newest->last_seq, .seq = newest->seq });
 }
 
-/* Every seq from last_seq to the newest, each run of missing ones one finding. */
+/*
+ * Every seq from last_seq to the newest that the driver can read, each run of missing ones
+ * one finding. It lacks the hidden ones.
+ */
 static int check_gaps(struct scan *s, bool *complete)
 {
 	const struct cache_journal *j = s->j;
@@ -219,7 +222,9 @@ static int check_gaps(struct scan *s, bool *complete)
 			.code = CACHE_P_JOURNAL_LAST_SEQ, .seq = j->newest.pos.seq,
 			.got = next });
 	}
-	for (size_t i = 0; i < j->nreplay; i++) {
+	for (size_t i = 0; i < j->nreplay && j->replay[i]->seq <= s->seen; i++) {
+		if (j->replay[i]->hidden)
+			continue;
 		if (j->replay[i]->seq != next) {
 			*complete = false;
 			ret = found_gap(s, next, j->replay[i]->seq - 1);
@@ -231,6 +236,28 @@ static int check_gaps(struct scan *s, bool *complete)
 	return 0;
 }
 
+/* What of the range from there to the newest is neither seen nor hidden. */
+static uint64_t count_lost(const struct cache_journal *j)
+{
+	return j->newest.pos.seq + 1 - j->newest.pos.last_seq - j->nreplay;
+}
+
+/*
+ * The newest entries stand behind a damaged one: the driver would start from an older
+ * state of the set, in which buckets that were reused since mean something else.
+ */
+static int check_hidden(struct scan *s)
+{
+	const struct cache_jset_pos *newest = &s->j->newest.pos;
+
+	if (newest->seq == s->seen)
+		return 0;
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = CACHE_P_JOURNAL_HIDDEN, .bucket = s->sb->journal_bucket[newest->index],
+		.seq = s->seen, .got = newest->seq, .count = count_lost(s->j),
+		.sector = cache_jset_sector(s->sb, newest) });
+}
+
 static int check_search(struct scan *s)
 {
 	struct cache_journal *j = s->j;
@@ -239,6 +266,8 @@ static int check_search(struct scan *s)
 
 	if (ret)
 		return cache_err_set(s->err, ret, 0, "no memory to follow the driver's search");
+	if (j->driver_newest_seq == s->seen && j->newest.pos.hidden)
+		return 0;	/* said already */
 	if (j->driver_newest_seq != j->newest.pos.seq)
 		return cache_found(s->sink, s->err, &(struct cache_finding){
 			.code = CACHE_P_JOURNAL_SEARCH, .got = j->driver_newest_seq,
@@ -266,20 +295,66 @@ static int check_newest(struct scan *s)
 	return ret;
 }
 
-/* What the entries mean together; they are all known now. */
-static int understand(struct scan *s)
+/* The least seq after @seq that the driver can read. */
+static uint64_t next_seq(const struct cache_journal *j, uint64_t seq)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < j->nentries; i++)
+		if (!j->entries[i].hidden && j->entries[i].seq > seq)
+			next = cache_min_u64(next, j->entries[i].seq);
+	return next;
+}
+
+/* Behind the newest entry, and behind those that end a bucket and lack a successor. */
+static int find_hidden(struct scan *s)
+{
+	struct cache_journal *j = s->j;
+	struct cache_jset_pos newest = *find_newest(j);
+	int ret = cache_journal_hidden(s->dev, s->sb, j, &newest, UINT64_MAX, s->sink,
+				       s->err);
+
+	s->seen = newest.seq;
+	for (size_t i = 0; i < j->nentries && ret >= 0; i++) {
+		struct cache_jset_pos e = j->entries[i];
+		uint64_t next;
+
+		if (e.hidden || e.seq + 1 < newest.last_seq || e.seq >= newest.seq ||
+		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index))
+			continue;
+		next = next_seq(j, e.seq);
+		if (next > e.seq + 1)
+			ret = cache_journal_hidden(s->dev, s->sb, j, &e, next - 1, s->sink,
+						   s->err);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+static int read_newest(struct scan *s)
 {
 	const struct cache_jset_pos *newest = find_newest(s->j);
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
-	bool complete;
 	int ret;
 
 	if (!words)
 		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a journal entry");
 	ret = cache_jset_read(s->dev, s->sb, newest, &s->j->newest, words, s->err);
 	free(words);
+	return ret;
+}
+
+/* What the entries mean together; they are all known now. */
+static int understand(struct scan *s)
+{
+	bool complete;
+	int ret = find_hidden(s);
+
+	if (!ret)
+		ret = read_newest(s);
 	if (!ret)
 		ret = collect_replay(s);
+	if (!ret)
+		ret = check_hidden(s);
 	if (!ret)
 		ret = check_gaps(s, &complete);
 	if (!ret && complete)

@@ -73,7 +73,7 @@ static bool read_bucket(struct search *s, uint32_t i)
 
 	s->seen[i] = true;
 	for (size_t e = s->first[i]; e < s->first[i + 1]; e++)
-		any |= offer(s, &s->j->entries[e]);
+		any |= !s->j->entries[e].hidden && offer(s, &s->j->entries[e]);
 	return any;
 }
 

@@ -21,6 +21,7 @@ bool cache_jset_decode(const struct cache_jset_disk *d, struct cache_jset *jset)
 	jset->pos.last_seq = cache_le64_get(d->last_seq);
 	jset->pos.nwords = cache_le32_get(d->keys);
 	jset->pos.level = cache_le16_get(d->btree_level);
+	jset->pos.hidden = false;
 	jset->pos.version = version < UINT16_MAX ? version : UINT16_MAX;
 	ok = cache_bkey_decode(d->uuid_bucket, CACHE_BKEY_PADDED_WORDS, &jset->uuid_bucket);
 	if (!cache_bkey_decode(d->btree_root, CACHE_BKEY_PADDED_WORDS, &jset->btree_root))

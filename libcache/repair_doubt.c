@@ -21,6 +21,7 @@ enum effect {
 	SHARED,		/* extents in {bucket}: one of them overwrote the other */
 	RANGE,		/* the range of the key itself */
 	RING,		/* nothing; but what is left in the ring misleads the driver */
+	HIDDEN,		/* RING, if {count} is 0: the tree has all of the lost; else ALL_RING */
 };
 
 /* Rows that are not here: NOTHING. */
@@ -36,6 +37,7 @@ static const struct {
 	{ CACHE_P_JOURNAL_KEY_INVALID,	RANGE },
 	{ CACHE_P_JOURNAL_SEARCH,	RING },
 	{ CACHE_P_JOURNAL_SEARCH_GAP,	RING },
+	{ CACHE_P_JOURNAL_HIDDEN,	HIDDEN },
 	{ CACHE_P_PRIO_SEQ,		MEMBER },
 	{ CACHE_P_ROOT_PTR,		ROOT },
 	{ CACHE_P_ROOT_LEVEL,		ROOT },
@@ -174,6 +176,9 @@ void cache_repair_doubt_hear(void *ctx, const struct cache_finding *f)
 		if (f->start < f->end)
 			add_range(d, f->inode, f->start, f->inode, f->end);
 		break;
+	case HIDDEN:
+		d->all |= f->count > 0;
+		__attribute__((fallthrough));
 	case RING:
 		d->wipe_ring = true;
 		break;

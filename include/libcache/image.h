@@ -65,7 +65,7 @@ struct cache_image {
  * With a sink a superblock that is not usable leaves an image with only @sb; ask
  * @loaded and @has_journal. A backing device loads as far as CACHE_LOAD_SUPER.
  *
- * Memory: 11 bytes a bucket, 48 a journal entry, one node a level.
+ * Memory: 11 bytes a bucket, 56 a journal entry, one node a level.
  * Return: 0; -EIO, -ENOMEM; -ERANGE when too small for a superblock; without a
  * sink the errno of the first broken rule.
  */

@@ -26,7 +26,7 @@ extern "C" {
 /* Entries that can be open at once: the driver's fifo of 32767, full at 1 left. */
 #define CACHE_JOURNAL_OPEN_MAX	32766u
 
-/* Where one valid entry lies. */
+/* Where one valid entry lies. Of hidden ones there are only those that count. */
 struct cache_jset_pos {
 	uint64_t seq, last_seq;
 	uint64_t csum;			/* two entries with the same one are the same */
@@ -35,6 +35,7 @@ struct cache_jset_pos {
 	uint32_t nwords;		/* of keys */
 	uint16_t level;			/* of the root it names */
 	uint16_t version;		/* above 65535 shown as 65535 */
+	bool	 hidden;		/* behind a damaged one: the driver never reads it */
 };
 
 /* What an entry says of the set. */
@@ -47,7 +48,8 @@ struct cache_jset {
 struct cache_journal {
 	struct cache_jset_pos *entries;	/* in ring order, then by place */
 	size_t nentries;
-	uint64_t bucket_seq[CACHE_SB_JOURNAL_BUCKETS];	/* greatest seq in it, 0: none */
+	uint64_t bucket_seq[CACHE_SB_JOURNAL_BUCKETS];	/* greatest in it, but hidden; 0: none */
+	bool bucket_unreadable[CACHE_SB_JOURNAL_BUCKETS];	/* and that was said */
 	/* below: only when nentries > 0 */
 	struct cache_jset newest;
 	const struct cache_jset_pos **replay;	/* last_seq .. seq of the newest, by seq */
@@ -67,7 +69,7 @@ uint32_t cache_jset_sectors(const struct cache_sb *sb, uint32_t nwords);
  * @journal: filled; release with cache_journal_fini(), also after an error
  * @sink: as cache_found()
  *
- * Memory: 48 bytes an entry found. An empty ring is a finding of a synced set,
+ * Memory: 56 bytes an entry found. An empty ring is a finding of a synced set,
  * and no error of its own.
  *
  * Return: 0; without @sink the errno of the first broken rule; -ENOMEM.

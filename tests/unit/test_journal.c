@@ -175,6 +175,137 @@ TEST(a_torn_entry_ends_its_bucket_and_is_only_a_note)
 	done(&d, &j);
 }
 
+static void damage(struct disk *d, unsigned index, uint32_t offset, unsigned byte)
+{
+	disk_flip(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[index]) + offset, byte);
+}
+
+TEST(entries_behind_a_damaged_one_are_found_and_are_the_newest)
+{
+	struct disk d = disk_new(1024, 64, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 5, 1);
+	damage(&d, 1, 16, 100);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_TORN), 1);
+	CHECK_EQ(h.n, 2);
+	CHECK_EQ(h.last.seq, 2);
+	CHECK_EQ(h.last.got, 5);
+	CHECK_EQ(h.last.count, 1);
+	CHECK_EQ(j.newest.pos.seq, 5);
+	CHECK(j.newest.pos.hidden);
+	CHECK_EQ(j.nreplay, 4);
+	CHECK_EQ(j.driver_newest_seq, 2);
+	CHECK(!j.driver_agrees);
+	done(&d, &j);
+}
+
+TEST(what_the_tree_has_is_not_lost_with_its_entry)
+{
+	struct disk d = disk_new(1024, 64, 8);
+	struct jset_spec last = { .seq = 4, .last_seq = 4 };
+	struct cache_journal j;
+	struct heard h;
+
+	put_jset(&d, 1, fill(&d, 1, 1, 3, 1), &last);
+	damage(&d, 1, 16, 8);	/* its magic: not even torn */
+	j = ring(&d, &h);
+	CHECK_EQ(h.n, 1);
+	CHECK_EQ(h.code[0], CACHE_P_JOURNAL_HIDDEN);
+	CHECK_EQ(h.last.count, 0);
+	CHECK_EQ(j.newest.pos.seq, 4);
+	done(&d, &j);
+}
+
+TEST(an_entry_hidden_at_the_start_of_the_next_bucket_is_found)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 4, 1);
+	fill(&d, 2, 5, 6, 1);
+	damage(&d, 2, 0, 100);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
+	CHECK_EQ(j.newest.pos.seq, 6);
+	done(&d, &j);
+}
+
+TEST(entries_of_an_earlier_lap_are_not_hidden_ones)
+{
+	struct disk d = disk_new(1024, 64, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 8, 1);
+	fill(&d, 1, 30, 31, 30);
+	damage(&d, 1, 8, 100);
+	j = ring(&d, &h);
+	CHECK_EQ(h.n, 1);
+	CHECK_EQ(h.code[0], CACHE_P_JOURNAL_TORN);
+	CHECK_EQ(j.newest.pos.seq, 30);
+	done(&d, &j);
+}
+
+TEST(entries_of_another_life_far_ahead_are_not_hidden_ones)
+{
+	struct disk d = disk_new(1024, 64, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 4001, 4008, 4001);
+	fill(&d, 1, 30, 31, 30);
+	damage(&d, 1, 8, 100);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
+	CHECK_EQ(j.newest.pos.seq, 30);
+	done(&d, &j);
+}
+
+/* It went on from entry 2, in the next bucket: what was hidden never came to be. */
+TEST(after_a_start_on_what_was_left_the_hidden_ones_are_of_the_past)
+{
+	struct disk d = disk_new(1024, 64, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 8, 1);
+	damage(&d, 1, 16, 100);
+	for (unsigned n = 1; n <= 8; n++) {
+		fill(&d, 2, 3, 2 + n, 1);
+		j = ring(&d, &h);
+		CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
+		CHECK_EQ(j.newest.pos.seq, 2 + n);
+		CHECK(j.driver_agrees);
+		cache_journal_fini(&j);
+	}
+	j = ring(&d, &h);
+	done(&d, &j);
+}
+
+TEST(a_gap_is_one_for_the_driver_though_some_of_it_is_hidden)
+{
+	struct disk d = disk_new(1024, 48, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 1, 1, 6, 1);
+	fill(&d, 2, 7, 8, 1);
+	damage(&d, 1, 16, 100);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_GAP), 1);
+	CHECK_EQ(h.last.start, 3);
+	CHECK_EQ(h.last.end, 6);
+	CHECK_EQ(j.nreplay, 7);		/* 4, 5 and 6 can be mended with */
+	CHECK_EQ(j.newest.pos.seq, 8);
+	done(&d, &j);
+}
+
 TEST(an_empty_ring_of_a_set_that_ran_is_damage)
 {
 	struct disk d = disk_new(1024, 32, 8);
