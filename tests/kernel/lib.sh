@@ -37,6 +37,14 @@ acked() {
 	awk -v s="$2" '$1 == "ack" && $2 == s && $3 > n { n = $3 } END { print n + 0 }' "$1"
 }
 
+# not_right LOG PLAN: the names of the plan whose check is missing or found wrong blocks
+not_right() {
+	local name seed
+	while read -r name _ _ seed _; do
+		grep -q "^check $seed: .* 0 wrong\$" "$1" || echo "$name"
+	done < "$2"
+}
+
 # said LOG NAME: the kernel's words of one set
 said() {
 	sed -n "/^=== WORDS $2\$/,/^=== END WORDS/p" "$1" | sed '1d;$d'

@@ -17,7 +17,7 @@ register() {
 
 # wait_for FILE: devices appear a moment after the register came back.
 wait_for() {
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		[ -e "$1" ] && return 0
 		usleep 100000
 	done
@@ -56,7 +56,7 @@ words() {
 	done
 	cat $set/cache0/priority_stats
 	for f in tree_depth btree_cache_size cache_available_percent average_key_size \
-	    block_size bucket_size internal/btree_nodes internal/btree_used_percent \
+	    block_size bucket_size internal/cache_read_races internal/btree_nodes internal/btree_used_percent \
 	    cache0/written cache0/btree_written cache0/metadata_written \
 	    cache0/nbuckets cache0/cache_replacement_policy; do
 		[ -e $set/$f ] && echo "$f=$(cat $set/$f)"
@@ -74,7 +74,7 @@ stop_all() {
 	for s in $sets/*-*; do
 		[ -d $s ] && echo 1 > $s/stop
 	done
-	for _ in $(seq 300); do
+	for _ in $(seq 600); do
 		set -- $sets/*-*
 		[ -d "$1" ] || return 0
 		usleep 100000
