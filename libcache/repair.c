@@ -22,7 +22,7 @@ struct repair {
 	struct repair_kept kept;
 	struct cache_finding *early;	/* heard before the superblock was known */
 	size_t nearly, early_room;
-	bool early_full;
+	bool early_full, early_failed;	/* too many to keep; no memory for them */
 };
 
 /* More than this, and everything is in doubt anyway. */
@@ -41,7 +41,8 @@ static void hear_early(void *ctx, const struct cache_finding *f)
 			  reallocarray(r->early, room, sizeof(*r->early));
 
 		if (!p) {
-			r->early_full = true;
+			r->early_full = room > EARLY_MAX;
+			r->early_failed |= !r->early_full;
 			return;
 		}
 		r->early = p;
@@ -85,7 +86,7 @@ static int diagnose(struct repair *r)
 {
 	int ret = cache_repair_doubt_init(&r->doubt, &r->img->sb);
 
-	if (ret)
+	if (ret || r->early_failed)
 		return cache_err_set(r->err, -ENOMEM, 0, "no memory for what is in doubt");
 	for (size_t i = 0; i < r->nearly; i++)
 		cache_repair_doubt_hear(&r->doubt, &r->early[i]);

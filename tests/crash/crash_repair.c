@@ -2,8 +2,8 @@
 /* Mending under power cuts, faults and want of memory: killed anywhere, run again. */
 #include <errno.h>
 
+#include "damage.h"
 #include "harness.h"
-#include "jset_codec.h"
 #include "libcache/backup.h"
 #include "libcache/repair.h"
 #include "wrap.h"
@@ -19,65 +19,6 @@ static int mend(void *ctx, struct cache_dev *dev)
 	struct cache_repair_plan plan;
 
 	return cache_repair_cache(dev, &opts, &plan, NULL);
-}
-
-static void flip(struct cache_dev *dev, uint64_t sector, unsigned byte)
-{
-	uint8_t buf[CACHE_SECTOR_BYTES];
-
-	CHECK_EQ(cache_dev_read(dev, sector, 1, buf, NULL), 0);
-	buf[byte] ^= 0x10;
-	CHECK_EQ(cache_dev_write(dev, sector, 1, buf, NULL), 0);
-}
-
-static int first_leaf(void *ctx, const struct cache_btree_node *n)
-{
-	*(uint64_t *)ctx = cache_ptr_sector(n->key.ptr[0]);
-	return !n->level;
-}
-
-static void tear_a_leaf(struct cache_dev *dev)
-{
-	struct cache_image *img = set_load(dev);
-	uint64_t sector = 0;
-
-	CHECK_EQ(cache_image_each_node(img, first_leaf, &sector, NULL, NULL), 1);
-	flip(dev, sector, 200);
-	cache_image_close(img);
-}
-
-static void lose_prios(struct cache_dev *dev)
-{
-	struct cache_image *img = set_load(dev);
-
-	flip(dev, cache_bucket_sector(&img->sb, img->prios.chain[0]), 300);
-	cache_image_close(img);
-}
-
-static void lose_an_entry(struct cache_dev *dev)
-{
-	struct cache_image *img = set_load(dev);
-
-	CHECK(img->journal.nreplay > 4);
-	flip(dev, cache_jset_sector(&img->sb, img->journal.replay[2]), 180);
-	cache_image_close(img);
-}
-
-/* The newest entry claims that replay begins after it. */
-static void mislead_the_replay(struct cache_dev *dev)
-{
-	struct cache_image *img = set_load(dev);
-	const struct cache_jset_pos *pos = &img->journal.newest.pos;
-	uint32_t n = cache_jset_sectors(&img->sb, pos->nwords);
-	struct cache_jset_disk *d = cache_dev_buf(n * CACHE_SECTOR_BYTES);
-	uint64_t sector = cache_jset_sector(&img->sb, pos);
-
-	CHECK_EQ(cache_dev_read(dev, sector, n, d, NULL), 0);
-	d->last_seq = cache_le64_of(pos->seq + 9);
-	d->csum = cache_le64_of(cache_jset_csum(d));
-	CHECK_EQ(cache_dev_write(dev, sector, n, d, NULL), 0);
-	free(d);
-	cache_image_close(img);
 }
 
 /* Between switch and wiped ring: mended again it must come out the same. */
@@ -178,6 +119,16 @@ TEST(a_superblock_is_restored_or_can_be_restored_again)
 	CHECK_EQ(c.new.findings, 0);
 	CHECK(c.new.driver_agrees);
 	crash_faults(&c, 1);
+	crash_memory(&c, 1);
+	cache_dev_close(c.base);
+}
+
+TEST(a_remedy_without_memory_says_so_and_the_set_is_mended_or_as_it_was)
+{
+	struct crash c = { .base = set_open("registered"), .work = mend, .judge = mend_again };
+
+	c.ctx = &c;
+	lose_the_uuids(c.base);
 	crash_memory(&c, 1);
 	cache_dev_close(c.base);
 }

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Ways to hurt a set that a kernel wrote. */
+#ifndef TESTS_CRASH_DAMAGE_H
+#define TESTS_CRASH_DAMAGE_H
+
+#include "jset_codec.h"
+#include "set.h"
+
+static inline void flip(struct cache_dev *dev, uint64_t sector, unsigned byte)
+{
+	uint8_t buf[CACHE_SECTOR_BYTES];
+
+	CHECK_EQ(cache_dev_read(dev, sector, 1, buf, NULL), 0);
+	buf[byte] ^= 0x10;
+	CHECK_EQ(cache_dev_write(dev, sector, 1, buf, NULL), 0);
+}
+
+static inline int first_leaf(void *ctx, const struct cache_btree_node *n)
+{
+	*(uint64_t *)ctx = cache_ptr_sector(n->key.ptr[0]);
+	return !n->level;
+}
+
+static inline void tear_a_leaf(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+	uint64_t sector = 0;
+
+	CHECK_EQ(cache_image_each_node(img, first_leaf, &sector, NULL, NULL), 1);
+	flip(dev, sector, 200);
+	cache_image_close(img);
+}
+
+static inline void lose_prios(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+
+	flip(dev, cache_bucket_sector(&img->sb, img->prios.chain[0]), 300);
+	cache_image_close(img);
+}
+
+static inline void lose_an_entry(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+
+	CHECK(img->journal.nreplay > 4);
+	flip(dev, cache_jset_sector(&img->sb, img->journal.replay[2]), 180);
+	cache_image_close(img);
+}
+
+/* The newest entry claims that replay begins after it. */
+static inline void mislead_the_replay(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+	const struct cache_jset_pos *pos = &img->journal.newest.pos;
+	uint32_t n = cache_jset_sectors(&img->sb, pos->nwords);
+	struct cache_jset_disk *d = cache_dev_buf(n * CACHE_SECTOR_BYTES);
+	uint64_t sector = cache_jset_sector(&img->sb, pos);
+
+	CHECK_EQ(cache_dev_read(dev, sector, n, d, NULL), 0);
+	d->last_seq = cache_le64_of(pos->seq + 9);
+	d->csum = cache_le64_of(cache_jset_csum(d));
+	CHECK_EQ(cache_dev_write(dev, sector, n, d, NULL), 0);
+	free(d);
+	cache_image_close(img);
+}
+
+static inline void lose_the_uuids(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+
+	flip(dev, cache_ptr_sector(img->journal.newest.uuid_bucket.ptr[0]),
+	     3 * sizeof(struct cache_uuid_disk) + offsetof(struct cache_uuid_disk, flags));
+	cache_image_close(img);
+}
+
+static inline void lose_the_ring(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+	char *zeros = cache_dev_buf(CACHE_PAGE_BYTES);
+
+	for (unsigned i = 0; i < img->sb.njournal; i++)
+		CHECK_EQ(cache_dev_write(dev, cache_bucket_sector(&img->sb,
+								  img->sb.journal_bucket[i]),
+					 CACHE_PAGE_SECTORS, zeros, NULL), 0);
+	free(zeros);
+	cache_image_close(img);
+}
+
+/* Two fields, so that the checksum alone cannot prove what was there. */
+static inline void lose_the_geometry(struct cache_dev *dev)
+{
+	flip(dev, CACHE_SB_SECTOR, 0xb8);
+	flip(dev, CACHE_SB_SECTOR, 0xc2);
+}
+
+#endif
