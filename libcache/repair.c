@@ -266,8 +266,10 @@ static int decide(struct repair *r)
 		p->cannot = "a btree node cannot be read, and dirty data may hang on it: copy the device, or allow data loss";
 		return cache_err_set(r->err, -EIO, 0, "%s", p->cannot);
 	}
-	if (p->uuids && !cache_repair_uuids(&r->c, r->opts, &r->img->uuids, p))
-		return cache_err_set(r->err, -EUCLEAN, 0, "%s", p->cannot);
+	ret = p->uuids ? cache_repair_uuids(&r->c, r->opts, &r->img->uuids, p) : 0;
+	if (ret)
+		return cache_err_set(r->err, ret, 0, "%s",
+				     p->cannot ? p->cannot : "no memory for a journal entry");
 	ret = collect(r);
 	if (!ret && !p->uuids && !r->doubt.beyond_extents && !p->dropped_clean_sectors &&
 	    !p->dropped_dirty_sectors && p->blocked_dirty_sectors && !r->sum.stale_keys) {

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checked.h"
+
 struct collect {
 	const struct fsck_cache *c;
 	const struct repair_doubt *d;
@@ -261,7 +263,7 @@ static int name_shared(struct collect *s)
 			tell(s, &k, "another dirty extent claims its place in the cache");
 			s->plan->blocked_dirty_sectors += cache_key_size(&k);
 		}
-		end = cache_ptr_sector(in[i].ptr) + cache_key_size(&k);
+		end = cache_max_u64(end, cache_ptr_sector(in[i].ptr) + cache_key_size(&k));
 	}
 	free(in);
 	return 0;

@@ -82,11 +82,11 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 			 struct cache_repair_plan *plan, struct cache_err *err);
 
 /*
- * A uuid table as it should be, in @u. False: what is missing cannot be proven;
- * why is in @plan.
+ * A uuid table as it should be, in @u. Return: 0; -EUCLEAN when what is missing cannot
+ * be proven, and @plan says why; -ENOMEM.
  */
-bool cache_repair_uuids(const struct fsck_cache *c, const struct cache_repair_opts *opts,
-			struct cache_uuids *u, struct cache_repair_plan *plan);
+int cache_repair_uuids(const struct fsck_cache *c, const struct cache_repair_opts *opts,
+		       struct cache_uuids *u, struct cache_repair_plan *plan);
 
 static inline bool repair_bit(const uint64_t *map, uint64_t i)
 {

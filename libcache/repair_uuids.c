@@ -6,6 +6,7 @@
  */
 #include "repair_impl.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,13 +86,16 @@ static bool try_older(const struct fsck_cache *c, const struct cache_jset_pos *p
 	return ok;
 }
 
-static bool from_older(const struct fsck_cache *c, struct cache_uuids *u)
+/* 1: it is complete now; 0: it is not; -ENOMEM */
+static int from_older(const struct fsck_cache *c, struct cache_uuids *u)
 {
 	const struct cache_journal *j = &c->img->journal;
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
 	bool ok = false;
 
-	for (size_t i = j->nentries; words && i-- && !ok;)
+	if (!words)
+		return -ENOMEM;
+	for (size_t i = j->nentries; i-- && !ok;)
 		ok = try_older(c, &j->entries[i], words, u);
 	free(words);
 	return ok;
@@ -129,18 +133,24 @@ static bool from_backing(const struct fsck_cache *c, const struct cache_repair_o
 	return true;
 }
 
-bool cache_repair_uuids(const struct fsck_cache *c, const struct cache_repair_opts *opts,
-			struct cache_uuids *u, struct cache_repair_plan *plan)
+int cache_repair_uuids(const struct fsck_cache *c, const struct cache_repair_opts *opts,
+		       struct cache_uuids *u, struct cache_repair_plan *plan)
 {
 	static const struct cache_uuids none = { 0 };
+	int older;
 
 	clean_slots(u);
 	if (!drop_twins(c, u)) {
 		plan->cannot = "two slots of the uuid table hold one uuid, and both have data";
-		return false;
+		return -EUCLEAN;
 	}
-	if (fills_holes(c, u, &none) || from_older(c, u) || from_backing(c, opts, u))
-		return true;
+	if (fills_holes(c, u, &none))
+		return 0;
+	older = from_older(c, u);
+	if (older)
+		return older < 0 ? older : 0;
+	if (from_backing(c, opts, u))
+		return 0;
 	plan->cannot = "dirty data belongs to a device whose slot is lost: name the backing devices too";
-	return false;
+	return -EUCLEAN;
 }

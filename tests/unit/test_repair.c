@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mending, on sets made by hand: which slots come back and from where, which extents
+ * stay, and what a ring without entries can be put together from.
+ */
+#include "disk.h"
+#include "set.h"
+
+#include <errno.h>
+
+#include "libcache/fsck.h"
+#include "libcache/repair.h"
+
+#define BS	32u		/* sectors a bucket */
+#define PRIO	20
+#define UUID	21
+#define ROOT	22
+#define OLDER	25		/* another uuid table */
+#define SECTOR(b) ((b) * BS)
+#define NMAX	8192
+
+struct loss {
+	uint64_t sectors;	/* named as lost for certain */
+	const char *why;	/* the last of them */
+};
+
+static void on_loss(void *ctx, const struct cache_repair_loss *l)
+{
+	struct loss *loss = ctx;
+
+	if (!l->certain)
+		return;
+	loss->sectors += l->end - l->start;
+	loss->why = l->why;
+}
+
+static struct cache_bkey table_key(const struct disk *d, uint64_t bucket)
+{
+	struct cache_bkey k = cache_bkey_make(0, 0, cache_meta_bucket_bytes(&d->sb) / 512, false);
+
+	cache_bkey_set_ptrs(&k, 1);
+	k.ptr[0] = cache_ptr_make(0, SECTOR(bucket), 1);
+	return k;
+}
+
+/* A slot of the table: 0 is free, 0xff the tombstone, else how its uuid begins. */
+static void put_table(struct disk *d, uint64_t bucket, const uint8_t *slot, unsigned n)
+{
+	struct cache_uuid_disk *e = cache_dev_buf(cache_meta_bucket_bytes(&d->sb));
+
+	for (unsigned i = 0; i < n; i++) {
+		if (slot[i])
+			disk_uuid(e[i].uuid, slot[i]);
+		if (slot[i] == 0xff)
+			memcpy(e[i].uuid, cache_uuid_tombstone, 16);
+	}
+	disk_write(d, SECTOR(bucket), cache_meta_bucket_bytes(&d->sb) / 512, e);
+	free(e);
+}
+
+static void put_prios(struct disk *d, uint64_t bucket, uint64_t seq, uint64_t next,
+		      uint64_t first)
+{
+	static uint16_t prio[NMAX];
+	static uint8_t gen[NMAX];
+
+	for (unsigned b = 0; b < d->sb.nbuckets; b++) {
+		prio[b] = b >= PRIO && b <= OLDER ? CACHE_BTREE_PRIO : CACHE_INITIAL_PRIO;
+		gen[b] = 1;
+	}
+	put_prio_set(d, bucket, seq, next, first, prio, gen);
+}
+
+static void put_entry(struct disk *d, uint64_t seq, uint64_t table, unsigned level)
+{
+	struct jset_spec j = {
+		.seq = seq, .last_seq = seq, .uuid_bucket = table_key(d, table),
+		.prio_bucket = PRIO, .btree_root = root_key(&d->sb, ROOT, 1), .level = level,
+	};
+
+	put_jset(d, seq, 0, &j);
+}
+
+/* One leaf with @k, and slots @a and @b, named by one entry. */
+static struct disk make(const struct cache_bkey *k, unsigned n, uint8_t a, uint8_t b)
+{
+	struct disk d = disk_new(1024, BS, 8);
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+
+	put_prios(&d, PRIO, 1, 0, 0);
+	put_table(&d, UUID, (uint8_t []){ a, b }, 2);
+	put_bset(&d, &root, 5, 0, k, n);
+	put_entry(&d, 1, UUID, 0);
+	return d;
+}
+
+/* Extents of the first two slots, one of each dirty. */
+static struct disk two_devices(uint8_t a, uint8_t b)
+{
+	struct cache_bkey k[] = {
+		extent(0, 100, 132, true, SECTOR(30), 1), extent(0, 200, 208, false, SECTOR(31), 1),
+		extent(1, 100, 116, true, SECTOR(32), 1), extent(1, 200, 208, false, SECTOR(33), 1),
+	};
+
+	return make(k, 4, a, b);
+}
+
+static bool agree(void *ctx, const struct cache_repair_plan *plan)
+{
+	return true;
+}
+
+static int mend(struct disk *d, struct cache_repair_opts opts, struct cache_repair_plan *plan,
+		struct cache_err *err)
+{
+	memset(err, 0, sizeof(*err));
+	opts.seed = 3;
+	opts.confirm = agree;
+	return cache_repair_cache(set_lend(d->dev), &opts, plan, err);
+}
+
+static void mends(struct disk *d, struct cache_repair_opts opts, struct cache_repair_plan *plan)
+{
+	struct cache_err err;
+	int ret = mend(d, opts, plan, &err);
+
+	if (ret || plan->cannot)
+		TEST_FAIL("%d: %s", ret, ret ? err.text : plan->cannot);
+	CHECK(plan->rebuild);
+}
+
+/* Refused, and not one byte is another. */
+static void refuses(struct disk *d, struct cache_repair_opts opts, const char *why)
+{
+	struct set_state before = set_state(d->dev), after;
+	struct cache_repair_plan plan;
+	struct cache_err err;
+
+	CHECK_EQ(mend(d, opts, &plan, &err), -EUCLEAN);
+	if (!strstr(err.text, why))
+		TEST_FAIL("\"%s\", want \"%s\"", err.text, why);
+	after = set_state(d->dev);
+	CHECK(set_same(&before, &after));
+}
+
+/* A clean set; release the image with leave(). */
+static struct cache_image *enter(struct disk *d)
+{
+	struct set_state s = set_state(d->dev);
+
+	CHECK_EQ(s.ret, 0);
+	CHECK_EQ(s.findings, 0);
+	return set_load(d->dev);
+}
+
+static void leave(struct disk *d, struct cache_image *img)
+{
+	cache_image_close(img);
+	cache_dev_close(d->dev);
+}
+
+static void is_slot(const struct cache_image *img, unsigned i, uint8_t first)
+{
+	uint8_t want[16] = { 0 };
+
+	if (first)
+		disk_uuid(want, first);
+	CHECK_MEM(img->uuids.slot[i].uuid, want, 16);
+}
+
+static uint64_t dirty_of(struct disk *d)
+{
+	return set_state(d->dev).dirty_sectors;
+}
+
+/* The newest entry names a table without slot 1, the one before it another. */
+static struct disk with_older_table(const uint8_t *slots, unsigned n)
+{
+	struct disk d = two_devices(0x30, 0);
+
+	put_table(&d, OLDER, slots, n);
+	put_entry(&d, 1, OLDER, 0);
+	put_entry(&d, 2, UUID, 0);
+	return d;
+}
+
+TEST(a_lost_slot_comes_back_from_an_older_table)
+{
+	struct disk d = with_older_table((uint8_t []){ 0x30, 0x40 }, 2);
+	struct cache_repair_plan plan;
+	struct cache_image *img;
+
+	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+	CHECK(plan.uuids);
+	CHECK_EQ(plan.kept_dirty_sectors, 32 + 16);
+	img = enter(&d);
+	is_slot(img, 0, 0x30);
+	is_slot(img, 1, 0x40);
+	leave(&d, img);
+}
+
+TEST(an_older_table_that_lacks_the_slot_or_is_garbage_proves_nothing)
+{
+	struct disk d = with_older_table((uint8_t []){ 0x30, 0, 0x60 }, 3);
+
+	refuses(&d, (struct cache_repair_opts){ 0 }, "name the backing devices");
+	put_table(&d, OLDER, (uint8_t []){ 0x30, 0x40 }, 2);
+	disk_flip(&d, SECTOR(OLDER) + 1, 126);	/* a free slot that is not empty */
+	refuses(&d, (struct cache_repair_opts){ 0 }, "name the backing devices");
+	cache_dev_close(d.dev);
+}
+
+static struct cache_sb backing(uint8_t uuid, uint8_t set)
+{
+	struct cache_sb sb = { .version = CACHE_SB_VERSION_BDEV, .last_mount = 77,
+			       .label = "back" };
+
+	disk_uuid(sb.uuid, uuid);
+	disk_uuid(sb.set_uuid, set);
+	return sb;
+}
+
+TEST(a_lost_slot_comes_back_from_the_one_backing_device_that_can_own_it)
+{
+	struct disk d = two_devices(0x30, 0);
+	struct cache_sb at_hand[] = { backing(0x50, 0x20), backing(0x30, 0x20),
+				      backing(0x60, 0x70) };
+	struct cache_repair_opts opts = { .backing = at_hand, .nbacking = 3 };
+	struct cache_repair_plan plan;
+	struct cache_image *img;
+
+	mends(&d, opts, &plan);
+	img = enter(&d);
+	is_slot(img, 1, 0x50);
+	CHECK_STR((char *)img->uuids.slot[1].label, "back");
+	CHECK_EQ(img->uuids.slot[1].first_reg, 77);
+	CHECK_EQ(img->uuids.slot[1].last_reg, 77);
+	leave(&d, img);
+}
+
+TEST(which_device_owns_a_lost_slot_is_not_guessed)
+{
+	struct disk one = two_devices(0x30, 0), both = two_devices(0, 0);
+	struct cache_sb two[] = { backing(0x50, 0x20), backing(0x60, 0x20) };
+	struct cache_sb others[] = { backing(0x30, 0x20), backing(0x60, 0x70) };
+	const char *why = "name the backing devices";
+
+	refuses(&one, (struct cache_repair_opts){ 0 }, why);
+	refuses(&one, (struct cache_repair_opts){ .backing = two, .nbacking = 2 }, why);
+	refuses(&one, (struct cache_repair_opts){ .backing = others, .nbacking = 2 }, why);
+	refuses(&both, (struct cache_repair_opts){ .backing = two, .nbacking = 1 }, why);
+	cache_dev_close(one.dev);
+	cache_dev_close(both.dev);
+}
+
+TEST(of_two_slots_with_one_uuid_the_one_with_data_stays)
+{
+	struct cache_bkey k = extent(1, 100, 116, true, SECTOR(32), 1);
+	struct disk d = make(&k, 1, 0x30, 0x30), both = two_devices(0x30, 0x30);
+	struct cache_repair_plan plan;
+	struct cache_image *img;
+
+	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+	img = enter(&d);
+	is_slot(img, 0, 0);
+	is_slot(img, 1, 0x30);
+	leave(&d, img);
+	refuses(&both, (struct cache_repair_opts){ 0 }, "both have data");
+	cache_dev_close(both.dev);
+}
+
+TEST(a_device_that_is_given_up_loses_what_it_has_and_no_other_does)
+{
+	struct disk d = two_devices(0x30, 0x40);
+	struct loss loss = { 0 };
+	uint8_t drop[2][16];
+	struct cache_repair_opts opts = { .drop_uuids = drop, .ndrop_uuids = 2,
+					  .loss = on_loss, .ctx = &loss };
+	struct cache_repair_plan plan;
+
+	disk_uuid(drop[0], 0x99);
+	disk_uuid(drop[1], 0x40);
+	mends(&d, opts, &plan);
+	CHECK_EQ(plan.dropped_dirty_sectors, 16);
+	CHECK_EQ(plan.dropped_clean_sectors, 8);
+	CHECK_EQ(plan.kept_dirty_sectors, 32);
+	CHECK_EQ(plan.kept_sectors, 40);
+	CHECK(!plan.safe);
+	CHECK_EQ(loss.sectors, 16);
+	CHECK_STR(loss.why, "its device was given up");
+	leave(&d, enter(&d));
+}
+
+/* A flash volume of 150 sectors with an extent past that; all it has is nowhere else. */
+static struct disk short_volume(void)
+{
+	struct cache_bkey k[] = {
+		extent(0, 100, 132, true, SECTOR(30), 1), extent(0, 140, 160, true, SECTOR(31), 1),
+	};
+	struct disk d = make(k, 2, 0x30, 0);
+	struct cache_uuid_disk *e = cache_dev_buf(CACHE_PAGE_BYTES);
+
+	CHECK_EQ(cache_dev_read(d.dev, SECTOR(UUID), 8, e, NULL), 0);
+	e->flags = cache_le32_of(CACHE_UUID_FLASH_ONLY);
+	e->sectors = cache_le64_of(150);
+	disk_write(&d, SECTOR(UUID), 8, e);
+	free(e);
+	return d;
+}
+
+TEST(dirty_data_that_cannot_be_right_goes_with_leave_only)
+{
+	struct disk d = short_volume();
+	struct loss loss = { 0 };
+	struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss };
+	struct cache_repair_plan plan;
+	struct cache_err err;
+
+	CHECK_EQ(mend(&d, opts, &plan, &err), 0);
+	CHECK(!plan.rebuild);
+	CHECK_EQ(plan.blocked_dirty_sectors, 20);
+	CHECK_EQ(loss.sectors, 20);
+	CHECK(strstr(plan.cannot, "dropping it was not allowed"));
+	CHECK_EQ(dirty_of(&d), 52);
+	opts.allow_data_loss = true;
+	mends(&d, opts, &plan);
+	CHECK_EQ(plan.dropped_dirty_sectors, 20);
+	CHECK_EQ(plan.kept_dirty_sectors, 32);
+	CHECK_EQ(dirty_of(&d), 32);
+	leave(&d, enter(&d));
+}
+
+TEST(all_dirty_extents_that_share_a_place_with_another_are_named)
+{
+	/* the second and the third lie within the first, and apart from each other */
+	struct cache_bkey k[] = {
+		extent(0, 100, 132, true, SECTOR(30), 1),
+		extent(0, 200, 208, true, SECTOR(30) + 8, 1),
+		extent(0, 300, 308, true, SECTOR(30) + 24, 1),
+		extent(0, 400, 408, true, SECTOR(31), 1),
+	};
+	struct disk d = make(k, 4, 0x30, 0);
+	struct loss loss = { 0 };
+	struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss, .dry_run = true };
+	struct cache_repair_plan plan;
+	struct cache_err err;
+
+	mend(&d, opts, &plan, &err);
+	CHECK_EQ(plan.blocked_dirty_sectors, 16);
+	CHECK_EQ(plan.kept_dirty_sectors, 56);
+	CHECK_STR(loss.why, "another dirty extent claims its place in the cache");
+	CHECK(!plan.safe);
+	cache_dev_close(d.dev);
+}
+
+TEST(of_two_dirty_extents_that_claim_one_range_the_second_keeps_the_rest)
+{
+	struct disk d = make(NULL, 0, 0x30, 0);
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+	struct cache_bkey leaf[] = { node_key(&d.sb, 0, 100, 23, 1), root_key(&d.sb, 24, 1) };
+	struct cache_bkey a = extent(0, 80, 100, true, SECTOR(30), 1);
+	struct cache_bkey b = extent(0, 90, 120, true, SECTOR(31), 1);
+	struct loss loss = { 0 };
+	struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss };
+	struct cache_repair_plan plan;
+
+	put_bset(&d, &root, 5, 0, leaf, 2);
+	put_bset(&d, &leaf[0], 6, 0, &a, 1);
+	put_bset(&d, &leaf[1], 7, 0, &b, 1);
+	put_entry(&d, 1, UUID, 1);
+	mends(&d, opts, &plan);
+	CHECK_EQ(plan.dropped_dirty_sectors, 10);
+	CHECK_EQ(plan.kept_dirty_sectors, 40);
+	CHECK_EQ(loss.sectors, 10);
+	CHECK_EQ(dirty_of(&d), 40);
+	leave(&d, enter(&d));
+}
+
+static void lose_the_ring(struct disk *d)
+{
+	char *zeros = cache_dev_buf(CACHE_PAGE_BYTES);
+
+	for (unsigned i = 0; i < d->sb.njournal; i++)
+		disk_write(d, SECTOR(d->sb.journal_bucket[i]), CACHE_PAGE_SECTORS, zeros);
+	free(zeros);
+}
+
+TEST(without_a_ring_the_table_that_follows_the_others_is_the_last)
+{
+	static const struct {
+		uint8_t uuid, older, want[2];
+	} rows[] = {
+		{ 0x40, 0, { 0x30, 0x40 } },	/* has all of the other, and one more */
+		{ 0, 0x40, { 0x30, 0x40 } },
+		{ 0xff, 0x40, { 0x30, 0xff } },	/* detached since */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct cache_bkey k = extent(0, 100, 132, true, SECTOR(30), 1);
+		struct disk d = make(&k, 1, 0x30, rows[i].uuid);
+		struct cache_repair_plan plan;
+		struct cache_image *img;
+
+		put_table(&d, OLDER, (uint8_t []){ 0x30, rows[i].older }, 2);
+		lose_the_ring(&d);
+		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+		CHECK_EQ(plan.kept_dirty_sectors, 32);
+		img = enter(&d);
+		is_slot(img, 0, 0x30);
+		if (rows[i].want[1] == 0xff)
+			CHECK_EQ(cache_uuid_state(&img->uuids.slot[1]), CACHE_SLOT_RETIRED);
+		else
+			is_slot(img, 1, rows[i].want[1]);
+		leave(&d, img);
+	}
+}
+
+TEST(without_a_ring_two_tables_of_which_neither_follows_prove_nothing)
+{
+	struct disk d = two_devices(0x30, 0x40);
+
+	put_table(&d, OLDER, (uint8_t []){ 0x30, 0x50 }, 2);
+	lose_the_ring(&d);
+	refuses(&d, (struct cache_repair_opts){ 0 }, "name the backing devices");
+	cache_dev_close(d.dev);
+}
+
+/* Two prio_sets a chain; of the newest one the second is not there. */
+TEST(without_a_ring_the_newest_prio_chain_that_is_whole_is_taken)
+{
+	struct disk d = disk_new(6000, BS, 8);
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+	struct cache_bkey k = extent(0, 100, 132, true, SECTOR(30), 1);
+	uint64_t per = cache_prios_per_bucket(&d.sb);
+	struct cache_repair_opts opts = { 0 };
+	struct cache_repair_plan plan;
+
+	CHECK_EQ(cache_prio_buckets(&d.sb), 2);
+	put_prios(&d, 40, 4, 41, 0);
+	put_prios(&d, 41, 4, 0, per);
+	put_prios(&d, PRIO, 5, 42, 0);
+	put_prios(&d, 42, 5, 0, per);
+	put_prios(&d, 43, 6, 44, 0);
+	put_prios(&d, 44, 6, 0, per);
+	disk_flip(&d, SECTOR(44), 300);
+	put_table(&d, UUID, (uint8_t []){ 0x30 }, 1);
+	put_bset(&d, &root, 5, 0, &k, 1);
+	mends(&d, opts, &plan);
+	CHECK_EQ(plan.kept_dirty_sectors, 32);
+	CHECK_EQ(plan.dropped_dirty_sectors, 0);
+	leave(&d, enter(&d));
+}
+
+TEST_MAIN()
