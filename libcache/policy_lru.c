@@ -2,22 +2,21 @@
 /*
  * LRU: the buckets of least weight go first (behaviour 5.5).
  *
- * The driver keeps a heap over all buckets for every refill. Here one sweep
- * gathers the least keys for several refills, and they stay good as a pool:
- * @limit is a bound below which no bucket outside the pool can be. It holds
- * because between two sweeps a key can only fall in ways we are told of:
+ * The driver keeps a heap over all buckets for every refill. Here each 32 buckets
+ * share a bound: none of them that may be taken has a key below it, so a refill reads
+ * only the blocks whose bound is below the keys it takes. A bound stays true because
+ * between two refills a key can only fall in ways we are told of:
  *
- *	offer		a bucket was freed or its last pin dropped: it joins the
- *			pool if it is below limit
- *	rescaled	all brackets moved by the same number; one that loses d
- *			loses at most the share d / @least of its key, where
- *			no bracket outside is below @least: so does limit
- *	version		somebody changed the table in some other way: no pool
+ *	offer		a bucket was freed or its last pin dropped: its block's bound
+ *			comes down to its key
+ *	rescaled	all brackets moved by the same number; one that loses d takes
+ *			at most d times the most sectors off a key. Bounds count in
+ *			units of that (@scale), plus @drift, all that was ever lost
+ *	version		somebody changed the table in some other way: all bounds are 0
  *
- * All other changes (hits, pins, dirty data) make a bucket a worse victim; the
- * key the pool remembers is then too small, and is found out when its turn
- * comes. So a bucket is taken only if its key is what the pool says. A weight
- * that wrapped can fall without notice: a pool that met one serves one pass.
+ * All other changes (hits, pins, dirty data) make a bucket a worse victim. The bound
+ * is then too low, until a refill comes by and puts it right. A weight that wrapped can
+ * fall without notice: the bound of its block is 0, whatever else is there.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,24 +28,27 @@
 #include "simd.h"
 #include "sort.h"
 
-#define POOL_REFILLS	4	/* the pool's room, in refills */
+#define ROOM_QUARTERS	9	/* of a refill; candidates, and room to sort what is taken */
 #define ROOM_MIN	256
-#define SAMPLES_MAX	2048
+#define SAMPLES_MAX	1024
 #define AHEAD		16	/* records are asked for this far ahead */
 #define NO_LIMIT	UINT32_MAX
 #define NO_VERSION	UINT64_MAX
+#define DRIFT_MAX	16384	/* beyond, bounds would leave their 16 bits */
+#define SCALE_MAX	13	/* two to this many sectors no bucket exceeds */
 #define GOLDEN		0x9e3779b97f4a7c15ull
 
 struct cache_lru {
 	const struct cache_simd_ops *simd;
-	uint64_t version;	/* of the table when the pool was gathered */
-	uint32_t limit;
+	uint64_t version;	/* of the table when the bounds were true */
+	uint16_t *bound;	/* of each block: (key >> scale) + drift */
+	uint32_t drift;
+	unsigned int scale;
 	int32_t	 shift;		/* live bracket = stored prio + shift */
-	int32_t	 least;		/* no bracket outside, of one with sectors, is below */
-	bool	 exact;		/* keys are of this shift, and nothing was added */
-	uint32_t pos, used, room;
-	uint32_t sorted;	/* [pos, sorted) is, and nothing behind is less */
-	uint64_t cand[];	/* [pos, used): key << 32 | bucket */
+	uint32_t last;		/* the greatest key of the refill before, */
+	uint32_t step;		/* and how far beyond it this one may have to look */
+	uint32_t room;
+	uint64_t cand[];	/* key << 32 | bucket */
 };
 
 /* The constant part of the weight's bracket; @min_prio <= CACHE_INITIAL_PRIO. */
@@ -65,34 +67,89 @@ static uint32_t key_of(const struct cache_buckets *t, uint64_t b)
 			     r->mark >> 2 & CACHE_GC_SECTORS_MAX);
 }
 
-static bool pool_good(const struct cache_alloc *a)
+static bool bounds_good(const struct cache_alloc *a)
 {
 	return a->lru->version == a->buckets->version;
 }
 
-static int lru_init(struct cache_alloc *a)
+/* Bounds are compared by whole groups. */
+static uint64_t nbounds(const struct cache_buckets *t)
 {
-	uint64_t room = cache_max_u64((uint64_t)a->free_inc.size * POOL_REFILLS, ROOM_MIN);
-	struct cache_lru *l = calloc(1, sizeof(*l) + room * sizeof(l->cand[0]));
+	uint64_t n = cache_sweep_blocks(t->nbuckets) + CACHE_SWEEP_GROUP - 1;
 
-	if (!l)
-		return -ENOMEM;
-	l->simd = cache_simd_get(a->opts.simd);
-	l->version = NO_VERSION;
-	l->room = room;
-	a->lru = l;
-	return l->simd ? 0 : -EOPNOTSUPP;
+	return n - n % CACHE_SWEEP_GROUP;
 }
 
 static void lru_fini(struct cache_alloc *a)
 {
+	if (a->lru)
+		free(a->lru->bound);
 	free(a->lru);
 	a->lru = NULL;
 }
 
+static int lru_init(struct cache_alloc *a)
+{
+	uint64_t room = cache_max_u64((uint64_t)a->free_inc.size * ROOM_QUARTERS / 4, ROOM_MIN);
+	struct cache_lru *l = calloc(1, sizeof(*l) + room * sizeof(l->cand[0]));
+
+	if (!l)
+		return -ENOMEM;
+	a->lru = l;
+	l->simd = cache_simd_get(a->opts.simd);
+	l->version = NO_VERSION;
+	l->room = room;
+	while (l->scale < SCALE_MAX && 1u << l->scale < a->buckets->bucket_sectors)
+		l->scale++;
+	l->bound = malloc(nbounds(a->buckets) * sizeof(*l->bound));
+	if (!l->bound)
+		return -ENOMEM;
+	memset(l->bound, 0xff, nbounds(a->buckets) * sizeof(*l->bound));
+	return l->simd ? 0 : -EOPNOTSUPP;
+}
+
 static uint64_t lru_bytes(const struct cache_alloc *a)
 {
-	return sizeof(*a->lru) + a->lru->room * sizeof(a->lru->cand[0]);
+	return sizeof(*a->lru) + a->lru->room * sizeof(a->lru->cand[0]) +
+	       nbounds(a->buckets) * sizeof(*a->lru->bound);
+}
+
+/* -- bounds -------------------------------------------------------------- */
+
+/* Bucket @b of @key is not in our hands any more. */
+static void put_down(struct cache_lru *l, uint32_t key, uint64_t b)
+{
+	uint16_t *bound = &l->bound[b / CACHE_SWEEP_BLOCK];
+	uint16_t now = cache_sweep_bound(key, l->scale, l->drift);
+
+	*bound = now < *bound ? now : *bound;
+}
+
+static void put_down_all(struct cache_lru *l, const uint64_t *cand, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		put_down(l, cand[i] >> 32, (uint32_t)cand[i]);
+}
+
+/* Blocks with a bound below this may hold a key below @below. */
+static uint32_t reach_of(const struct cache_lru *l, uint32_t below)
+{
+	uint64_t reach = below ? ((uint64_t)(below - 1) >> l->scale) + l->drift + 1 : 0;
+
+	return cache_min_u64(reach, CACHE_BOUND_NONE);
+}
+
+/* The next pass reads all blocks. */
+static void forget(struct cache_alloc *a)
+{
+	const struct cache_buckets *t = a->buckets;
+	struct cache_lru *l = a->lru;
+
+	memset(l->bound, 0, cache_sweep_blocks(t->nbuckets) * sizeof(*l->bound));
+	l->drift = 0;
+	l->shift = bracket_shift(t) - (int32_t)t->epoch;
+	l->version = t->version;
+	a->stats.sweeps++;
 }
 
 /* -- gathering ----------------------------------------------------------- */
@@ -130,187 +187,128 @@ static uint32_t guess_limit(struct cache_alloc *a, uint32_t want)
 }
 
 /* The least @keep of what was gathered; nothing at or above the last matters now. */
-static void cut(struct cache_sweep *s, uint32_t keep)
+static void cut(struct cache_lru *l, struct cache_sweep *s, uint32_t keep)
 {
 	cache_sort_u64(s->out, s->used);
+	put_down_all(l, s->out + keep, s->used - keep);
 	s->used = keep;
 	s->below = s->out[keep - 1] >> 32;
+	s->reach = reach_of(l, s->below);
 }
 
 /*
- * Reads the whole table. What is kept does not depend on how many records the
- * pass looks at together: the least @keep of all below @below, by (key, bucket).
+ * One pass over the blocks that may have a key in [s->low, s->below). What is kept
+ * does not depend on how many records are looked at together: the least @want of
+ * all, by (key, bucket), or all.
  */
-static void gather(struct cache_alloc *a, uint32_t below)
+static void gather(struct cache_alloc *a, struct cache_sweep *s, uint32_t want)
+{
+	struct cache_lru *l = a->lru;
+	uint64_t nblocks = cache_sweep_blocks(a->buckets->nbuckets);
+
+	s->block = a->buckets->first_bucket / CACHE_SWEEP_BLOCK;
+	s->reach = reach_of(l, s->below);
+	for (l->simd->sweep(s); s->block < nblocks; l->simd->sweep(s))
+		cut(l, s, want);
+}
+
+static uint32_t beyond(uint32_t key, uint32_t step)
+{
+	return key < NO_LIMIT - step ? key + step : NO_LIMIT;
+}
+
+/* Gathers at least @want, or all there are; returns how many. */
+static uint32_t gather_enough(struct cache_alloc *a, uint32_t want)
 {
 	const struct cache_buckets *t = a->buckets;
 	struct cache_lru *l = a->lru;
-	uint32_t keep = l->room - l->room / 8;
 	struct cache_sweep s = {
-		.rec = t->rec, .pos = t->first_bucket, .end = t->nbuckets,
-		.epoch = t->epoch, .shift = bracket_shift(t), .below = below,
-		.out = l->cand, .room = l->room, .least = INT32_MAX,
+		.rec = t->rec, .first = t->first_bucket, .end = t->nbuckets, .bound = l->bound,
+		.scale = l->scale, .epoch = t->epoch, .shift = bracket_shift(t),
+		.out = l->cand, .room = l->room,
 	};
+	uint32_t more;
 
-	l->simd->sweep(&s);
-	while (s.pos < s.end) {
-		cut(&s, keep);
-		l->simd->sweep(&s);
+	if (bounds_good(a)) {
+		s.below = beyond(l->last, l->step + 1);
+	} else {
+		s.below = guess_limit(a, want + want / 4);
+		forget(a);
 	}
-	if (s.used > keep)
-		cut(&s, keep);
-	l->pos = l->sorted = 0;
-	l->used = s.used;
-	l->limit = s.below;
-	l->exact = true;
-	l->shift = s.shift - (int32_t)t->epoch;
-	l->least = s.least;
-	l->version = s.least < 0 ? NO_VERSION : t->version;
-	a->stats.sweeps++;
-}
-
-/* Afterwards the pool holds all there are, or at least @want. */
-static void sweep(struct cache_alloc *a, uint32_t want)
-{
-	struct cache_lru *l = a->lru;
-	uint32_t below = guess_limit(a, l->room - l->room / 6);
-
-	gather(a, below);
-	if (below != NO_LIMIT && l->used < want)
-		gather(a, NO_LIMIT);
+	s.drift = l->drift;
+	more = l->step / 4 + (1u << l->scale) / 4 + 1;
+	for (gather(a, &s, want); s.used < want && s.below != NO_LIMIT; gather(a, &s, want)) {
+		s.low = s.below;
+		s.below = beyond(s.low, more);
+		more = cache_min_u64(2ull * more, NO_LIMIT);
+	}
+	if (s.most <= 1u << l->scale)
+		return s.used;
+	/* a record has more sectors than a bucket of this device: larger units */
+	l->scale = SCALE_MAX;
+	l->version = NO_VERSION;
+	return gather_enough(a, want);
 }
 
 /* -- taking -------------------------------------------------------------- */
 
-/* Computes the keys again; drops what is no victim or not below the limit. */
-static void renew(struct cache_alloc *a)
+/* Where keys rise, they will go on rising about as fast. */
+static void learn_step(struct cache_lru *l, uint32_t last)
 {
-	const struct cache_buckets *t = a->buckets;
-	struct cache_lru *l = a->lru;
-	uint32_t n = 0;
+	uint32_t rose = last > l->last ? last - l->last : 0;
 
-	for (uint32_t i = l->pos; i < l->used; i++) {
-		uint32_t b = l->cand[i], key;
+	l->step = (3ull * l->step + rose) / 4;
+	l->last = last;
+}
 
-		__builtin_prefetch(&t->rec[(uint32_t)l->cand[i + AHEAD < l->used ? i + AHEAD : i]]);
-		if (!cache_record_reclaimable(&t->rec[b]))
-			continue;
-		key = key_of(t, b);
-		if (key >= CACHE_KEY_WRAPPED)
-			l->version = NO_VERSION;
-		if (key <= l->limit)
-			l->cand[n++] = (uint64_t)key << 32 | b;
+static void take(struct cache_alloc *a, const uint64_t *cand, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t ahead = cand[i + AHEAD < n ? i + AHEAD : i];
+
+		__builtin_prefetch(&a->buckets->rec[ahead], 1);
+		cache_invalidate_one(a, (uint32_t)cand[i]);
 	}
-	l->pos = l->sorted = 0;
-	l->used = n;
-	l->exact = true;
-}
-
-/* Brings what a refill needs to the front, in order. */
-static void sort_front(struct cache_alloc *a)
-{
-	struct cache_lru *l = a->lru;
-	uint32_t left = l->used - l->pos;
-	uint32_t want = a->free_inc.size - a->free_inc.used;
-
-	want = want < left ? want : left;
-	l->sorted = l->pos + cache_sort_front_u64(l->cand + l->pos, left, want);
-}
-
-/* Invalidates from the front until free_inc is full or the pool is used up. */
-static void take(struct cache_alloc *a)
-{
-	struct cache_buckets *t = a->buckets;
-	struct cache_lru *l = a->lru;
-
-	while (l->pos < l->used && !cache_ring_full(&a->free_inc)) {
-		uint32_t b, key;
-
-		if (l->pos == l->sorted)
-			sort_front(a);
-		b = l->cand[l->pos];
-		key = l->cand[l->pos] >> 32;
-		if (key > l->limit)
-			break;
-		__builtin_prefetch(&t->rec[(uint32_t)l->cand[l->pos + AHEAD < l->used ?
-							     l->pos + AHEAD : l->pos]], 1);
-		if (!cache_record_reclaimable(&t->rec[b])) {
-			l->pos++;
-		} else if (key_of(t, b) != key) {
-			renew(a);	/* at most once: then all are exact */
-		} else {
-			l->pos++;
-			cache_invalidate_one(a, b);
-		}
-	}
-}
-
-static bool take_from_pool(struct cache_alloc *a)
-{
-	if (!pool_good(a))
-		return false;
-	if (!a->lru->exact)
-		renew(a);
-	take(a);
-	/* when nothing is outside the pool, there is no use in looking */
-	return cache_ring_full(&a->free_inc) || a->lru->limit == NO_LIMIT;
 }
 
 static bool lru_invalidate(struct cache_alloc *a)
 {
+	uint32_t want = a->free_inc.size - a->free_inc.used, found;
+	struct cache_lru *l = a->lru;
+	uint64_t *sorted;
+
+	if (!want)
+		return true;
 	if (a->buckets->min_prio > CACHE_INITIAL_PRIO) {
-		a->lru->version = NO_VERSION;
-		return cache_lru_invalidate_wide(a, a->lru->cand);
+		l->version = NO_VERSION;
+		return cache_lru_invalidate_wide(a, l->cand);
 	}
-	if (!take_from_pool(a)) {
-		sweep(a, a->free_inc.size - a->free_inc.used);
-		take(a);
+	found = gather_enough(a, want);
+	if (found < want) {
+		cache_sort_u64(l->cand, found);
+		take(a, l->cand, found);
+		return false;
 	}
-	return cache_ring_full(&a->free_inc);
+	sorted = cache_sort_front_u64(l->cand, found, want, l->room);
+	learn_step(l, sorted[want - 1] >> 32);
+	take(a, sorted, want);
+	put_down_all(l, sorted == l->cand ? sorted + want : l->cand, found - want);
+	return true;
 }
 
 /* -- what happens between refills ---------------------------------------- */
 
-static void pool_add(struct cache_alloc *a, uint32_t key, uint64_t b)
-{
-	struct cache_lru *l = a->lru;
-
-	if (l->used == l->room) {
-		l->version = NO_VERSION;
-		return;
-	}
-	l->cand[l->used++] = (uint64_t)key << 32 | b;
-	l->exact = false;
-}
-
 static void lru_offer(struct cache_alloc *a, uint64_t b)
 {
-	const struct cache_buckets *t = a->buckets;
-	const struct cache_bucket *r = &t->rec[b];
+	const struct cache_bucket *r = &a->buckets->rec[b];
 	struct cache_lru *l = a->lru;
-	uint32_t key, sectors = r->mark >> 2 & CACHE_GC_SECTORS_MAX;
-	int32_t bracket;
 
-	if (!pool_good(a) || !cache_record_reclaimable(r))
+	if (!bounds_good(a) || !cache_record_reclaimable(r))
 		return;
-	bracket = cache_bucket_prio_of(r, t->epoch) + bracket_shift(t);
-	key = key_of(t, b);
-	if (key < l->limit && key < CACHE_KEY_WRAPPED)
-		pool_add(a, key, b);
-	else if (sectors && bracket < l->least)
-		l->least = bracket;
-	if (l->least < 0)
+	if ((r->mark >> 2 & CACHE_GC_SECTORS_MAX) > 1u << l->scale)
 		l->version = NO_VERSION;
-}
-
-/* All brackets outside move by @d: how far may the least key have fallen? */
-static void move_limit(struct cache_lru *l, int32_t d)
-{
-	if (d < 0 && l->limit != NO_LIMIT)
-		l->limit = l->least + d <= 0 ? 0 :
-			   (uint64_t)l->limit * (uint32_t)(l->least + d) / (uint32_t)l->least;
-	if (l->least != INT32_MAX)
-		l->least = l->least + d > 0 ? l->least + d : 0;
+	else
+		put_down(l, key_of(a->buckets, b), b);
 }
 
 static void lru_rescaled(struct cache_alloc *a)
@@ -322,12 +320,11 @@ static void lru_rescaled(struct cache_alloc *a)
 	/* the rescale itself counted one up; a settled table more */
 	if (l->version + 1 != t->version || t->min_prio > CACHE_INITIAL_PRIO)
 		return;
-	l->version = t->version;
-	if (shift == l->shift)
-		return;
-	move_limit(l, shift - l->shift);
+	if (shift < l->shift)
+		l->drift += l->shift - shift;
 	l->shift = shift;
-	l->exact = false;
+	if (l->drift <= DRIFT_MAX)
+		l->version = t->version;
 }
 
 /* -- the promise --------------------------------------------------------- */
@@ -336,24 +333,19 @@ static int lru_check(const struct cache_alloc *a, struct cache_err *err)
 {
 	const struct cache_buckets *t = a->buckets;
 	const struct cache_lru *l = a->lru;
-	uint8_t *in;
-	int ret = 0;
 
-	if (!pool_good(a) || t->min_prio > CACHE_INITIAL_PRIO)
+	if (!bounds_good(a) || t->min_prio > CACHE_INITIAL_PRIO)
 		return 0;
-	in = calloc(1, t->nbuckets / 8 + 1);
-	if (!in)
-		return -ENOMEM;
-	for (uint32_t i = l->pos; i < l->used; i++)
-		in[(uint32_t)l->cand[i] / 8] |= 1 << (uint32_t)l->cand[i] % 8;
-	for (uint64_t b = t->first_bucket; !ret && b < t->nbuckets; b++)
-		if (!(in[b / 8] & 1 << b % 8) && cache_record_reclaimable(&t->rec[b]) &&
-		    key_of(t, b) < l->limit)
-			ret = cache_err_set(err, -EUCLEAN, 0, "lru: bucket %llu, key %u, is "
-					    "outside a pool up to %u", (unsigned long long)b,
-					    key_of(t, b), l->limit);
-	free(in);
-	return ret;
+	for (uint64_t b = t->first_bucket; b < t->nbuckets; b++) {
+		uint32_t bound = l->bound[b / CACHE_SWEEP_BLOCK];
+
+		if (cache_record_reclaimable(&t->rec[b]) && bound > l->drift &&
+		    (uint64_t)key_of(t, b) >> l->scale < bound - l->drift)
+			return cache_err_set(err, -EUCLEAN, 0, "lru: bucket %llu, key %u, is below "
+					     "its bound %u", (unsigned long long)b, key_of(t, b),
+					     (bound - l->drift) << l->scale);
+	}
+	return 0;
 }
 
 const struct cache_policy_ops cache_policy_lru = {

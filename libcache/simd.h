@@ -8,8 +8,10 @@
 
 #include "libcache/alloc.h"
 
-/* Records looked at together; room for as many results is asked for before. */
-#define CACHE_SWEEP_GROUP	16
+/* Records that share a bound; see policy_lru.c. */
+#define CACHE_SWEEP_BLOCK	32
+#define CACHE_SWEEP_GROUP	32	/* bounds looked at together */
+#define CACHE_BOUND_NONE	65535u	/* nothing in the block can be taken */
 
 /*
  * The weight of a bucket for LRU, (prio - min_prio + scale) * sectors, has 45
@@ -34,19 +36,41 @@ static inline uint32_t cache_lru_key(uint32_t prio, int32_t shift, uint32_t sect
 }
 
 /*
- * Gathers reclaimable buckets with a key below @below as key << 32 | bucket, in
- * order, from @pos on until @end or until @out has no room for a whole group.
+ * Reads the blocks from @block, at least that of @first, to the end whose bound is below @reach, in order,
+ * until @out has no room for one more. Reclaimable buckets with a key in [@low,
+ * @below) go to @out as key << 32 | bucket; the bound becomes that of the least key
+ * that is @below or above.
  */
 struct cache_sweep {
 	const struct cache_bucket *rec;
-	uint64_t  pos, end;
+	uint64_t  first, end;	/* buckets */
+	uint64_t  block;
+	uint16_t *bound;	/* of each block, and NONE up to a whole group */
+	uint32_t  reach;
+	uint32_t  drift;
+	unsigned int scale;	/* bound = (key >> scale) + drift */
 	uint32_t  epoch;
 	int32_t	  shift;	/* bracket = priority + shift */
-	uint32_t  below;
-	int32_t	  least;	/* bracket of a reclaimable bucket with sectors; kept low */
+	uint32_t  low, below;
+	uint32_t  most;		/* sectors of a reclaimable bucket; kept high */
 	uint64_t *out;
 	uint32_t  used, room;
 };
+
+/* @least is a key as a signed number, as wrapped ones are no bound; or INT32_MAX. */
+static inline uint16_t cache_sweep_bound(int32_t least, unsigned int scale, uint32_t drift)
+{
+	uint32_t bound = (uint32_t)(least < 0 ? 0 : least >> scale) + (least < 0 ? 0 : drift);
+
+	if (least == INT32_MAX)
+		return CACHE_BOUND_NONE;
+	return bound < CACHE_BOUND_NONE ? bound : CACHE_BOUND_NONE - 1;
+}
+
+static inline uint64_t cache_sweep_blocks(uint64_t nbuckets)
+{
+	return (nbuckets + CACHE_SWEEP_BLOCK - 1) / CACHE_SWEEP_BLOCK;
+}
 
 struct cache_simd_ops {
 	const char *name;

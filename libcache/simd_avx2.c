@@ -8,7 +8,11 @@
 #define AVX2 __attribute__((target("avx2,bmi")))
 
 struct consts {
-	__m256i epoch, shift, below;
+	__m256i epoch, shift, low, span, below;	/* the last two biased, to compare signed */
+};
+
+struct least_most {
+	__m256i least, most;
 };
 
 /* Eight records as two vectors: prio and mark, and the rest; in order. */
@@ -46,27 +50,6 @@ AVX2 static inline __m256i reclaimable(__m256i lo, __m256i hi)
 	return _mm256_and_si256(in, _mm256_cmpeq_epi32(out, _mm256_setzero_si256()));
 }
 
-/*
- * cache_lru_key() of eight; *@brackets receives what the priority amounts to, where
- * there are sectors.
- */
-AVX2 static inline __m256i keys(__m256i prio, __m256i lo, __m256i shift, __m256i *brackets)
-{
-	__m256i sectors = _mm256_and_si256(_mm256_srli_epi32(lo, 18),
-					   _mm256_set1_epi32(CACHE_GC_SECTORS_MAX));
-	__m256i none = _mm256_cmpeq_epi32(sectors, _mm256_setzero_si256());
-	__m256i bracket = _mm256_add_epi32(prio, shift);
-	__m256i key = _mm256_mullo_epi32(bracket, sectors);
-	__m256i low = _mm256_and_si256(bracket,
-			_mm256_set1_epi32((1 << CACHE_KEY_BRACKET_BITS) - 1));
-	__m256i high = _mm256_or_si256(_mm256_set1_epi32(CACHE_KEY_WRAPPED),
-			_mm256_slli_epi32(sectors, CACHE_KEY_BRACKET_BITS));
-	__m256i wrapped = _mm256_andnot_si256(none, _mm256_srai_epi32(bracket, 31));
-
-	*brackets = _mm256_blendv_epi8(bracket, _mm256_set1_epi32(INT32_MAX), none);
-	return _mm256_blendv_epi8(key, _mm256_or_si256(low, high), wrapped);
-}
-
 AVX2 static inline void emit(struct cache_sweep *s, unsigned int mask, __m256i key,
 			     uint64_t first)
 {
@@ -81,42 +64,93 @@ AVX2 static inline void emit(struct cache_sweep *s, unsigned int mask, __m256i k
 }
 
 AVX2 static inline void sweep8(struct cache_sweep *s, const struct consts *c, uint64_t pos,
-			       __m256i *least)
+			       struct least_most *lm)
 {
-	__m256i bias = _mm256_set1_epi32(CACHE_KEY_WRAPPED), lo, hi, ok, key, bracket, in;
+	__m256i bias = _mm256_set1_epi32(CACHE_KEY_WRAPPED), lo, hi, ok, key, sectors, in, out;
 	unsigned int mask;
 
 	load8(s->rec + pos, &lo, &hi);
 	ok = reclaimable(lo, hi);
-	key = keys(prios(lo, c->epoch), lo, c->shift, &bracket);
-	bracket = _mm256_blendv_epi8(_mm256_set1_epi32(INT32_MAX), bracket, ok);
-	*least = _mm256_min_epi32(*least, bracket);
-	in = _mm256_cmpgt_epi32(c->below, _mm256_xor_si256(key, bias));
-	mask = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(in, ok)));
+	sectors = _mm256_and_si256(_mm256_srli_epi32(lo, 18),
+				   _mm256_set1_epi32(CACHE_GC_SECTORS_MAX));
+	/* wrapped ones are just negative */
+	key = _mm256_mullo_epi32(_mm256_add_epi32(prios(lo, c->epoch), c->shift), sectors);
+	lm->most = _mm256_max_epi32(lm->most, _mm256_and_si256(sectors, ok));
+	out = _mm256_andnot_si256(_mm256_cmpgt_epi32(c->below, _mm256_xor_si256(key, bias)), ok);
+	lm->least = _mm256_min_epi32(lm->least,
+			_mm256_blendv_epi8(_mm256_set1_epi32(INT32_MAX), key, out));
+	in = _mm256_xor_si256(_mm256_sub_epi32(key, c->low), bias);
+	in = _mm256_and_si256(_mm256_cmpgt_epi32(c->span, in), ok);
+	mask = _mm256_movemask_ps(_mm256_castsi256_ps(in));
 	if (mask)
 		emit(s, mask, key, pos);
 }
 
-AVX2 static void sweep_avx2(struct cache_sweep *s)
+AVX2 static inline int32_t least_of(__m256i v)
+{
+	__m128i m = _mm_min_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+
+	m = _mm_min_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+	m = _mm_min_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+	return _mm_cvtsi128_si32(m);
+}
+
+AVX2 static inline void sweep_block(struct cache_sweep *s, const struct consts *c,
+				    uint64_t block, __m256i *most)
+{
+	struct least_most lm = { _mm256_set1_epi32(INT32_MAX), *most };
+
+	for (int i = 0; i < CACHE_SWEEP_BLOCK; i += 8)
+		sweep8(s, c, block * CACHE_SWEEP_BLOCK + i, &lm);
+	*most = lm.most;
+	s->bound[block] = cache_sweep_bound(least_of(lm.least), s->scale, s->drift);
+}
+
+/* Of a group of bounds, a bit for each that is below @reach. */
+AVX2 static inline uint32_t within_reach(const uint16_t *bound, uint32_t reach)
+{
+	__m256i r = _mm256_set1_epi16(reach), zero = _mm256_setzero_si256();
+	__m256i a = _mm256_subs_epu16(r, _mm256_loadu_si256((const __m256i *)bound));
+	__m256i b = _mm256_subs_epu16(r, _mm256_loadu_si256((const __m256i *)(bound + 16)));
+
+	a = _mm256_packs_epi16(_mm256_cmpeq_epi16(a, zero), _mm256_cmpeq_epi16(b, zero));
+	return ~_mm256_movemask_epi8(_mm256_permute4x64_epi64(a, 0xd8));
+}
+
+AVX2 static void whole_avx2(struct cache_sweep *s, uint64_t end)
 {
 	const struct consts c = {
 		_mm256_set1_epi32(s->epoch), _mm256_set1_epi32(s->shift),
+		_mm256_set1_epi32(s->low),
+		_mm256_set1_epi32((s->below - s->low) ^ CACHE_KEY_WRAPPED),
 		_mm256_set1_epi32(s->below ^ CACHE_KEY_WRAPPED),
 	};
-	__m256i least = _mm256_set1_epi32(INT32_MAX);
-	int32_t lane[8];
+	__m256i most = _mm256_set1_epi32(s->most);
+	uint32_t next = within_reach(s->bound + (s->block & ~(CACHE_SWEEP_GROUP - 1ull)), s->reach);
 
-	while (s->pos + CACHE_SWEEP_GROUP <= s->end &&
-	       s->used + CACHE_SWEEP_GROUP <= s->room) {
-		sweep8(s, &c, s->pos, &least);
-		sweep8(s, &c, s->pos + 8, &least);
-		s->pos += CACHE_SWEEP_GROUP;
+	while (s->block < end) {
+		uint64_t group = s->block & ~(CACHE_SWEEP_GROUP - 1ull);
+		uint32_t left = next & cache_sweep_mask(s, group, end);
+
+		if (group + CACHE_SWEEP_GROUP < end)
+			next = within_reach(s->bound + group + CACHE_SWEEP_GROUP, s->reach);
+		cache_sweep_ahead(s, group + CACHE_SWEEP_GROUP, next);
+		for (; left; left &= left - 1) {
+			s->block = group + __builtin_ctz(left);
+			if (s->used + CACHE_SWEEP_BLOCK > s->room)
+				goto out;
+			sweep_block(s, &c, s->block, &most);
+		}
+		s->block = group + CACHE_SWEEP_GROUP < end ? group + CACHE_SWEEP_GROUP : end;
 	}
-	while (s->pos < s->end && s->used + CACHE_SWEEP_GROUP <= s->room)
-		cache_sweep_one(s);
-	_mm256_storeu_si256((__m256i *)lane, least);
-	for (int i = 0; i < 8; i++)
-		s->least = lane[i] < s->least ? lane[i] : s->least;
+out:
+	most = _mm256_sub_epi32(_mm256_setzero_si256(), most);
+	s->most = (uint32_t)-least_of(most) > s->most ? (uint32_t)-least_of(most) : s->most;
+}
+
+static void sweep_avx2(struct cache_sweep *s)
+{
+	cache_sweep_with(s, whole_avx2);
 }
 
 /* Four records to twelve bytes, six from each half of the vector. */

@@ -8,27 +8,8 @@
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi,popcnt")))
 
 struct consts {
-	__m512i epoch, shift, below, even, odd;
+	__m512i epoch, shift, low, span, below, even, odd;
 };
-
-/* cache_lru_key() of sixteen; @ok of those with sectors bound *@least from below. */
-AVX512 static inline __m512i keys(__m512i prio, __m512i lo, __m512i shift,
-				  __mmask16 ok, __m512i *least)
-{
-	__m512i sectors = _mm512_and_si512(_mm512_srli_epi32(lo, 18),
-					   _mm512_set1_epi32(CACHE_GC_SECTORS_MAX));
-	__m512i bracket = _mm512_add_epi32(prio, shift);
-	__m512i key = _mm512_mullo_epi32(bracket, sectors);
-	__m512i low = _mm512_and_si512(bracket,
-			_mm512_set1_epi32((1 << CACHE_KEY_BRACKET_BITS) - 1));
-	__m512i high = _mm512_or_si512(_mm512_set1_epi32(CACHE_KEY_WRAPPED),
-			_mm512_slli_epi32(sectors, CACHE_KEY_BRACKET_BITS));
-	__mmask16 some = _mm512_test_epi32_mask(sectors, sectors), wrapped;
-
-	wrapped = _mm512_mask_cmplt_epi32_mask(some, bracket, _mm512_setzero_si512());
-	*least = _mm512_mask_min_epi32(*least, ok & some, *least, bracket);
-	return _mm512_mask_or_epi32(key, wrapped, low, high);
-}
 
 AVX512 static inline __m512i prios(__m512i lo, __m512i epoch)
 {
@@ -51,55 +32,110 @@ AVX512 static inline __mmask16 reclaimable(__m512i lo, __m512i hi)
 	return _mm512_mask_testn_epi32_mask(in, hi, _mm512_set1_epi32(0xffff0000));
 }
 
-AVX512 static inline void emit8(struct cache_sweep *s, __mmask8 mask, __m256i key,
-				uint64_t first)
+/* Keys and numbers of what @mask names, of sixteen from @first on. */
+AVX512 static inline void emit16(struct cache_sweep *s, __mmask16 mask, __m512i key,
+				 uint32_t first)
 {
-	__m512i index = _mm512_add_epi64(_mm512_set1_epi64(first),
-					 _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
-	__m512i v = _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(key), 32), index);
+	__m512i number = _mm512_add_epi32(_mm512_set1_epi32(first),
+			_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+	const __m512i pairs = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,
+						7, 23);
+	const __m512i rest = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30,
+					       15, 31);
+	unsigned int n = __builtin_popcount(mask);
 
-	/* compressing to memory is slow on some; there is room for a group */
-	_mm512_storeu_si512(s->out + s->used, _mm512_maskz_compress_epi64(mask, v));
-	s->used += __builtin_popcount(mask);
+	/* compressing to memory is slow on some; there is room for a block */
+	key = _mm512_maskz_compress_epi32(mask, key);
+	number = _mm512_maskz_compress_epi32(mask, number);
+	_mm512_storeu_si512(s->out + s->used, _mm512_permutex2var_epi32(number, pairs, key));
+	if (n > 8)
+		_mm512_storeu_si512(s->out + s->used + 8,
+				    _mm512_permutex2var_epi32(number, rest, key));
+	s->used += n;
 }
 
-AVX512 static inline void sweep16(struct cache_sweep *s, const struct consts *c,
-				  __m512i *least)
+struct sixteen {
+	__m512i key;
+	__mmask16 in;
+};
+
+AVX512 static inline struct sixteen sweep16(const struct cache_bucket *rec,
+					    const struct consts *c, __m512i *least, __m512i *most)
 {
-	__m512i a = _mm512_loadu_si512(s->rec + s->pos);
-	__m512i b = _mm512_loadu_si512(s->rec + s->pos + 8);
+	__m512i a = _mm512_loadu_si512(rec), b = _mm512_loadu_si512(rec + 8);
 	__m512i lo = _mm512_permutex2var_epi32(a, c->even, b);
 	__m512i hi = _mm512_permutex2var_epi32(a, c->odd, b);
-	__mmask16 ok = reclaimable(lo, hi), in;
-	__m512i key = keys(prios(lo, c->epoch), lo, c->shift, ok, least);
+	__m512i sectors = _mm512_and_si512(_mm512_srli_epi32(lo, 18),
+					   _mm512_set1_epi32(CACHE_GC_SECTORS_MAX));
+	/* wrapped ones are just negative */
+	__m512i key = _mm512_mullo_epi32(_mm512_add_epi32(prios(lo, c->epoch), c->shift), sectors);
+	__mmask16 ok = reclaimable(lo, hi), out;
 
-	in = _mm512_mask_cmplt_epu32_mask(ok, key, c->below);
-	if (in) {
-		emit8(s, in, _mm512_castsi512_si256(key), s->pos);
-		emit8(s, in >> 8, _mm512_extracti64x4_epi64(key, 1), s->pos + 8);
+	*most = _mm512_mask_max_epi32(*most, ok, *most, sectors);
+	out = _mm512_mask_cmpge_epu32_mask(ok, key, c->below);
+	*least = _mm512_mask_min_epi32(*least, out, *least, key);
+	return (struct sixteen) {
+		key, _mm512_mask_cmplt_epu32_mask(ok, _mm512_sub_epi32(key, c->low), c->span),
+	};
+}
+
+AVX512 static inline void sweep_block(struct cache_sweep *s, const struct consts *c,
+				      uint64_t block, __m512i *most)
+{
+	uint64_t pos = block * CACHE_SWEEP_BLOCK;
+	__m512i least = _mm512_set1_epi32(INT32_MAX);
+	struct sixteen x = sweep16(s->rec + pos, c, &least, most);
+	struct sixteen y = sweep16(s->rec + pos + 16, c, &least, most);
+
+	s->bound[block] = cache_sweep_bound(_mm512_reduce_min_epi32(least), s->scale, s->drift);
+	if (_mm512_kunpackw(x.in, y.in)) {
+		emit16(s, x.in, x.key, pos);
+		emit16(s, y.in, y.key, pos + 16);
 	}
 }
 
-AVX512 static void sweep_avx512(struct cache_sweep *s)
+/* Of a group of bounds, a bit for each that is below @reach. */
+AVX512 static inline uint32_t within_reach(const uint16_t *bound, uint32_t reach)
+{
+	return _mm512_cmplt_epu16_mask(_mm512_loadu_si512(bound), _mm512_set1_epi16(reach));
+}
+
+AVX512 static void whole_avx512(struct cache_sweep *s, uint64_t end)
 {
 	const struct consts c = {
 		_mm512_set1_epi32(s->epoch), _mm512_set1_epi32(s->shift),
+		_mm512_set1_epi32(s->low), _mm512_set1_epi32(s->below - s->low),
 		_mm512_set1_epi32(s->below),
 		_mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
 		_mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31),
 	};
-	__m512i least = _mm512_set1_epi32(INT32_MAX);
-	int32_t lane;
+	__m512i most = _mm512_set1_epi32(s->most);
+	uint32_t lane;
+	uint32_t next = within_reach(s->bound + (s->block & ~(CACHE_SWEEP_GROUP - 1ull)), s->reach);
 
-	while (s->pos + CACHE_SWEEP_GROUP <= s->end &&
-	       s->used + CACHE_SWEEP_GROUP <= s->room) {
-		sweep16(s, &c, &least);
-		s->pos += CACHE_SWEEP_GROUP;
+	while (s->block < end) {
+		uint64_t group = s->block & ~(CACHE_SWEEP_GROUP - 1ull);
+		uint32_t left = next & cache_sweep_mask(s, group, end);
+
+		if (group + CACHE_SWEEP_GROUP < end)
+			next = within_reach(s->bound + group + CACHE_SWEEP_GROUP, s->reach);
+		cache_sweep_ahead(s, group + CACHE_SWEEP_GROUP, next);
+		for (; left; left &= left - 1) {
+			s->block = group + __builtin_ctz(left);
+			if (s->used + CACHE_SWEEP_BLOCK > s->room)
+				goto out;
+			sweep_block(s, &c, s->block, &most);
+		}
+		s->block = group + CACHE_SWEEP_GROUP < end ? group + CACHE_SWEEP_GROUP : end;
 	}
-	while (s->pos < s->end && s->used + CACHE_SWEEP_GROUP <= s->room)
-		cache_sweep_one(s);
-	lane = _mm512_reduce_min_epi32(least);
-	s->least = lane < s->least ? lane : s->least;
+out:
+	lane = _mm512_reduce_max_epi32(most);
+	s->most = lane > s->most ? lane : s->most;
+}
+
+static void sweep_avx512(struct cache_sweep *s)
+{
+	cache_sweep_with(s, whole_avx512);
 }
 
 /* Sixteen records to 48 bytes; byte k of the result is byte pick[k] of two vectors. */

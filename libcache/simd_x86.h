@@ -4,7 +4,38 @@
 
 #include "simd.h"
 
-void cache_sweep_one(struct cache_sweep *s);
+/* One block, record by record; those at the ends of the table may not be whole. */
+void cache_sweep_one(struct cache_sweep *s, uint64_t block);
+
+/*
+ * A sweep whose whole blocks @whole reads: from s->block on up to @end, or until there
+ * is no room. It need not tell wrapped keys apart: those are above s->below.
+ */
+void cache_sweep_with(struct cache_sweep *s,
+		      void (*whole)(struct cache_sweep *s, uint64_t end));
+
+/* Of the bits for a group of blocks, those from s->block on up to @end. */
+static inline uint32_t cache_sweep_mask(const struct cache_sweep *s, uint64_t group, uint64_t end)
+{
+	uint32_t mask = UINT32_MAX << (s->block - group);
+
+	return end - group >= CACHE_SWEEP_GROUP ? mask : mask & ((1u << (end - group)) - 1);
+}
+
+/* Asks for the records of @blocks of @group; so many come by themselves. */
+static inline void cache_sweep_ahead(const struct cache_sweep *s, uint64_t group, uint32_t blocks)
+{
+	if (__builtin_popcount(blocks) > CACHE_SWEEP_GROUP / 2)
+		return;
+	for (; blocks; blocks &= blocks - 1) {
+		const struct cache_bucket *rec = s->rec +
+			(group + __builtin_ctz(blocks)) * CACHE_SWEEP_BLOCK;
+
+		for (unsigned int i = 0; i < CACHE_SWEEP_BLOCK; i += 8)
+			__builtin_prefetch(rec + i);
+	}
+}
+
 void cache_fill_plain(const struct cache_bucket *rec, size_t n, uint32_t epoch,
 		      uint8_t *out);
 

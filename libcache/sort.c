@@ -130,40 +130,48 @@ void cache_sort_u64(uint64_t *v, size_t n)
 		insertion_sort(v, n);
 }
 
-/* Moves values below @bound to the front; returns how many there are. */
-static size_t partition(uint64_t *v, size_t n, uint64_t bound)
+/* Parts that were filled in the order the values came in may be sorted already. */
+static void sort_parts_that_need_it(uint64_t *v, const uint32_t *end, unsigned int parts)
 {
-	size_t i = 0;
+	uint32_t start = 0;
 
-	for (size_t j = 0; j < n; j++) {
-		uint64_t x = v[j];
-
-		v[j] = v[i];
-		v[i] = x;
-		i += x < bound;
-	}
-	return i;
+	for (unsigned int p = 0; p < parts; start = end[p++])
+		cache_sort_u64(v + start, end[p] - start);
 }
 
-size_t cache_sort_front_u64(uint64_t *v, size_t n, size_t want)
+uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t room)
 {
-	uint32_t count[PARTS_MAX] = { 0 };
-	uint64_t least, most;
-	unsigned int shift, p = 0;
-	size_t sum = 0;
+	uint32_t end[PARTS_MAX] = { 0 }, sum = 0, kept = 0;
+	unsigned int shift, parts = 0;
+	uint64_t least, most, *front = v + n;
 
-	if (want + want / 4 >= n || is_sorted(v, n)) {
+	if (want >= n || is_sorted(v, n)) {
 		cache_sort_u64(v, n);
-		return n;
+		return v;
 	}
 	extent(v, n, &least, &most);
 	shift = shift_for(most - least, n);
 	for (size_t i = 0; i < n; i++)
-		count[(v[i] - least) >> shift]++;
-	while (sum < want)
-		sum += count[p++];
-	if (sum < n)
-		sum = partition(v, n, least + ((uint64_t)p << shift));
-	cache_sort_u64(v, sum);
-	return sum;
+		end[(v[i] - least) >> shift]++;
+	while (sum < want) {
+		uint32_t count = end[parts];
+
+		end[parts++] = sum;
+		sum += count;
+	}
+	if (sum > room - n) {
+		cache_sort_u64(v, n);
+		return v;
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint64_t part = (v[i] - least) >> shift;
+
+		if (part < parts)
+			front[end[part]++] = v[i];
+		else
+			v[kept++] = v[i];
+	}
+	sort_parts_that_need_it(front, end, parts);
+	memcpy(v + kept, front + want, (sum - want) * sizeof(*v));
+	return front;
 }

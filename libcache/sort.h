@@ -9,9 +9,10 @@
 void cache_sort_u64(uint64_t *v, size_t n);
 
 /*
- * Sorts the least @want values, and maybe some more, to the front; the others stay
- * behind in no order. Returns how many are sorted; @want <= @n.
+ * Finds and sorts the least @want of @n values. They are at @v or behind the @n, where
+ * there is @room for so many values in all; what is returned says where. The other
+ * @n - @want stand behind them if they are at @v, else alone at @v, in no order.
  */
-size_t cache_sort_front_u64(uint64_t *v, size_t n, size_t want);
+uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t room);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "book.h"
 #include "libcache/alloc.h"
-#include "simd.h"
+#include "simd_x86.h"
 #include "sort.h"
 #include "test.h"
 
@@ -25,21 +25,58 @@ static void random_table(struct cache_buckets *t, uint64_t n, struct cache_rng *
 	}
 }
 
-static void same_sweep(const struct cache_simd_ops *ops, struct cache_sweep in)
+/* The truth, from the contract in simd.h: record by record, with no blocks read together. */
+static void sweep_one_by_one(struct cache_sweep *s)
+{
+	for (; s->block < cache_sweep_blocks(s->end); s->block++) {
+		if (s->bound[s->block] >= s->reach)
+			continue;
+		if (s->used + CACHE_SWEEP_BLOCK > s->room)
+			return;
+		cache_sweep_one(s, s->block);
+	}
+}
+
+static void same_sweep(void (*sweep)(struct cache_sweep *s), struct cache_sweep in)
 {
 	static uint64_t x[N + 64], y[N + 64];
+	uint16_t bound[2][N / CACHE_SWEEP_BLOCK + CACHE_SWEEP_GROUP];
 	struct cache_sweep a = in, b = in;
+	uint64_t nblocks = cache_sweep_blocks(in.end);
 
+	memcpy(bound[0], in.bound, sizeof(bound[0]));
+	memcpy(bound[1], in.bound, sizeof(bound[1]));
+	a.bound = bound[0];
+	b.bound = bound[1];
 	a.out = x;
 	b.out = y;
-	cache_simd_get(CACHE_SIMD_PLAIN)->sweep(&a);
-	ops->sweep(&b);
-	CHECK_EQ(b.least, a.least);
-	if (in.room >= N) {
-		CHECK_EQ(b.used, a.used);
-		CHECK_EQ(b.pos, a.pos);
-	}
-	CHECK_MEM(x, y, (a.used < b.used ? a.used : b.used) * sizeof(x[0]));
+	sweep_one_by_one(&a);
+	sweep(&b);
+	CHECK_EQ(b.most, a.most);
+	CHECK_EQ(b.used, a.used);
+	CHECK_EQ(b.block < nblocks ? b.block : nblocks, a.block);
+	CHECK_MEM(bound[0], bound[1], sizeof(bound[0]));
+	CHECK_MEM(x, y, a.used * sizeof(x[0]));
+}
+
+/* Limits of every size, and a range that starts anywhere. */
+static void random_limits(struct cache_sweep *s, struct cache_rng *rng)
+{
+	uint64_t below = cache_rng_u64(rng) >> 32 >> cache_rng_below(rng, 24);
+
+	s->below = cache_rng_below(rng, 5) ? below : UINT32_MAX;
+	s->low = cache_rng_below(rng, 2) ? cache_rng_below(rng, s->below + 1ull) : 0;
+	s->room = cache_rng_below(rng, 2) ? N + 32 : 32 + cache_rng_below(rng, 400);
+	s->reach = cache_rng_below(rng, 65536);
+	s->scale = cache_rng_below(rng, 14);
+	s->drift = cache_rng_below(rng, 16385);
+}
+
+static void random_bounds(uint16_t *bound, uint64_t end, struct cache_rng *rng)
+{
+	for (uint64_t i = 0; i < N / CACHE_SWEEP_BLOCK + CACHE_SWEEP_GROUP; i++)
+		bound[i] = i >= cache_sweep_blocks(end) ? CACHE_BOUND_NONE :
+			   cache_rng_below(rng, 3) ? cache_rng_below(rng, 65536) : 0;
 }
 
 static void same_as_plain(enum cache_simd simd)
@@ -54,20 +91,23 @@ static void same_as_plain(enum cache_simd simd)
 	for (int i = 0; i < 200; i++) {
 		uint64_t n = 1 + cache_rng_below(&rng, N);
 		struct cache_buckets t;
+		uint16_t bound[N / CACHE_SWEEP_BLOCK + CACHE_SWEEP_GROUP];
 		struct cache_sweep s;
 		uint32_t epoch = i % 3 ? cache_rng_below(&rng, 32767) : 0;
 		uint64_t first = cache_rng_below(&rng, n);
 
 		random_table(&t, n + 1, &rng, i & 1);
+		random_bounds(bound, n, &rng);
 		s = (struct cache_sweep) {
-			.rec = t.rec, .pos = 1, .end = n, .epoch = epoch, .least = INT32_MAX,
+			.rec = t.rec, .first = cache_rng_below(&rng, n), .end = n, .epoch = epoch,
 			.shift = (int32_t)cache_rng_below(&rng, 36864) - 32768,
-			.below = i % 5 ? cache_rng_u64(&rng) >> cache_rng_below(&rng, 24) : UINT32_MAX,
-			.room = N + 16,
+			.bound = bound,
 		};
-		if (i % 5 && s.below > UINT32_MAX)
-			s.below = UINT32_MAX;
-		same_sweep(ops, s);
+		s.block = s.first / CACHE_SWEEP_BLOCK;
+		if (i % 7 == 0)
+			s.block += cache_rng_below(&rng, cache_sweep_blocks(n) - s.block);
+		random_limits(&s, &rng);
+		same_sweep(ops->sweep, s);
 		memset(x, 0xaa, sizeof(x));
 		memset(y, 0xaa, sizeof(y));
 		cache_simd_get(CACHE_SIMD_PLAIN)->fill(t.rec + first, n - first, epoch, x);
@@ -75,6 +115,11 @@ static void same_as_plain(enum cache_simd simd)
 		CHECK_MEM(x, y, sizeof(x));
 		cache_buckets_fini(&t);
 	}
+}
+
+TEST(the_passes_in_plain_c_give_what_one_record_at_a_time_gives)
+{
+	same_as_plain(CACHE_SIMD_PLAIN);
 }
 
 TEST(the_avx2_passes_give_what_plain_c_gives)
@@ -145,28 +190,29 @@ TEST(the_worked_example_of_a_weight_holds)
 
 TEST(sorting_sorts_whatever_the_order)
 {
-	static uint64_t v[5000];
+	static uint64_t v[10000];
 	struct cache_rng rng;
 
 	cache_rng_init(&rng, 1);
 	for (int i = 0; i < 300; i++) {
 		size_t n = cache_rng_below(&rng, 5000), want = n ? cache_rng_below(&rng, n + 1) : 0;
 		unsigned int shift = cache_rng_below(&rng, 64);
-		uint64_t sum = 0, greatest = 0;
-		size_t got;
+		uint64_t sum = 0, greatest = 0, *front, *rest;
 
 		for (size_t k = 0; k < n; k++) {
 			v[k] = i % 4 ? cache_rng_u64(&rng) >> shift : n - k;
 			sum += v[k];
 		}
-		got = cache_sort_front_u64(v, n, want);
-		CHECK(got >= want && got <= n);
-		for (size_t k = 0; k < n; k++) {
-			CHECK(k >= got || v[k] >= greatest);
-			CHECK(v[k] >= greatest);
-			if (k < got)
-				greatest = v[k];
-			sum -= v[k];
+		front = cache_sort_front_u64(v, n, want, n + cache_rng_below(&rng, 5001));
+		rest = front == v ? v + want : v;
+		for (size_t k = 0; k < want; k++) {
+			CHECK(front[k] >= greatest);
+			greatest = front[k];
+			sum -= front[k];
+		}
+		for (size_t k = 0; k < n - want; k++) {
+			CHECK(rest[k] >= greatest);
+			sum -= rest[k];
 		}
 		CHECK_EQ(sum, 0);
 	}
@@ -240,28 +286,61 @@ static void one_pass(struct run *r)
 			CHECK_EQ(cache_alloc_get(&r->a, CACHE_RESERVE_NONE, &b), 0);
 }
 
-TEST(a_pool_that_met_a_weight_that_wrapped_is_not_used_again)
+TEST(a_weight_that_wrapped_is_found_when_it_is_the_least_again)
 {
 	const uint64_t low = 50;
 	struct run r;
-	uint64_t sweeps;
 
 	start(&r, CACHE_POLICY_LRU, 0, 0);
-	for (uint64_t b = 100; b < N; b++)
-		cache_bucket_set_mark(&r.t, b, CACHE_GC_MARK_DIRTY);
 	r.t.min_prio = 30000;
 	cache_bucket_pin_get(&r.t, low);
 	cache_bucket_touch(&r.t, low, 100);	/* so far below that its bracket is negative */
 	one_pass(&r);
-	sweeps = r.a.stats.sweeps;
-	one_pass(&r);
-	CHECK_EQ(r.a.stats.sweeps, sweeps);	/* what was gathered first is good */
 	cache_alloc_put(&r.a, low);
 	one_pass(&r);
-	CHECK_EQ(r.a.stats.sweeps, sweeps + 1);
+	CHECK_EQ(r.a.stats.sweeps, 1);		/* the bounds of the first pass were good */
+	CHECK_EQ(cache_alloc_check(&r.a, NULL), 0);
 	CHECK_EQ(cache_bucket_pin(&r.t, low), 0);	/* the heaviest of all */
+	r.t.min_prio = 99;			/* by a rescale: 100 to 99, the least */
+	r.a.rescale = 0;
+	r.t.hist_valid = false;
+	CHECK(cache_alloc_rescale(&r.a, 1));
+	CHECK_EQ(r.t.min_prio, 99);
 	one_pass(&r);
-	CHECK_EQ(r.a.stats.sweeps, sweeps + 2);
+	CHECK_EQ(r.a.stats.sweeps, 1);
+	CHECK_EQ(cache_bucket_pin(&r.t, low), 1);
+	stop(&r);
+}
+
+TEST(lru_reads_the_whole_table_once_and_then_only_what_it_needs)
+{
+	struct run r;
+
+	start(&r, CACHE_POLICY_LRU, 0, 0);
+	for (int i = 0; i < 50; i++)
+		one_pass(&r);
+	CHECK_EQ(r.a.stats.sweeps, 1);
+	cache_bucket_set_gen(&r.t, 5, 9);	/* who knows what else was changed */
+	one_pass(&r);
+	CHECK_EQ(r.a.stats.sweeps, 2);
+	stop(&r);
+}
+
+/* Bounds count in what a full bucket can lose; damage may make one fuller than full. */
+TEST(a_bucket_with_more_sectors_than_it_has_room_for_is_still_taken_in_time)
+{
+	const uint64_t fat = 77;
+	struct run r;
+
+	start(&r, CACHE_POLICY_LRU, 0, 0);
+	cache_bucket_set_sectors_used(&r.t, fat, 8191);
+	one_pass(&r);
+	for (int i = 0; i < 400; i++) {
+		r.a.rescale = 0;
+		cache_alloc_rescale(&r.a, 1);
+		CHECK_EQ(cache_alloc_check(&r.a, NULL), 0);
+	}
+	CHECK_EQ(r.a.stats.sweeps, 2);
 	stop(&r);
 }
 
