@@ -233,7 +233,7 @@ $(BUILD)/kernel/guest: tests/kernel/guest/guest.c
 	@$(if $(Q),echo "  CC      $<")
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -static -o $@ $<
 
-check-kernel: tests $(BUILD)/kernel/guest
+check-kernel: tests $(BUILD)/kernel/guest $(BUILD)/crash/write_states
 	$(Q)BUILD=$(BUILD) KERNEL='$(KERNEL)' LONG=$(LONG) tests/kernel/run $(NAME)
 
 images: all $(BUILD)/kernel/guest

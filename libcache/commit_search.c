@@ -49,12 +49,12 @@ int cache_commit_is_found(const struct cache_image *img, const struct cache_comm
 		.entries = calloc(img->journal.nentries + 1, sizeof(*j.entries)),
 		.newest.pos = { .seq = p->seq, .last_seq = p->last_seq },
 	};
-	uint64_t missed;
+	struct cache_journal_gap gap;
 	int ret = -ENOMEM;
 
 	if (j.entries) {
 		j.nentries = ring_after(img, p, j.entries);
-		ret = cache_journal_search(&img->sb, &j, &missed);
+		ret = cache_journal_search(&img->sb, &j, &gap);
 	}
 	free(j.entries);
 	*found = !ret && j.driver_newest_seq == p->seq && j.driver_agrees;

@@ -261,22 +261,22 @@ static int check_hidden(struct scan *s)
 static int check_search(struct scan *s)
 {
 	struct cache_journal *j = s->j;
-	uint64_t missed = 0;
-	int ret = cache_journal_search(s->sb, j, &missed);
+	struct cache_journal_gap gap;
+	int ret = cache_journal_search(s->sb, j, &gap);
 
 	if (ret)
 		return cache_err_set(s->err, ret, 0, "no memory to follow the driver's search");
 	if (j->driver_newest_seq == s->seen && j->newest.pos.hidden)
 		return 0;	/* said already */
 	if (j->driver_newest_seq != j->newest.pos.seq)
-		return cache_found(s->sink, s->err, &(struct cache_finding){
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
 			.code = CACHE_P_JOURNAL_SEARCH, .got = j->driver_newest_seq,
 			.want = j->newest.pos.seq });
-	if (!j->driver_agrees)
-		return cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_JOURNAL_SEARCH_GAP, .got = missed,
-			.start = j->newest.pos.last_seq, .end = j->newest.pos.seq });
-	return 0;
+	if (!ret && j->driver_newest_seq && gap.missed != gap.end + 1)
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_SEARCH_GAP, .got = gap.missed,
+			.start = gap.start, .end = gap.end });
+	return ret;
 }
 
 static int check_newest(struct scan *s)

@@ -128,25 +128,25 @@ static void run(struct search *s)
 	}
 }
 
-/* The replay range in the list, without a hole. */
-static bool has_all(const struct search *s, uint64_t *missed)
+/* How far the replay would get that the newest one found asks for. */
+static void follow_replay(const struct search *s, struct cache_journal_gap *gap)
 {
-	const struct cache_jset_pos *newest = &s->j->newest.pos;
-	uint64_t next = newest->last_seq;
-
+	*gap = (struct cache_journal_gap){ 0 };
+	if (!s->n)
+		return;
+	gap->start = gap->missed = at(s, s->n - 1)->last_seq;
+	gap->end = at(s, s->n - 1)->seq;
 	for (size_t i = 0; i < s->n; i++) {
-		if (at(s, i)->seq < next)
+		if (at(s, i)->seq < gap->missed)
 			continue;
-		if (at(s, i)->seq != next)
+		if (at(s, i)->seq != gap->missed)
 			break;
-		next++;
+		gap->missed++;
 	}
-	*missed = next;
-	return next == newest->seq + 1;
 }
 
 int cache_journal_search(const struct cache_sb *sb, struct cache_journal *j,
-			 uint64_t *missed)
+			 struct cache_journal_gap *gap)
 {
 	struct search *s = calloc(1, sizeof(*s));
 	size_t e = 0;
@@ -168,7 +168,9 @@ int cache_journal_search(const struct cache_sb *sb, struct cache_journal *j,
 	}
 	run(s);
 	j->driver_newest_seq = newest_seq(s);
-	j->driver_agrees = has_all(s, missed);
+	follow_replay(s, gap);
+	j->driver_agrees = j->driver_newest_seq == j->newest.pos.seq &&
+			   gap->missed == gap->end + 1;
 	free(s->list);
 	free(s);
 	return 0;

@@ -12,17 +12,15 @@
 
 #include <stdio.h>
 
-/* $BUILD/images/NAME.cache as a device in memory. */
-static inline struct cache_dev *set_open(const char *name)
+/* A file as a device in memory; NULL: it cannot be opened. */
+static inline struct cache_dev *set_read(const char *path, const char *name)
 {
-	const char *build = getenv("BUILD");
 	struct cache_dev *dev, *file;
-	char path[512], *buf;
 	uint64_t n, step = 2048;
+	char *buf;
 
-	snprintf(path, sizeof(path), "%s/images/%s.cache", build ? build : "build", name);
 	if (cache_dev_open(path, CACHE_DEV_READ, &file, NULL))
-		SKIP("no images from a kernel: make tests");
+		return NULL;
 	n = cache_dev_sectors(file);
 	buf = cache_dev_buf(step * CACHE_SECTOR_BYTES);
 	CHECK_EQ(cache_dev_mem_new(name, n, &dev, NULL), 0);
@@ -34,6 +32,20 @@ static inline struct cache_dev *set_open(const char *name)
 	}
 	free(buf);
 	cache_dev_close(file);
+	return dev;
+}
+
+/* $BUILD/images/NAME.cache as a device in memory. */
+static inline struct cache_dev *set_open(const char *name)
+{
+	const char *build = getenv("BUILD");
+	struct cache_dev *dev;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/images/%s.cache", build ? build : "build", name);
+	dev = set_read(path, name);
+	if (!dev)
+		SKIP("no images from a kernel: make tests");
 	return dev;
 }
 

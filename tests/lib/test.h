@@ -24,7 +24,7 @@ struct test {
 	struct test *next;
 };
 
-static struct test *test_first, **test_last = &test_first;
+static struct test *test_first, **test_last __attribute__((unused)) = &test_first;
 static jmp_buf test_jmp;
 static const char *test_skip_reason;
 

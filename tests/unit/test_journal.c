@@ -318,6 +318,22 @@ TEST(an_empty_ring_of_a_set_that_ran_is_damage)
 	done(&d, &j);
 }
 
+TEST(a_driver_misled_to_an_entry_that_it_cannot_replay_gives_up)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct heard h;
+
+	fill(&d, 0, 3, 3, 3);
+	fill(&d, 1, 2, 2, 10);
+	j = ring(&d, &h);
+	CHECK_EQ(j.newest.pos.seq, 3);
+	CHECK_EQ(j.driver_newest_seq, 2);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_SEARCH), 1);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_SEARCH_GAP), 1);
+	done(&d, &j);
+}
+
 TEST(an_entry_left_ahead_of_the_ring_is_one_the_driver_would_not_see)
 {
 	struct disk d = disk_new(1024, 32, 8);

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# Starts one set after the other, all of them states of the same one, each beside the same
+# backing device, to which next to nothing is written; a line of the plan each:
+#
+#	NAME CACHE DEVICE SEED KEY=VALUE...		as in live.sh: blocks span acked
+#
+# Says what the kernel counts as dirty, and checks every acknowledged block.
+
+one() {
+	name=$1 cache=$2 disk=$3 seed=$4
+	blocks=16000 span=1 acked=
+	shift 4
+	for v; do eval "$v"; done
+	echo "=== STATE $name"
+	# Writing back begins with the attaching: slowly, so that little comes home.
+	register $disk
+	wait_for /sys/block/$disk/bcache/writeback_rate || return
+	echo 1 > /sys/block/$disk/bcache/writeback_rate
+	register $cache || { echo "=== REFUSED $name"; return; }
+	wait_for /sys/block/$disk/bcache/dev || return
+	tune_set "$(set_of $cache)"
+	dev=$(basename "$(readlink -f /sys/block/$disk/bcache/dev)")
+	tune_dev $dev keep
+	echo "dirty $name $(cat /sys/block/$dev/bcache/dirty_data)"
+	./guest check /dev/$dev $seed $blocks $span $acked $acked || echo "=== WRONG $name"
+}
+
+while read -r line; do
+	one $line
+	stop_all || exit 1
+	usleep 300000
+done < plan
