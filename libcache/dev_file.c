@@ -6,6 +6,7 @@
  */
 #include "checked.h"
 #include "dev_ops.h"
+#include "fd_io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,20 +24,9 @@
 
 static int read_exact(int fd, char *buf, size_t nbytes, off_t at)
 {
-	while (nbytes) {
-		ssize_t n = pread(fd, buf, nbytes, at);
+	int ret = cache_fd_read(fd, buf, nbytes, at);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			return -EIO;
-		buf += n;
-		nbytes -= n;
-		at += n;
-	}
-	return 0;
+	return ret > 0 ? 0 : ret ? ret : -EIO;
 }
 
 static int write_exact(int fd, const char *buf, size_t nbytes, off_t at)

@@ -134,6 +134,16 @@ static int read_records(struct cache_undo *u, struct cache_err *err)
 	return ret < 0 ? cache_err_set(err, ret, 0, "cannot read: %s", strerror(-ret)) : 0;
 }
 
+/* The first to fail has said so already. */
+static int saved_error(struct cache_err *err, int ret, uint64_t sector)
+{
+	return ret == -EBADMSG ?
+		cache_err_set(err, ret, sector, "the saved data of sector %" PRIu64
+			      " is damaged", sector) :
+		cache_err_set(err, ret, sector, "cannot read the saved data of sector %"
+			      PRIu64 ": %s", sector, strerror(-ret));
+}
+
 struct work {
 	char *a, *b;			/* room for a record's data each */
 	cache_le64 sums[CACHE_UNDO_RECORD_SECTORS_MAX];
@@ -158,17 +168,22 @@ static void work_fini(struct work *w)
 /* Torn data at the very end, too, means that its write never began. */
 static int drop_torn(struct cache_undo *u, struct cache_err *err)
 {
+	const struct record *last;
 	struct work w;
-	int ret = work_init(&w, err);
+	int ret;
 
-	if (!ret && u->n)
-		ret = read_old(u, &u->rec[u->n - 1], w.a);
-	if (!ret && u->n)
-		ret = read_sums(u, &u->rec[u->n - 1], w.sums);
+	if (!u->n)
+		return 0;
+	last = &u->rec[u->n - 1];
+	ret = work_init(&w, err);
+	if (!ret)
+		ret = read_old(u, last, w.a);
+	if (!ret)
+		ret = read_sums(u, last, w.sums);
 	work_fini(&w);
-	if (ret != -EBADMSG)
-		return ret;
-	u->n--;
+	if (ret && ret != -EBADMSG)
+		return saved_error(err, ret, last->sector);
+	u->n -= ret == -EBADMSG;
 	return 0;
 }
 
@@ -268,8 +283,7 @@ static int check_record(const struct cache_undo *u, const struct record *r,
 	for (size_t j = 0; j < u->n && !ret && first_strange(w, r); j++)
 		ret = explain(u, r, &u->rec[j], w);
 	if (ret)
-		return cache_err_set(err, ret, r->sector, "cannot read the saved data: %s",
-				     strerror(-ret));
+		return saved_error(err, ret, r->sector);
 	if (!first_strange(w, r))
 		return 0;
 	sector = r->sector + (first_strange(w, r) - w->strange);
@@ -308,8 +322,7 @@ static int check_saved(const struct cache_undo *u, struct cache_dev *dev, char *
 					     r->nsectors, r->sector);
 		ret = read_old(u, r, buf);
 		if (ret)
-			return cache_err_set(err, ret, r->sector, "the saved data of sector %"
-					     PRIu64 " is damaged", r->sector);
+			return saved_error(err, ret, r->sector);
 	}
 	return 0;
 }
@@ -324,8 +337,7 @@ int cache_undo_apply(struct cache_undo *u, struct cache_dev *dev, struct cache_e
 	for (size_t i = u->n; i-- && !ret; ) {
 		ret = read_old(u, &u->rec[i], w.a);
 		if (ret)
-			cache_err_set(err, ret, 0, "cannot read the saved data: %s",
-				      strerror(-ret));
+			saved_error(err, ret, u->rec[i].sector);
 		else
 			ret = cache_dev_write(dev, u->rec[i].sector, u->rec[i].nsectors, w.a,
 					      err);

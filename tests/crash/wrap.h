@@ -3,6 +3,7 @@
 #ifndef TESTS_CRASH_WRAP_H
 #define TESTS_CRASH_WRAP_H
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -10,7 +11,10 @@ uint64_t crash_alloc_seen, crash_alloc_at;
 
 static int crash_alloc_fails(void)
 {
-	return crash_alloc_at && ++crash_alloc_seen == crash_alloc_at;
+	if (!crash_alloc_at || ++crash_alloc_seen != crash_alloc_at)
+		return 0;
+	errno = ENOMEM;
+	return 1;
 }
 
 #define CRASH_WRAP(type, name, params, args)			\

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * System calls that fail, are interrupted or do half, each one in turn: a device in a
+ * file and its undo file. What can be carried on is; what cannot is said, and the undo
+ * file gives back what was there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libcache/dev.h"
+#include "libcache/types.h"
+#include "libcache/undo.h"
+#include "test.h"
+#include "wrap.h"
+
+#define NSECTORS	1024u
+#define NBYTES		(NSECTORS * CACHE_SECTOR_BYTES)
+
+/* The n-th call of one kind goes wrong. */
+enum call {
+	CALL_READ, CALL_WRITE, CALL_SYNC, CALL_OPEN, CALL_STAT, CALL_SEEK, CALL_TRUNCATE,
+	CALL_RING, CALL_SUBMIT, CALL_REAP, CALL_COUNT
+};
+
+enum effect { FAILS, INTERRUPTED, SHORT, NOTHING };
+
+static struct {
+	enum call call;
+	enum effect effect;
+	unsigned at, seen;
+} fault;
+
+static bool strikes(enum call call)
+{
+	if (call != fault.call || !fault.at || ++fault.seen != fault.at)
+		return false;
+	errno = fault.effect == INTERRUPTED ? EINTR : ENOSPC;
+	return true;
+}
+
+/* A transfer of @nbytes: true when it is to return *@ret; else it does *@nbytes. */
+static bool transfer(enum call call, size_t *nbytes, ssize_t *ret)
+{
+	if (!strikes(call))
+		return false;
+	*ret = fault.effect == NOTHING ? 0 : -1;
+	if (fault.effect != SHORT)
+		return true;
+	if (*nbytes >= 2 * CACHE_PAGE_BYTES)	/* what bypasses the page cache stays aligned */
+		*nbytes = *nbytes / 2 & ~(size_t)(CACHE_PAGE_BYTES - 1);
+	else if (*nbytes % CACHE_SECTOR_BYTES)
+		*nbytes /= 2;
+	return false;
+}
+
+#define WRAP_TRANSFER(call, name, buf_type, params, args)		\
+	ssize_t __real_##name params;					\
+	ssize_t __wrap_##name params;					\
+	ssize_t __wrap_##name params					\
+	{								\
+		ssize_t ret;						\
+									\
+		return transfer(call, &n, &ret) ? ret : __real_##name args; \
+	}
+
+#define WRAP(call, type, name, params, args)				\
+	type __real_##name params;					\
+	type __wrap_##name params;					\
+	type __wrap_##name params					\
+	{								\
+		return strikes(call) ? -1 : __real_##name args;		\
+	}
+
+WRAP_TRANSFER(CALL_READ, pread64, void *, (int fd, void *p, size_t n, off_t at), (fd, p, n, at))
+WRAP_TRANSFER(CALL_WRITE, pwrite64, const void *, (int fd, const void *p, size_t n, off_t at),
+	      (fd, p, n, at))
+WRAP_TRANSFER(CALL_WRITE, write, const void *, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(CALL_SYNC, int, fsync, (int fd), (fd))
+WRAP(CALL_SYNC, int, fdatasync, (int fd), (fd))
+WRAP(CALL_OPEN, int, open64, (const char *path, int flags, int mode), (path, flags, mode))
+WRAP(CALL_STAT, int, fstat64, (int fd, struct stat *st), (fd, st))
+WRAP(CALL_SEEK, off_t, lseek64, (int fd, off_t at, int whence), (fd, at, whence))
+WRAP(CALL_TRUNCATE, int, ftruncate64, (int fd, off_t size), (fd, size))
+
+/* These return what went wrong. */
+#define WRAP_RING(call, name, params, args)				\
+	int __real_##name params;					\
+	int __wrap_##name params;					\
+	int __wrap_##name params					\
+	{								\
+		return strikes(call) ? -errno : __real_##name args;	\
+	}
+
+WRAP_RING(CALL_RING, io_uring_queue_init, (unsigned n, struct io_uring *r, unsigned flags),
+	  (n, r, flags))
+WRAP_RING(CALL_SUBMIT, io_uring_submit, (struct io_uring *r), (r))
+WRAP_RING(CALL_REAP, __io_uring_get_cqe,
+	  (struct io_uring *r, struct io_uring_cqe **cqe, unsigned submit, unsigned wait,
+	   sigset_t *mask), (r, cqe, submit, wait, mask))
+
+struct place {
+	unsigned flags;		/* to open the device with */
+	char dir[32], dev[48], undo[48];
+	char *was, *now;
+};
+
+static void fill(char *p, unsigned seed)
+{
+	for (size_t i = 0; i < NBYTES; i++)
+		p[i] = (i * 31 + i / 512 * 7) * seed;
+}
+
+static void put_file(const char *path, const char *p)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f);
+	CHECK_EQ(fwrite(p, 1, NBYTES, f), NBYTES);
+	CHECK_EQ(fclose(f), 0);
+}
+
+static void has(const char *path, const char *want)
+{
+	char *got = malloc(NBYTES);
+	FILE *f = fopen(path, "r");
+
+	CHECK(f);
+	CHECK_EQ(fread(got, 1, NBYTES, f), NBYTES);
+	fclose(f);
+	CHECK_MEM(got, want, NBYTES);
+	free(got);
+}
+
+static struct place place_new(unsigned flags)
+{
+	struct place p = { .flags = CACHE_DEV_READ | CACHE_DEV_WRITE | CACHE_DEV_EXCL | flags,
+			   .dir = "/tmp/calls.XXXXXX" };
+
+	fault.at = 0;
+	CHECK(mkdtemp(p.dir));
+	snprintf(p.dev, sizeof(p.dev), "%s/dev", p.dir);
+	snprintf(p.undo, sizeof(p.undo), "%s/undo", p.dir);
+	p.was = cache_dev_buf(NBYTES);
+	p.now = cache_dev_buf(NBYTES);
+	fill(p.was, 3);
+	fill(p.now, 5);
+	put_file(p.dev, p.was);
+	return p;
+}
+
+static void place_free(struct place *p)
+{
+	unlink(p->dev);
+	unlink(p->undo);
+	rmdir(p->dir);
+	free(p->was);
+	free(p->now);
+}
+
+/* All of the device rewritten, an undo file beside it. */
+static int rewrite(const struct place *p, struct cache_err *err)
+{
+	struct cache_dev *file = NULL, *dev = NULL;
+	int ret = cache_dev_open(p->dev, p->flags, &file, err);
+
+	if (!ret)
+		ret = cache_dev_undo_new(file, p->undo, &dev, err);
+	if (!ret)
+		ret = cache_dev_write(dev, 0, 3, p->now, err);
+	if (!ret)
+		ret = cache_dev_write(dev, 3, NSECTORS - 3, p->now + 3 * CACHE_SECTOR_BYTES, err);
+	if (!ret)
+		ret = cache_dev_flush(dev, err);
+	cache_dev_close(dev);
+	return ret;
+}
+
+static int take_back(const struct place *p, struct cache_err *err)
+{
+	struct cache_undo *u = NULL;
+	struct cache_dev *dev = NULL;
+	int ret = cache_undo_open(p->undo, &u, err);
+
+	if (!ret)
+		ret = cache_dev_open(p->dev, CACHE_DEV_READ | CACHE_DEV_WRITE, &dev, err);
+	if (!ret)
+		ret = cache_undo_check(u, dev, err);
+	if (!ret)
+		ret = cache_undo_apply(u, dev, err);
+	cache_dev_close(dev);
+	cache_undo_close(u);
+	return ret;
+}
+
+/* Without an undo file to speak of, nothing was written either. */
+static void is_given_back(const struct place *p)
+{
+	struct cache_err err = { 0 };
+	int ret = access(p->undo, F_OK) ? 0 : take_back(p, &err);
+
+	if (ret && ret != -EBADMSG)
+		TEST_FAIL("not taken back: %d %s", ret, err.text);
+	has(p->dev, p->was);
+}
+
+/* One run with a fault; false: there was no such call. */
+static bool rewrite_badly(unsigned flags, enum call call, enum effect effect, unsigned at)
+{
+	struct place p = place_new(flags);
+	struct cache_err err = { 0 };
+	bool struck, fatal = effect == FAILS || effect == NOTHING;
+	int ret;
+
+	fault.call = call;
+	fault.effect = effect;
+	fault.seen = 0;
+	fault.at = at;
+	ret = rewrite(&p, &err);
+	struck = fault.seen >= at;
+	fault.at = 0;
+	if (!ret != !(struck && fatal))
+		TEST_FAIL("call %u, effect %u, the %u.: %d %s", call, effect, at, ret, err.text);
+	if (ret && !err.text[0])
+		TEST_FAIL("call %u, effect %u, the %u.: not a word", call, effect, at);
+	if (!ret)
+		has(p.dev, p.now);
+	is_given_back(&p);
+	place_free(&p);
+	return struck;
+}
+
+/* Every call of a kind in turn, through the page cache and past it. */
+static unsigned rewrite_each_badly(enum call call, enum effect effect)
+{
+	unsigned runs = 0;
+
+	for (unsigned at = 1; rewrite_badly(0, call, effect, at); at++)
+		runs++;
+	for (unsigned at = 1; rewrite_badly(CACHE_DEV_DIRECT, call, effect, at); at++)
+		runs++;
+	CHECK(runs);
+	return runs;
+}
+
+TEST(a_writer_whose_calls_fail_says_so_and_can_be_undone)
+{
+	static const enum call calls[] = { CALL_READ, CALL_WRITE, CALL_SYNC, CALL_OPEN,
+					   CALL_STAT, CALL_SEEK };
+	unsigned runs = rewrite_each_badly(CALL_WRITE, NOTHING) +
+			rewrite_each_badly(CALL_READ, NOTHING);
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		runs += rewrite_each_badly(calls[i], FAILS);
+	printf("# %u runs with a call that fails\n", runs);
+}
+
+TEST(a_writer_that_is_interrupted_or_does_half_goes_on)
+{
+	unsigned runs = 0;
+
+	for (enum effect e = INTERRUPTED; e <= SHORT; e++)
+		runs += rewrite_each_badly(CALL_READ, e) + rewrite_each_badly(CALL_WRITE, e);
+	printf("# %u runs with a call that does less\n", runs);
+}
+
+TEST(a_writer_without_memory_says_so_and_can_be_undone)
+{
+	bool struck = true;
+	uint64_t n;
+
+	for (n = 1; struck; n++) {
+		struct place p = place_new(CACHE_DEV_DIRECT);
+		struct cache_err err = { 0 };
+		int ret;
+
+		crash_alloc_seen = 0;
+		crash_alloc_at = n;
+		ret = rewrite(&p, &err);
+		struck = crash_alloc_seen >= n;
+		crash_alloc_at = 0;
+		if (ret != (struck ? -ENOMEM : 0) || (ret && !err.text[0]))
+			TEST_FAIL("allocation %" PRIu64 ": %d %s", n, ret, err.text);
+		is_given_back(&p);
+		place_free(&p);
+	}
+	printf("# %" PRIu64 " runs without memory\n", n);
+}
+
+/* The reader of the undo file in the same way; afterwards it still can be done. */
+static bool take_back_badly(const struct place *p, enum call call, enum effect effect, unsigned at)
+{
+	bool struck, fatal = effect == FAILS || effect == NOTHING;
+	struct cache_err err = { 0 };
+	int ret;
+
+	put_file(p->dev, p->now);
+	fault.call = call;
+	fault.effect = effect;
+	fault.seen = 0;
+	fault.at = at;
+	ret = take_back(p, &err);
+	struck = fault.seen >= at;
+	fault.at = 0;
+	if (ret && (!struck || !fatal || !err.text[0]))
+		TEST_FAIL("call %u, effect %u, the %u.: %d %s", call, effect, at, ret, err.text);
+	if (ret)
+		CHECK_EQ(take_back(p, NULL), 0);
+	if (!ret && !struck)
+		has(p->dev, p->was);
+	return struck;
+}
+
+TEST(an_undo_whose_calls_fail_says_so_and_can_be_run_again)
+{
+	static const enum call calls[] = { CALL_READ, CALL_WRITE, CALL_SYNC, CALL_OPEN, CALL_STAT };
+	struct place p = place_new(0);
+	unsigned runs = 0;
+
+	CHECK_EQ(rewrite(&p, NULL), 0);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		for (enum effect e = FAILS; e <= (i < 2 ? NOTHING : FAILS); e++)
+			for (unsigned at = 1; take_back_badly(&p, calls[i], e, at); at++)
+				runs++;
+	printf("# %u runs with a call that fails or does less\n", runs);
+	place_free(&p);
+}
+
+/* Reads of many places at once, from @dev as it was. */
+static int read_batch(struct cache_dev *dev, const struct place *p, unsigned n)
+{
+	struct cache_dev_req req[256];
+	char *buf = cache_dev_buf(256 * CACHE_PAGE_BYTES);
+	int ret;
+
+	for (unsigned i = 0; i < n; i++)
+		req[i] = (struct cache_dev_req){ .sector = i * 37 % 127 * 8, .nsectors = 8,
+						 .buf = buf + i * CACHE_PAGE_BYTES };
+	ret = cache_dev_read_many(dev, req, n);
+	for (unsigned i = 0; i < n && !ret; i++) {
+		ret = req[i].result;
+		if (!ret)
+			CHECK_MEM(req[i].buf, p->was + req[i].sector * CACHE_SECTOR_BYTES,
+				  CACHE_PAGE_BYTES);
+	}
+	free(buf);
+	return ret;
+}
+
+TEST(a_batch_that_the_ring_does_not_take_is_read_all_the_same)
+{
+	static const enum call calls[] = { CALL_RING, CALL_SUBMIT, CALL_REAP };
+	unsigned runs = 0;
+
+	for (unsigned i = 0; i < 2 * sizeof(calls) / sizeof(*calls); i++) {
+		struct place p = place_new(0);
+		struct cache_dev *dev;
+
+		CHECK_EQ(cache_dev_open(p.dev, CACHE_DEV_READ, &dev, NULL), 0);
+		fault.call = calls[i / 2];
+		fault.effect = i & 1 ? INTERRUPTED : FAILS;
+		fault.seen = 0;
+		fault.at = 1;
+		CHECK_EQ(read_batch(dev, &p, 200), 0);
+		runs += fault.seen >= 1;
+		fault.at = 0;
+		CHECK_EQ(read_batch(dev, &p, 200), 0);
+		cache_dev_close(dev);
+		place_free(&p);
+	}
+	printf("# %u runs with a ring that fails\n", runs);
+}
+
+TEST(a_batch_past_the_end_of_a_file_cut_short_is_an_error)
+{
+	struct place p = place_new(0);
+	struct cache_dev *dev;
+
+	CHECK_EQ(cache_dev_open(p.dev, CACHE_DEV_READ, &dev, NULL), 0);
+	CHECK_EQ(truncate(p.dev, NBYTES / 2), 0);
+	CHECK_EQ(read_batch(dev, &p, 200), -EIO);
+	cache_dev_close(dev);
+	place_free(&p);
+}
+
+TEST_MAIN()
