@@ -84,16 +84,6 @@ uint32_t cache_dev_preferred_block_bytes(const struct cache_dev *dev)
 	return dev->preferred_block_bytes;
 }
 
-bool cache_dev_is_block(const struct cache_dev *dev)
-{
-	return dev->is_block;
-}
-
-bool cache_dev_is_writable(const struct cache_dev *dev)
-{
-	return dev->writable;
-}
-
 void *cache_dev_buf(size_t nbytes)
 {
 	size_t rounded = (nbytes + CACHE_PAGE_BYTES - 1) & ~(size_t)(CACHE_PAGE_BYTES - 1);

@@ -30,14 +30,6 @@ const struct cache_problem_info *cache_problem_info(enum cache_problem code)
 	return &table[(unsigned)code < CACHE_P_COUNT ? code : CACHE_P_NONE];
 }
 
-enum cache_problem cache_problem_by_name(const char *name)
-{
-	for (int i = 1; i < CACHE_P_COUNT; i++)
-		if (!strcmp(table[i].code, name))
-			return (enum cache_problem)i;
-	return CACHE_P_NONE;
-}
-
 const char *cache_severity_name(enum cache_severity severity)
 {
 	static const char *const names[] = { "note", "warning", "corrupt" };

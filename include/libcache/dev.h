@@ -63,8 +63,6 @@ uint64_t cache_dev_sectors(const struct cache_dev *dev);
 uint32_t cache_dev_logical_block_bytes(const struct cache_dev *dev);
 /* What a formatter should use as its block: the above, st_blksize for a file. */
 uint32_t cache_dev_preferred_block_bytes(const struct cache_dev *dev);
-bool cache_dev_is_block(const struct cache_dev *dev);
-bool cache_dev_is_writable(const struct cache_dev *dev);
 
 /* Memory fit for any transfer, zeroed; freed with free(). NULL: out of memory. */
 void *cache_dev_buf(size_t nbytes);

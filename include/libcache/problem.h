@@ -93,8 +93,6 @@ struct cache_problem_info {
 
 /* Never NULL: an unknown @code gives an empty row. */
 const struct cache_problem_info *cache_problem_info(enum cache_problem code);
-/* CACHE_P_NONE when no row has that name. */
-enum cache_problem cache_problem_by_name(const char *name);
 
 const char *cache_severity_name(enum cache_severity severity);
 /* "starts" "damage" "may-hang" "hangs" "refuses" "disables" "panics" */

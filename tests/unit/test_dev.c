@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "dev_ops.h"
 #include "libcache/dev.h"
 #include "libcache/dev_fault.h"
 #include "libcache/dev_log.h"
@@ -180,6 +181,53 @@ TEST(a_loan_that_is_closed_leaves_the_device_open)
 	cache_dev_close(loan);
 	CHECK_EQ(get(dev, 4), 7);
 	cache_dev_close(dev);
+}
+
+static int no_discard(struct cache_dev *dev, uint64_t sector, uint64_t nsectors)
+{
+	return *(int *)dev->priv;
+}
+
+TEST(a_device_that_cannot_discard_is_no_error_and_one_that_fails_is)
+{
+	static const struct cache_dev_ops ops = { .discard = no_discard };
+	struct cache_dev *dev = cache_dev_alloc(&ops, "dev");
+	struct cache_err err = { 0 };
+	int ret = -EOPNOTSUPP;
+
+	dev->sectors = NSECTORS;
+	dev->writable = true;
+	dev->priv = &ret;
+	CHECK_EQ(cache_dev_discard(dev, 0, 8, &err), 0);
+	CHECK_EQ(cache_dev_discard(dev, 0, 0, &err), 0);
+	ret = -EIO;
+	CHECK_EQ(cache_dev_discard(dev, 0, 8, &err), -EIO);
+	CHECK(strstr(err.text, "discard"));
+	cache_dev_close(dev);
+}
+
+TEST(a_fault_strikes_a_discard_as_it_does_a_write)
+{
+	struct cache_fault fault = { .kinds = CACHE_FAULT_WRITE, .at = 2, .error = -EIO };
+	struct cache_dev *dev;
+
+	CHECK_EQ(cache_dev_fault_new(mem_new(), &fault, &dev, NULL), 0);
+	put(dev, 0, 2, 7);
+	CHECK_EQ(cache_dev_discard(dev, 0, 1, NULL), -EIO);
+	CHECK_EQ(get(dev, 0), 7);
+	CHECK_EQ(cache_dev_discard(dev, 0, 1, NULL), 0);
+	CHECK_EQ(get(dev, 0), 0);
+	CHECK_EQ(get(dev, 1), 7);
+	cache_dev_close(dev);
+}
+
+TEST(a_buffer_is_aligned_and_zero_and_never_too_small)
+{
+	char *p = cache_dev_buf(0);
+
+	CHECK(p && !((uintptr_t)p % CACHE_PAGE_BYTES) && !*p);
+	free(p);
+	CHECK(!cache_dev_buf(SIZE_MAX));
 }
 
 TEST(the_log_repeats_what_was_done)

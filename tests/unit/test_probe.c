@@ -161,6 +161,60 @@ TEST(a_running_backing_device_is_named_with_its_set)
 	CHECK(strstr(text, "backing device of bcache3, attached to set " SET));
 }
 
+TEST(how_to_let_go_depends_on_what_holds_it)
+{
+	static const struct {
+		struct cache_holder h;
+		const char *says;
+	} rows[] = {
+		{ { .device = "dm-4" }, "held by dm-4" },
+		{ { .bcache = true },
+		  "registered as a cache device whose set does not run" },
+		{ { .bcache = true, .is_bdev = true },
+		  "registered as backing device; let go with: "
+		  "echo 1 > /sys/class/block/sdz/bcache/stop" },
+		{ { .bcache = true, .is_bdev = true, .device = "bcache3" },
+		  "registered as backing device of bcache3; let go" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[256];
+
+		cache_holder_text(&rows[i].h, i & 1 ? "sdz" : "/dev/sdz", text, sizeof(text));
+		if (!strstr(text, rows[i].says))
+			TEST_FAIL("\"%s\", want \"%s\"", text, rows[i].says);
+	}
+}
+
+static bool same(const char *a, const char *b)
+{
+	char x[256], y[256];
+
+	snprintf(x, sizeof(x), "%s", *a == '/' ? a : in_dir(a));
+	snprintf(y, sizeof(y), "%s", *b == '/' ? b : in_dir(b));
+	return cache_probe_same(x, y);
+}
+
+TEST(two_names_are_the_same_when_they_lead_to_one_device)
+{
+	struct stat st;
+	const char *dev = block_device(&st);
+
+	shell(": > %s && cd %s && : > b && ln a c && ln -s a d", in_dir("a"), dir);
+	CHECK(same("a", "c"));
+	CHECK(same("a", "d"));
+	CHECK(!same("a", "b"));
+	/* what is not there has only its name */
+	CHECK(same("/nowhere/x", "/nowhere/x"));
+	CHECK(!same("/nowhere/x", "a"));
+	CHECK(!same("a", "/nowhere/x"));
+	if (!dev)
+		return;
+	CHECK(same(dev, dev));
+	CHECK(!same(dev, "a"));
+	CHECK(!same("a", dev));
+}
+
 TEST(another_holder_is_named_and_a_free_device_has_none)
 {
 	struct cache_holder h;
