@@ -128,5 +128,5 @@ int cache_alloc_check(const struct cache_alloc *a, struct cache_err *err)
 		ret = check_hist(a->buckets, err);
 	if (!ret && a->policy->check)
 		ret = a->policy->check(a, err);
-	return ret;
+	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for a check") : ret;
 }

@@ -45,13 +45,12 @@ static int check_set(struct cache_dev *dev, struct cache_fsck_result *res,
 		return ret;
 	memset(res, 0, sizeof(*res));
 	ret = cache_fsck_run(&f);
-	if (!ret && res->ret) {
-		ret = res->ret;
-		if (err)
-			*err = res->err;
-	}
 	if (ret)
-		return ret;
+		return cache_err_set(err, ret, 0, "no memory for a check");
+	if (res->ret && err)
+		*err = res->err;
+	if (res->ret)
+		return res->ret;
 	if (first.any)
 		return cache_err_set(err, -EUCLEAN, 0, "%s", first.text);
 	return 0;

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "harness.h"
+#include "libcache/bench.h"
 #include "libcache/fsck.h"
 #include "libcache/mkcache.h"
+#include "libcache/offline.h"
 #include "libcache/undo.h"
 #include "wrap.h"
 
@@ -354,6 +356,97 @@ TEST(whatever_memory_an_undo_lacks_is_said)
 	}
 	printf("# %" PRIu64 " runs without memory\n", n);
 	taken_fini(&t);
+}
+
+/* The allocator on a set, planned and not written. */
+static int allocate(struct cache_dev *dev, unsigned write_points, struct cache_err *err)
+{
+	struct cache_offline_opts opts = { .policy = CACHE_POLICY_LRU, .count = 20, .seed = 1,
+					   .reserve = CACHE_RESERVE_NONE,
+					   .write_points = write_points };
+	struct cache_fsck_result found = { 0 };
+	struct cache_offline_written w;
+	struct cache_offline_result res;
+	struct cache_offline *o = NULL;
+	struct cache_image *img = NULL;
+	struct cache_dev *lent;
+	int ret = cache_dev_borrow(dev, &lent, err);
+
+	if (!ret)
+		ret = cache_offline_open(lent, &found, &img, err);
+	if (!ret)
+		ret = cache_offline_new(img, &opts, &o, err);
+	if (!ret)
+		ret = cache_offline_run(o, &res, err);
+	if (!ret)
+		ret = cache_offline_plan(o, &w, err);
+	cache_offline_free(o);
+	cache_image_close(img);
+	return ret;
+}
+
+TEST(whatever_memory_the_allocator_on_a_set_lacks_is_said)
+{
+	struct cache_dev *base = set_open("registered");
+	uint64_t n;
+
+	for (unsigned points = 0; points < 2; points++) {
+		bool struck = true;
+
+		for (n = 1; struck; n++) {
+			struct cache_err err = { 0 };
+			int ret;
+
+			crash_alloc_seen = 0;
+			crash_alloc_at = n;
+			ret = allocate(base, points * 4, &err);
+			struck = crash_alloc_seen >= n;
+			crash_alloc_at = 0;
+			if (ret != (struck ? -ENOMEM : 0) || (ret && !err.text[0]))
+				TEST_FAIL("allocation %" PRIu64 " failed: %d %s", n, ret, err.text);
+		}
+		printf("# %" PRIu64 " runs without memory\n", n);
+	}
+	cache_dev_close(base);
+}
+
+TEST(whatever_memory_a_benchmark_lacks_is_said)
+{
+	static struct cache_bench_result r;
+	static const struct cache_bench_opts rows[] = {
+		{ .workload = CACHE_BENCH_CLEAN }, { .workload = CACHE_BENCH_WRITEBACK },
+		{ .workload = CACHE_BENCH_WRITEBACK, .reference = true },
+		{ .workload = CACHE_BENCH_CLEAN, .commit = CACHE_BENCH_COMMIT_MEMORY },
+		{ .workload = CACHE_BENCH_CLEAN, .commit = CACHE_BENCH_COMMIT_MEMORY,
+		  .reference = true },
+		{ .workload = CACHE_BENCH_CLEAN, .sectors = true, .write_points = 4 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct cache_bench_opts o = rows[i];
+		bool struck = true;
+
+		o.nbuckets = 4096;
+		o.first_bucket = 1;
+		o.bucket_sectors = 1024;
+		o.count = 500;
+		o.threads = 1;
+		o.seed = 1;
+		o.commit_fd = -1;
+		for (uint64_t n = 1; struck; n++) {
+			struct cache_err err = { 0 };
+			int ret;
+
+			crash_alloc_seen = 0;
+			crash_alloc_at = n;
+			ret = cache_bench_run(&o, NULL, &r, &err);
+			struck = crash_alloc_seen >= n;
+			crash_alloc_at = 0;
+			if (ret != (struck ? -ENOMEM : 0) || (ret && !err.text[0]))
+				TEST_FAIL("row %zu, allocation %" PRIu64 " failed: %d %s", i, n,
+					  ret, err.text);
+		}
+	}
 }
 
 TEST_MAIN()
