@@ -11,7 +11,6 @@ void cache_prio_set_encode(const struct cache_sb *sb, const struct cache_buckets
 			   uint64_t index, uint64_t seq, uint64_t next, void *buf)
 {
 	struct cache_prio_set_disk *d = buf;
-	struct cache_bucket_disk *e = (void *)((char *)buf + CACHE_PRIO_SET_HEADER_BYTES);
 	uint32_t nbytes = cache_meta_bucket_bytes(sb);
 	uint64_t per = cache_prios_per_bucket(sb), first = index * per;
 	uint64_t n = cache_min_u64(per, t->nbuckets - first);
@@ -20,9 +19,6 @@ void cache_prio_set_encode(const struct cache_sb *sb, const struct cache_buckets
 	d->magic = cache_le64_of(cache_sb_set_magic(sb) ^ CACHE_PSET_MAGIC);
 	d->seq = cache_le64_of(seq);
 	d->next_bucket = cache_le64_of(next);
-	for (uint64_t i = 0; i < n; i++) {
-		e[i].prio = cache_le16_of(cache_bucket_prio(t, first + i));
-		e[i].gen = cache_bucket_gen(t, first + i);
-	}
+	cache_buckets_pack(t, first, n, (char *)buf + CACHE_PRIO_SET_HEADER_BYTES);
 	d->csum = cache_le64_of(cache_crc64((char *)buf + 8, nbytes - 8));
 }
