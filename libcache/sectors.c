@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The driver walks a list of 128 open buckets for every write. Here the last eight
- * used lie in one word and hashes of their positions in another: while no more streams
- * than that write, nothing else is touched. The others are filed: a byte of hash for
- * each says where the walk could stop, at the most recently used that ended where this
- * write starts, else the least recently used of the same write point.
+ * used lie in one word: while no more streams than that write, nothing else is
+ * touched. The others are filed: a byte of hash for each says where the walk could
+ * stop, at the most recently used that ended where this write starts, else the least
+ * recently used of the same write point.
  */
 #include "libcache/sectors.h"
 
@@ -15,7 +15,6 @@
 
 #define NIL		0xff
 #define RECENT		8
-#define WALKED		4	/* of these, before their hashes are compared */
 #define FEW_SLOTS	8	/* compared by last use; more are met soon from the oldest on */
 
 _Static_assert(CACHE_OPEN_BUCKETS == CACHE_TAGS, "a tag for each slot");
@@ -73,15 +72,13 @@ static uint64_t to_front(uint64_t word, unsigned int n, uint8_t byte)
 /* Slot @i, the @n-th recent or one that is filed, is the last used. */
 static void make_newest(struct cache_sectors *s, uint8_t i, unsigned int n)
 {
-	const struct cache_open_bucket *last = &s->slot[recent(s, 0)];
-
-	s->recent_tags |= pos_tag(last->inode, last->offset);
 	if (n == RECENT) {
+		const struct cache_open_bucket *last = &s->slot[recent(s, RECENT - 1)];
+
 		unfile(s, i);
-		file(s, recent(s, RECENT - 1), s->recent_tags >> 56);
+		file(s, recent(s, RECENT - 1), pos_tag(last->inode, last->offset));
 	}
 	s->recent = to_front(s->recent, n, i);
-	s->recent_tags = to_front(s->recent_tags, n, 0);
 }
 
 static bool is_flash(const struct cache_sectors *s, uint32_t inode)
@@ -194,21 +191,13 @@ uint8_t pick_further(const struct cache_sectors *s, const struct cache_sectors_r
 static uint8_t pick(const struct cache_sectors *s, const struct cache_sectors_req *req,
 		    bool flash, unsigned int *n)
 {
-	uint8_t tag;
+	uint64_t left = s->recent;
 
-#pragma GCC unroll 4
-	for (*n = 0; *n < WALKED; ++*n)
-		if (continues(&s->slot[recent(s, *n)], req, flash))
-			return recent(s, *n);
-	tag = pos_tag(req->inode, req->offset);
-	for (uint64_t at = cache_tags_of_8(s->recent_tags, tag) & UINT64_MAX << 8 * WALKED;
-	     at; at &= at - 1) {
-		*n = __builtin_ctzll(at) / 8;
-		if (continues(&s->slot[recent(s, *n)], req, flash))
-			return recent(s, *n);
-	}
-	*n = RECENT;
-	return pick_further(s, req, flash, tag, n);
+#pragma GCC unroll 8
+	for (*n = 0; *n < RECENT; ++*n, left >>= 8)
+		if (continues(&s->slot[(uint8_t)left], req, flash))
+			return left;
+	return pick_further(s, req, flash, pos_tag(req->inode, req->offset), n);
 }
 
 /* Opens bucket @o with @spare, if there is one. */

@@ -34,7 +34,6 @@ struct cache_sectors {
 	bool (*flash_only)(void *ctx, uint32_t inode);
 	void *ctx;
 	uint64_t recent;	/* the last eight slots used, a byte each, the last lowest */
-	uint64_t recent_tags;	/* and hashes of their positions, but for the last */
 	/* the others are filed, by hashes of their position and write point */
 	uint8_t newest_filed, oldest_filed;
 	uint8_t pos_tag[CACHE_OPEN_BUCKETS], wp_tag[CACHE_OPEN_BUCKETS];
