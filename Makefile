@@ -10,7 +10,7 @@
 #   make check-asan	the same, under address and undefined-behaviour sanitizers
 #   make check-kernel	boot real kernels on what we read and write
 #   make bench		speeds as ratios, side by side
-#   make check-long	ten million steps of the allocator, thousands of damaged sets
+#   make check-long	ten million steps of the allocator, thousands of damaged sets, large ones
 #   make check-tsan	the allocator's threads, under the thread sanitizer
 #   make check-cross	the same bytes on big-endian and 32-bit machines, emulated
 #   make fuzz		every fuzz target for T=60 seconds, with clang
@@ -179,6 +179,7 @@ MAUL_RUNS   ?= 1000
 check-long: tests
 	$(Q)CHECK_STEPS=$(CHECK_STEPS) CHECK_SEED=$(CHECK_SEED) $(BUILD)/unit/test_alloc_diff
 	$(Q)BUILD=$(BUILD) MAUL_RUNS=$(MAUL_RUNS) MAUL_SEED=$(CHECK_SEED) $(BUILD)/unit/test_maul
+	$(Q)BUILD=$(BUILD) tests/size/run
 
 check-tsan:
 	$(Q)$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread CFLAGS='-O1 -g' \

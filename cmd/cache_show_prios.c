@@ -177,8 +177,7 @@ static int text_rows(struct show_prios *o)
 		b += run.count;
 		if (p + ROW_BYTES_MAX < buf + ROWS_BYTES && b < n)
 			continue;
-		if (fwrite(buf, 1, p - buf, stdout) != (size_t)(p - buf))
-			break;	/* cmd_end() says it */
+		cache_report_text(cmd_report(&o->show.cmd), buf, p - buf);
 		p = buf;
 	}
 	free(buf);

@@ -141,8 +141,9 @@ int cmd_end(struct cmd *c, int status)
 	int ret = cache_report_close(c->report);
 
 	c->report = NULL;
+	errno = EIO;
 	if (!ret && (fflush(stdout) || ferror(stdout)))
-		ret = errno == EPIPE ? -EPIPE : -EIO;
+		ret = cache_stream_error(stdout);
 	if (!ret)
 		return status;
 	if (ret != -EPIPE)

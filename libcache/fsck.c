@@ -166,6 +166,7 @@ static int check_cache(struct check *k, unsigned dev)
 	if (ret)
 		return ret;
 	if (c.img->loaded == CACHE_LOAD_MARKS) {
+		cache_prio_forget(&c.img->prios);	/* the table has them */
 		ret = cache_fsck_loaded(&c, k->backing, k->f->ndevs, &res->err);
 		res->has_summary = !ret;
 		if (!ret)

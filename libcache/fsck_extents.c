@@ -3,7 +3,6 @@
  * Extents, as the driver will see them: staleness, owner, place on the backing
  * device, and that no two of them share a block of the cache (S9, S11, S13 to S17).
  */
-#include "checked.h"
 #include "fsck_impl.h"
 
 #include <errno.h>
@@ -42,24 +41,25 @@ static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
 			.want = cache_bucket_gen(&c->img->buckets, bucket) });
 }
 
-/* Blocks of the cache that the extent covers whole, each only once (S14). */
-static void judge_shared(struct fsck_cache *c, const struct cache_extent *e)
+/* Each block of the cache only once (S14). */
+static int judge_shared(struct fsck_cache *c, const struct cache_extent *e)
 {
-	uint64_t unit = UINT64_C(1) << c->block_shift;
-	uint64_t from = cache_ptr_sector(e->key.ptr[0]);
-	uint64_t first = cache_div_up(from, unit);
-	uint64_t end = (from + cache_key_size(&e->key)) >> c->block_shift;
-	uint64_t shared = 0;
+	uint64_t shared;
+	int ret = cache_fsck_shared_add(&c->shared, cache_ptr_sector(e->key.ptr[0]),
+					cache_key_size(&e->key), &shared);
 
-	for (uint64_t b = first; b < end; b++) {
-		uint64_t bit = UINT64_C(1) << (b & 63);
-
-		shared += c->blocks[b / 64] & bit ? unit : 0;
-		c->blocks[b / 64] |= bit;
-	}
-	if (shared)
+	if (!ret && shared && !c->shared.again)
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_SHARED, .count = shared });
+	return ret;
+}
+
+/* Only that, once more: it is known now that some are shared. */
+static int judge_shared_again(void *ctx, const struct cache_extent *e)
+{
+	struct fsck_cache *c = ctx;
+
+	return e->check_key || !e->available || e->staleness ? 0 : judge_shared(c, e);
 }
 
 static void judge_owner(struct fsck_cache *c, const struct cache_extent *e)
@@ -139,8 +139,7 @@ static int judge_extent(void *ctx, const struct cache_extent *e)
 	count(c, e);
 	judge_owner(c, e);
 	judge_place(c, e);
-	judge_shared(c, e);
-	return 0;
+	return judge_shared(c, e);
 }
 
 /* Dirty data whose owner is gone (S15). */
@@ -161,21 +160,29 @@ static void judge_slots(struct fsck_cache *c)
 	}
 }
 
+/* The tree was heard while it was marked: these looks are silent. */
+static int each_extent(struct fsck_cache *c, cache_extent_fn *fn, struct cache_err *err)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	int ret = cache_image_each_extent(c->img, fn, c, &silent, err);
+
+	if (!ret)
+		ret = cache_fsck_shared_end(&c->shared);
+	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for the blocks of the cache")
+			      : ret;
+}
+
 int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err)
 {
-	const struct cache_sb *sb = &c->img->sb;
-	/* The tree was heard once while it was marked: the second look is silent. */
-	const struct cache_sink silent = { .report = cache_sink_ignore };
-	uint64_t sectors = sb->nbuckets * sb->bucket_sectors;
 	int ret;
 
-	c->block_shift = __builtin_ctz(cache_max_u64(sb->block_sectors, CACHE_PAGE_SECTORS));
-	c->blocks = calloc((sectors >> c->block_shift) / 64 + 1, sizeof(*c->blocks));
-	if (!c->blocks)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit a block");
-	ret = cache_image_each_extent(c->img, judge_extent, c, &silent, err);
-	free(c->blocks);
-	c->blocks = NULL;
+	cache_fsck_shared_init(&c->shared, &c->img->sb);
+	ret = each_extent(c, judge_extent, err);
+	if (!ret && c->shared.again) {
+		c->shared.again = false;
+		ret = each_extent(c, judge_shared_again, err);
+	}
+	cache_fsck_shared_fini(&c->shared);
 	if (!ret)
 		judge_slots(c);
 	return ret;

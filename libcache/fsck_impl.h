@@ -3,6 +3,7 @@
 #ifndef LIBCACHE_FSCK_IMPL_H
 #define LIBCACHE_FSCK_IMPL_H
 
+#include "fsck_shared.h"
 #include "libcache/fsck.h"
 #include "libcache/image.h"
 
@@ -23,8 +24,7 @@ struct fsck_cache {
 	struct cache_image *img;
 	const struct cache_sink *sink;
 	struct fsck_slot *slots;	/* img->uuids.n */
-	uint64_t *blocks;		/* bit a 4 KiB block that a live extent covers */
-	uint64_t block_shift;		/* sectors a bit, as a shift */
+	struct fsck_shared shared;
 	uint64_t unaligned, members;
 	uint64_t nodes, nodes_expected;
 	struct cache_fsck_summary *sum;

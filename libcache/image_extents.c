@@ -26,22 +26,16 @@ static int emit(struct stream *s, const struct cache_bkey *k, uint64_t leaf_buck
 	return s->fn(s->ctx, &e);
 }
 
-static bool is_before(const struct cache_bkey *a, const struct cache_bkey *b)
-{
-	return cache_pos_cmp(cache_key_inode(a), a->low, cache_key_inode(b),
-			     cache_key_start(b)) <= 0;
-}
-
 /* One extent of a leaf, what the journal leaves of it, and what comes before it. */
 static int push(struct stream *s, struct cache_bkey k, uint64_t leaf_bucket)
 {
 	const struct cache_keys *over = &s->img->overlay;
 	int ret = 0;
 
-	while (!ret && s->next < over->n && !is_before(&k, &over->k[s->next])) {
+	while (!ret && s->next < over->n && !cache_bkey_is_before(&k, &over->k[s->next])) {
 		const struct cache_bkey *b = &over->k[s->next];
 
-		if (is_before(b, &k)) {
+		if (cache_bkey_is_before(b, &k)) {
 			ret = emit(s, b, 0);
 			s->next++;
 		} else if (cache_key_start(&k) < cache_key_start(b)) {

@@ -30,13 +30,6 @@ void cache_keys_fini(struct cache_keys *keys)
 	memset(keys, 0, sizeof(*keys));
 }
 
-/* @a ends where @b starts, or before. */
-static bool is_before(const struct cache_bkey *a, const struct cache_bkey *b)
-{
-	return cache_pos_cmp(cache_key_inode(a), a->low, cache_key_inode(b),
-			     cache_key_start(b)) <= 0;
-}
-
 int cache_keys_overlay(const struct cache_keys *a, const struct cache_keys *b,
 		       struct cache_keys *out)
 {
@@ -50,9 +43,9 @@ int cache_keys_overlay(const struct cache_keys *a, const struct cache_keys *b,
 		const struct cache_bkey *over = j < b->n ? &b->k[j] : NULL;
 		struct cache_bkey left = cur;
 
-		if (i < a->n && (j == b->n || is_before(&cur, over))) {
+		if (i < a->n && (j == b->n || cache_bkey_is_before(&cur, over))) {
 			ret = cache_keys_push(out, &cur);
-		} else if (i == a->n || is_before(over, &cur)) {
+		} else if (i == a->n || cache_bkey_is_before(over, &cur)) {
 			ret = cache_keys_push(out, over);
 			j++;
 			continue;
@@ -129,7 +122,7 @@ bool cache_keys_are_sorted(const struct cache_keys *keys, unsigned level)
 	for (size_t i = 1; i < keys->n; i++) {
 		const struct cache_bkey *prev = &keys->k[i - 1], *k = &keys->k[i];
 
-		if (level ? cache_bkey_cmp(prev, k) > 0 : !is_before(prev, k))
+		if (level ? cache_bkey_cmp(prev, k) > 0 : !cache_bkey_is_before(prev, k))
 			return false;
 	}
 	return true;

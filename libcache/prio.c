@@ -148,6 +148,14 @@ int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t h
 	return ret == -ENOENT ? 0 : ret;
 }
 
+void cache_prio_forget(struct cache_prios *prios)
+{
+	free(prios->prio);
+	free(prios->gen);
+	prios->prio = NULL;
+	prios->gen = NULL;
+}
+
 void cache_prio_fini(struct cache_prios *p)
 {
 	free(p->prio);

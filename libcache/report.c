@@ -59,15 +59,23 @@ static void fail(struct cache_report *r, int code)
 		r->failed = code;
 }
 
-/* A write failed. Who wrote for us may have lost errno: a pipe can still be asked. */
-static void fail_write(struct cache_report *r)
+int cache_stream_error(FILE *out)
 {
 	int saved = errno;
-	struct pollfd p = { .fd = fileno(r->out), .events = POLLOUT };
+	struct pollfd p = { .fd = fileno(out), .events = POLLOUT };
 
 	if (poll(&p, 1, 0) == 1 && p.revents & POLLERR)
-		saved = EPIPE;
-	fail(r, saved ? -saved : -EIO);
+		return -EPIPE;
+	if (saved && saved != EIO)
+		return -saved;
+	clearerr(out);
+	errno = EIO;
+	return fflush(out) ? -errno : -EIO;
+}
+
+static void fail_write(struct cache_report *r)
+{
+	fail(r, cache_stream_error(r->out));
 }
 
 static void put(struct cache_report *r, const char *fmt, ...)
@@ -81,7 +89,7 @@ static void put(struct cache_report *r, const char *fmt, ...)
 		return;
 	va_start(ap, fmt);
 	errno = EIO;
-	if (vfprintf(r->out, fmt, ap) < 0)
+	if (vfprintf(r->out, fmt, ap) < 0 || ferror(r->out))
 		fail_write(r);
 	va_end(ap);
 }
@@ -407,6 +415,15 @@ void cache_report_str(struct cache_report *r, const struct cache_field *f, const
 	free(clean);
 }
 
+void cache_report_text(struct cache_report *r, const char *lines, size_t n)
+{
+	if (r->failed || cache_report_is_json(r))
+		return;
+	errno = EIO;
+	if (fwrite(lines, 1, n, r->out) != n)
+		fail_write(r);
+}
+
 void cache_report_line(struct cache_report *r, const char *fmt, ...)
 {
 	va_list ap;
@@ -415,7 +432,7 @@ void cache_report_line(struct cache_report *r, const char *fmt, ...)
 		return;
 	va_start(ap, fmt);
 	errno = EIO;
-	if (vfprintf(r->out, fmt, ap) < 0)
+	if (vfprintf(r->out, fmt, ap) < 0 || ferror(r->out))
 		fail_write(r);
 	va_end(ap);
 	put(r, "\n");

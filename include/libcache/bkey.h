@@ -133,6 +133,13 @@ static inline int cache_bkey_cmp(const struct cache_bkey *a, const struct cache_
 	return cache_pos_cmp(cache_key_inode(a), a->low, cache_key_inode(b), b->low);
 }
 
+/* Extent @a ends where @b starts, or before. */
+static inline bool cache_bkey_is_before(const struct cache_bkey *a, const struct cache_bkey *b)
+{
+	return cache_pos_cmp(cache_key_inode(a), a->low, cache_key_inode(b),
+			     cache_key_start(b)) <= 0;
+}
+
 /* position 0:0, a freed node's gen on its way to disk; never followed (format 5.4) */
 static inline bool cache_bkey_is_freeing(const struct cache_bkey *k)
 {

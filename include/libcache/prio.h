@@ -44,6 +44,9 @@ int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t h
 		    struct cache_err *err);
 void cache_prio_fini(struct cache_prios *prios);
 
+/* Gives back what takes memory by the bucket: prio and gen are NULL then. */
+void cache_prio_forget(struct cache_prios *prios);
+
 /* Whether the gen of @bucket was read from a member that verified. */
 bool cache_prio_is_known(const struct cache_sb *sb, const struct cache_prios *prios,
 			 uint64_t bucket);

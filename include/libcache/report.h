@@ -53,6 +53,12 @@ enum cache_table_flags {
 
 struct cache_report;
 
+/*
+ * Why writing to @out failed, a negative errno. Who wrote may have lost errno: a pipe can
+ * still be asked, and what is left in the buffer tried again.
+ */
+int cache_stream_error(FILE *out);
+
 /* Text or JSON to @out, which stays the caller's. NULL when out of memory. */
 struct cache_report *cache_report_open(FILE *out, unsigned flags);
 
@@ -87,6 +93,9 @@ void cache_report_null(struct cache_report *r, const struct cache_field *f);
 /* A line for people only; a newline is added. @fmt arguments must be our own words. */
 void cache_report_line(struct cache_report *r, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* The same for lines that are ready, each with its newline: @n bytes of our own words. */
+void cache_report_text(struct cache_report *r, const char *lines, size_t n);
 
 /**
  * cache_report_error() - end the document with what went wrong

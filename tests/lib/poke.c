@@ -16,6 +16,7 @@
  *	NODE.key[S][I]=drop|dup NODE.add[S]=KEYS NODE.append=KEYS NODE.create=KEYS
  *	NODE.after_end=1 NODE.seal=1 NODE=zero
  *	start=N					a formatted device becomes one that has run
+ *	extents=N extents[INODES]=N		the tree becomes one of that many
  *	where=BUCKET				prints its first sector and their number
  *
  * KEYS are {field=value,...};{...}, where like=N begins with a key that is there.
@@ -69,6 +70,7 @@ static const struct {
 	{ "interior", CACHE_LOAD_MARKS, poke_node },
 	{ "node",     CACHE_LOAD_MARKS, poke_node },
 	{ "start",    CACHE_LOAD_SUPER, poke_start },
+	{ "extents",  CACHE_LOAD_MARKS, poke_extents },
 	{ "where",    CACHE_LOAD_MARKS, poke_where },
 };
 

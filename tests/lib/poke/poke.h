@@ -90,5 +90,6 @@ void poke_prio(struct poke *p);
 void poke_uuid(struct poke *p);
 void poke_node(struct poke *p);
 void poke_start(struct poke *p);
+void poke_extents(struct poke *p);
 
 #endif

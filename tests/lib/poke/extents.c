@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * extents=N, extents[INODES]=N: the tree becomes one of N clean extents of 4 KiB, spread
+ * evenly over the inodes and over the upper buckets of the device. Sizes are measured
+ * with it: nothing is read or written where the data would be.
+ */
+#include <stdlib.h>
+
+#include "poke.h"
+#include "rebuild.h"
+
+#define EXTENT_SECTORS	8u
+
+static struct cache_packed_key extent(const struct cache_sb *sb, uint64_t i, uint64_t per_inode,
+				      uint64_t per_bucket)
+{
+	uint64_t first = sb->nbuckets / 4;	/* below is room for the nodes */
+	uint64_t inode = i / per_inode, nth = i % per_inode;
+	uint64_t sector = cache_bucket_sector(sb, first + i / per_bucket) +
+			  i % per_bucket * EXTENT_SECTORS;
+	struct cache_bkey k = cache_bkey_make(inode, CACHE_BDEV_DATA_START_SECTORS +
+					      (nth + 1) * EXTENT_SECTORS, EXTENT_SECTORS, false);
+
+	cache_bkey_set_ptrs(&k, 1);
+	k.ptr[0] = cache_ptr_make(sb->nr_this_dev, sector, 0);
+	return (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
+}
+
+static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t inodes)
+{
+	const struct cache_sb *sb = &p->img->sb;
+	uint64_t room = sb->nbuckets - sb->nbuckets / 4;
+	uint64_t per_bucket = n / room + 1, per_inode = n / inodes + 1;
+	struct cache_packed_key *keys = calloc(n, sizeof(*keys));
+
+	if (!keys || per_bucket * EXTENT_SECTORS > sb->bucket_sectors)
+		poke_fail("no memory, or no room, for that many extents");
+	for (uint64_t i = 0; i < n; i++)
+		keys[i] = extent(sb, i, per_inode, per_bucket);
+	return keys;
+}
+
+void poke_extents(struct poke *p)
+{
+	uint64_t n = poke_number(p, p->value, 0);
+	uint64_t inodes = p->seg[0].nindex ? poke_number(p, p->seg[0].index[0], 0) : 1;
+	struct cache_packed_key *keys = make(p, n, inodes ? inodes : 1);
+	struct cache_rebuild r = { .sb = &p->img->sb, .t = &p->img->buckets };
+	struct cache_err err = { 0 };
+
+	cache_rng_init(&r.rng, 1);
+	if (cache_commit_new(p->img, &r.commit, &err) ||
+	    cache_rebuild_tree(&r, keys, n, &err))
+		poke_fail("%s", err.text);
+	cache_commit_checkpoint(r.commit);
+	if (cache_commit_prios(r.commit, &p->img->buckets, &err) ||
+	    cache_commit_finish(r.commit, &err))
+		poke_fail("%s", err.text);
+	cache_commit_free(r.commit);
+	free(keys);
+}
