@@ -175,7 +175,7 @@ check-asan:
 # Random histories from CHECK_SEED on; a failure prints the seed that repeats it.
 CHECK_STEPS ?= 10000000
 CHECK_SEED  ?= 1
-MAUL_RUNS   ?= 1000
+MAUL_RUNS   ?= 500
 check-long: tests
 	$(Q)CHECK_STEPS=$(CHECK_STEPS) CHECK_SEED=$(CHECK_SEED) $(BUILD)/unit/test_alloc_diff
 	$(Q)BUILD=$(BUILD) MAUL_RUNS=$(MAUL_RUNS) MAUL_SEED=$(CHECK_SEED) $(BUILD)/unit/test_maul

@@ -267,6 +267,10 @@ static int decide(struct repair *r)
 		return cache_err_set(r->err, -EIO, 0, "%s", p->cannot);
 	}
 	ret = p->uuids ? cache_repair_uuids(&r->c, r->opts, &r->img->uuids, p) : 0;
+	if (ret && p->cannot && r->opts->allow_data_loss) {
+		p->cannot = NULL;	/* what has no slot is dropped */
+		ret = 0;
+	}
 	if (ret)
 		return cache_err_set(r->err, ret, 0, "%s",
 				     p->cannot ? p->cannot : "no memory for a journal entry");
@@ -290,8 +294,9 @@ static int act(struct repair *r)
 	return r->opts->dry_run ? 0 : commit_or_shrink(r);
 }
 
-int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *opts,
-		       struct cache_repair_plan *plan, struct cache_err *err)
+/* @again: nodes that nothing led to were brought in, and nobody has judged those yet. */
+static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *opts,
+		       struct cache_repair_plan *plan, bool *again, struct cache_err *err)
 {
 	struct repair r = { .opts = opts, .plan = plan, .err = err };
 	struct cache_sink early = { .report = hear_early, .ctx = &r };
@@ -317,11 +322,63 @@ int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *op
 		ret = decide(&r);
 	if (!ret)
 		ret = act(&r);
+	*again = !ret && r.doubt.scan && plan->rebuild && !opts->dry_run;
 out:
 	free(r.kept.keys);
 	free(r.c.slots);
 	free(r.early);
 	cache_repair_doubt_fini(&r.doubt);
 	cache_image_close(r.img);
+	return ret;
+}
+
+/* What the second run kept is what is kept; what either gave up is gone. */
+static void sum_up(struct cache_repair_plan *plan, const struct cache_repair_plan *second)
+{
+	struct cache_repair_plan first = *plan;
+
+	*plan = *second;
+	plan->super |= first.super;
+	plan->uuids |= first.uuids;
+	plan->wipe_ring |= first.wipe_ring;
+	plan->drop_all_clean |= first.drop_all_clean;
+	plan->safe &= first.safe;
+	plan->dropped_clean_sectors += first.dropped_clean_sectors;
+	plan->dropped_dirty_sectors += first.dropped_dirty_sectors;
+	plan->doubtful_ranges += first.doubtful_ranges;
+	plan->new_nodes += first.new_nodes;
+	plan->written_bytes += first.written_bytes;
+}
+
+static int repair_again(struct cache_dev *dev, const struct cache_repair_opts *opts,
+			struct cache_repair_plan *plan, struct cache_err *err)
+{
+	struct cache_repair_opts agreed = *opts;
+	struct cache_repair_plan second;
+	bool again;
+	int ret;
+
+	agreed.confirm = NULL;
+	ret = repair_once(dev, &agreed, &second, &again, err);
+	if (!ret && second.rebuild)
+		sum_up(plan, &second);
+	plan->cannot = second.cannot;
+	return ret;
+}
+
+int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *opts,
+		       struct cache_repair_plan *plan, struct cache_err *err)
+{
+	struct cache_dev *lent;
+	bool again = false;
+	int ret = cache_dev_borrow(dev, &lent, err);
+
+	memset(plan, 0, sizeof(*plan));
+	if (!ret)
+		ret = repair_once(lent, opts, plan, &again, err);
+	if (again)
+		ret = repair_again(dev, opts, plan, err);
+	else
+		cache_dev_close(dev);
 	return ret;
 }

@@ -30,6 +30,12 @@ static void tell(struct collect *s, const struct cache_bkey *k, const char *why)
 		s->opts->loss(s->opts->ctx, &loss);
 }
 
+static void give_up(struct collect *s, const struct cache_bkey *k, const char *why)
+{
+	tell(s, k, why);
+	s->plan->dropped_dirty_sectors += cache_key_size(k);
+}
+
 static bool is_given_up(const struct collect *s, uint64_t inode)
 {
 	const struct cache_uuids *u = &s->c->img->uuids;
@@ -65,6 +71,9 @@ static const char *impossible(const struct collect *s, const struct cache_bkey *
 		return "it starts before the data of its device";
 	if (k->low > s->c->slots[inode].data_end)
 		return "it goes past the end of its device";
+	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FREE && cache_key_dirty(k) &&
+	    s->opts->allow_data_loss)
+		return "its device has no slot";
 	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_RETIRED && cache_key_dirty(k))
 		return "its device was detached or removed";
 	return NULL;
@@ -110,21 +119,27 @@ static int judge(void *ctx, const struct cache_extent *e)
 	uint64_t inode = cache_key_inode(&k);
 	const char *why;
 
-	if (e->check_key || !e->available || e->staleness)
+	if (e->check_key || !e->available)
 		return 0;
+	if (e->staleness) {
+		if (cache_key_dirty(&k))
+			give_up(s, &k, "its bucket has been reused");
+		return 0;
+	}
 	cache_bkey_set_ptrs(&k, 1);
 	/* What a flash volume holds is nowhere else: it must count as dirty. */
 	if (inode < u->n && cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FLASH)
 		cache_bkey_set_dirty(&k, true);
-	why = impossible(s, &k);
+	/* A damaged position: what it says is not what was written. */
+	why = e->outside ? "its key lies outside of its node" : impossible(s, &k);
 	if (why && cache_key_dirty(&k)) {
 		bool leave = s->opts->allow_data_loss || is_given_up(s, inode);
 
-		tell(s, &k, why);
 		if (leave) {
-			s->plan->dropped_dirty_sectors += cache_key_size(&k);
+			give_up(s, &k, why);
 			return 0;
 		}
+		tell(s, &k, why);
 		s->plan->blocked_dirty_sectors += cache_key_size(&k);
 		return keep(s, &k);
 	}
@@ -207,11 +222,53 @@ static bool cut_to(struct collect *s, struct cache_packed_key *p, uint64_t from)
 	return some;
 }
 
+static bool is_same_answer(const struct cache_packed_key *a, const struct cache_packed_key *b)
+{
+	return a->high == b->high && a->low == b->low && a->ptr == b->ptr;
+}
+
+/* Clean ones that share a range with other clean ones: which is right is not known. */
+static void drop_clean_overlaps(struct collect *s)
+{
+	struct repair_kept *kept = s->kept;
+	struct cache_packed_key end = { 0 };	/* the clean one that reaches furthest */
+	uint64_t n = 0, last = 0;		/* where it was kept: last - 1; 0: it was not */
+
+	for (uint64_t i = 0; i < kept->n; i++) {
+		struct cache_packed_key k = kept->keys[i];
+		bool shares = overlaps(&end, &k);
+
+		if (is_dirty(&k)) {
+			kept->keys[n++] = k;
+			continue;
+		}
+		if (shares && is_same_answer(&end, &k)) {
+			cut_to(s, &k, UINT64_MAX);
+			continue;
+		}
+		if (shares && last) {
+			cut_to(s, &kept->keys[last - 1], UINT64_MAX);
+			memmove(&kept->keys[last - 1], &kept->keys[last],
+				(n - last) * sizeof(*kept->keys));
+			n--;
+			last = 0;
+		}
+		if (shares)
+			cut_to(s, &k, UINT64_MAX);
+		else
+			kept->keys[n++] = k;
+		if (!overlaps(&end, &k) || k.low > end.low) {
+			end = k;
+			last = shares ? 0 : n;
+		}
+	}
+	kept->n = n;
+}
+
 /*
  * A tree whose nodes overlap can give one range twice. Between a clean and a dirty
- * extent the dirty one stays; between two clean ones neither can be told right, and
- * the first stays only if nothing else is said against it; of two dirty ones the
- * second keeps what the first does not cover, and the rest is named.
+ * extent the dirty one stays; of two clean ones neither; of two dirty ones the second
+ * keeps what the first does not cover, and the rest is named.
  */
 static void resolve_overlaps(struct collect *s)
 {
@@ -219,6 +276,7 @@ static void resolve_overlaps(struct collect *s)
 	uint64_t n = 0;
 
 	qsort(kept->keys, kept->n, sizeof(*kept->keys), by_start);
+	drop_clean_overlaps(s);
 	for (uint64_t i = 0; i < kept->n; i++) {
 		struct cache_packed_key k = kept->keys[i];
 
@@ -269,17 +327,34 @@ static int name_shared(struct collect *s)
 	return 0;
 }
 
-static void name_doubtful_ranges(struct collect *s)
+static bool has_device(const struct collect *s, uint64_t inode)
 {
-	for (size_t i = 0; i < s->d->ranges.n && s->opts->loss; i++) {
-		const struct repair_range *r = &s->d->ranges.r[i];
+	const struct cache_uuids *u = &s->c->img->uuids;
+
+	return inode < u->n && (s->c->slots[inode].extents ||
+				cache_uuid_state(&u->slot[inode]) != CACHE_SLOT_FREE);
+}
+
+/* A range may go on from one device into the next ones. */
+static void name_range(struct collect *s, const struct repair_range *r)
+{
+	uint64_t inode = r->lo_inode;
+
+	do {
 		struct cache_repair_loss loss = {
-			.inode = r->lo_inode, .start = r->lo,
-			.end = r->hi_inode == r->lo_inode ? r->hi : UINT64_MAX,
+			.inode = inode, .start = inode == r->lo_inode ? r->lo : 0,
+			.end = inode == r->hi_inode ? r->hi : UINT64_MAX,
 			.why = "updates of this range may be lost" };
 
-		s->opts->loss(s->opts->ctx, &loss);
-	}
+		if (inode == r->lo_inode || has_device(s, inode))
+			s->opts->loss(s->opts->ctx, &loss);
+	} while (++inode <= r->hi_inode && inode < s->c->img->uuids.n);
+}
+
+static void name_doubtful_ranges(struct collect *s)
+{
+	for (size_t i = 0; i < s->d->ranges.n && s->opts->loss; i++)
+		name_range(s, &s->d->ranges.r[i]);
 	s->plan->doubtful_ranges = s->d->ranges.n;
 }
 

@@ -176,17 +176,26 @@ static int infer(struct repair *r)
 	return 0;
 }
 
-/* The fields that were inferred have the checksum that the damage left, or nearly. */
+/*
+ * The fields that were inferred have the checksum that the damage left, or nearly. If
+ * they do not, discards are off: with them the driver forgives a gap in the journal.
+ */
 static void ask_checksum_again(struct repair *r)
 {
 	if (r->m.sealed)
 		return;
 	disk(r->now)->csum = disk(r->was)->csum;
 	r->by_checksum = cache_super_find_byte(r->now);
-	if (r->by_checksum)
+	if (r->by_checksum) {
 		r->m.guessed = 0;
-	else
-		disk(r->now)->csum = cache_le64_of(cache_sb_csum(r->now));
+		return;
+	}
+	if (!cache_sb_is_bdev(&r->m.sb) && r->m.sb.flags & CACHE_SB_DISCARD) {
+		r->m.sb.flags &= ~(uint64_t)CACHE_SB_DISCARD;
+		r->m.proof[SUPER_FLAGS] = "nothing asks for discards";
+		cache_sb_encode(&r->m.sb, r->now);
+	}
+	disk(r->now)->csum = cache_le64_of(cache_sb_csum(r->now));
 }
 
 static const struct {

@@ -85,6 +85,7 @@ struct cache_extent {
 	bool from_journal;		/* the replay will insert it */
 	bool available;			/* its pointer resolves to this device */
 	bool check_key;			/* placeholder of a miss in flight: no data */
+	bool outside;			/* all of it, of its leaf's range: no lookup comes there */
 	unsigned staleness;		/* of its pointers; 0: live */
 };
 

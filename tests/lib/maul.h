@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Random damage to a set that a kernel wrote: blocks zeroed, flipped, swapped, copied
+ * from elsewhere, taken back to what they were before; fields changed under a right
+ * checksum; whole buckets. The same seed does the same.
+ *
+ * Some damage nobody can tell from a healthy set: a checksum made right over a changed
+ * key, the last set of a leaf or the newest journal entry gone as if never written.
+ * What such a lie can spoil is noted as a range; all else must be seen and named.
+ */
+#ifndef TESTS_LIB_MAUL_H
+#define TESTS_LIB_MAUL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bset_codec.h"
+#include "jset_codec.h"
+#include "libcache/image.h"
+#include "libcache/rng.h"
+
+#define MAUL_METADATA_MAX	4096
+#define MAUL_NODES_MAX		4096
+#define MAUL_LIES_MAX		64
+#define MAUL_SECTORS		8
+
+/* Positions after (lo_inode, lo) up to (hi_inode, hi). */
+struct maul_range {
+	uint64_t lo_inode, lo, hi_inode, hi;
+};
+
+struct maul_node {
+	struct maul_range range;
+	uint64_t bucket, ptr;
+	uint32_t nsets, used_blocks;
+	bool damaged;
+};
+
+struct maul_nodes {
+	struct maul_node node[MAUL_NODES_MAX];
+	unsigned n;
+	uint64_t seq;		/* of the newest journal entry */
+};
+
+struct maul {
+	struct cache_dev *base, *dev;	/* as it was; what is hit: the caller's */
+	struct cache_sb sb;
+	struct cache_rng rng;
+	struct cache_jset_pos newest;
+	uint64_t bucket[MAUL_METADATA_MAX];	/* superblock, ring, prios, uuids, nodes */
+	unsigned nbuckets;
+	uint8_t *data;		/* a bucket: data lies there */
+	uint8_t *lied;		/* a bucket: what is said of it may be a lie */
+	bool spare_data;	/* only metadata and what is unused is hit */
+	struct maul_nodes nodes;
+	/* of one run */
+	char faults[256];
+	struct maul_range lie[MAUL_LIES_MAX];
+	unsigned nlies;
+};
+
+static const struct maul_range maul_all = { 0, 0, UINT64_MAX, UINT64_MAX };
+
+static inline uint64_t maul_below(struct maul *m, uint64_t n)
+{
+	return cache_rng_below(&m->rng, n);
+}
+
+static inline struct cache_image *maul_load(struct cache_dev *dev)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_image *img = NULL;
+	struct cache_dev *lent;
+
+	if (cache_dev_borrow(dev, &lent, NULL) ||
+	    cache_image_load(lent, CACHE_LOAD_MARKS, &silent, &img, NULL))
+		return NULL;
+	return img;
+}
+
+static inline int maul_see_node(void *ctx, const struct cache_btree_node *n)
+{
+	struct maul_nodes *s = ctx;
+
+	if (s->n == MAUL_NODES_MAX)
+		return 0;
+	s->node[s->n++] = (struct maul_node){
+		{ n->lo_inode, n->lo_offset, cache_key_inode(&n->key), n->key.low },
+		n->bucket, n->key.ptr[0], n->nsets, n->used_blocks, n->damaged };
+	return 0;
+}
+
+static inline void maul_see_nodes(struct cache_image *img, struct maul_nodes *s)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+
+	s->n = 0;
+	s->seq = img->has_journal ? img->journal.newest.pos.seq : 0;
+	if (img->loaded == CACHE_LOAD_MARKS)
+		cache_image_each_node(img, maul_see_node, s, &silent, NULL);
+}
+
+/* What there is to hit on @dev, which is not damaged yet. */
+static inline bool maul_learn(struct maul *m, struct cache_dev *dev)
+{
+	struct cache_image *img = maul_load(dev);
+
+	if (!img || img->loaded != CACHE_LOAD_MARKS) {
+		cache_image_close(img);
+		return false;
+	}
+	m->sb = img->sb;
+	m->newest = img->journal.newest.pos;
+	m->base = dev;
+	m->data = calloc(m->sb.nbuckets, 1);
+	m->lied = calloc(m->sb.nbuckets, 1);
+	for (uint64_t b = 0; b < img->sb.nbuckets; b++) {
+		enum cache_role role = cache_image_role(img, b);
+
+		m->data[b] = role == CACHE_ROLE_CLEAN || role == CACHE_ROLE_DIRTY;
+		if (!m->data[b] && role != CACHE_ROLE_FREE && m->nbuckets < MAUL_METADATA_MAX)
+			m->bucket[m->nbuckets++] = b;
+	}
+	maul_see_nodes(img, &m->nodes);
+	cache_image_close(img);
+	return true;
+}
+
+/* Mostly metadata, and there mostly its beginning; else anywhere. */
+static inline uint64_t maul_pick(struct maul *m)
+{
+	uint64_t block = m->sb.block_sectors, per = m->sb.bucket_sectors / block;
+	uint64_t b = maul_below(m, m->sb.nbuckets);
+
+	if (!maul_below(m, 10))
+		return CACHE_SB_SECTOR;
+	if (maul_below(m, 5) || (m->spare_data && m->data[b]))
+		b = m->bucket[maul_below(m, m->nbuckets)];
+	return cache_bucket_sector(&m->sb, b) +
+	       (maul_below(m, 2) ? 0 : maul_below(m, per)) * block;
+}
+
+static inline void maul_flip(struct maul *m, void *p, uint64_t nbytes)
+{
+	uint64_t at = maul_below(m, maul_below(m, 2) && nbytes > 300 ? 300 : nbytes);
+
+	((uint8_t *)p)[at] ^= 1u << maul_below(m, 8);
+}
+
+static inline void maul_lie(struct maul *m, struct maul_range r)
+{
+	if (m->nlies < MAUL_LIES_MAX)
+		m->lie[m->nlies++] = r;
+	else
+		m->lie[0] = maul_all;
+}
+
+/* A key raises the gen of its bucket: a lie about it reaches whatever points there. */
+static inline void maul_lie_about_keys(struct maul *m, struct cache_dev *dev,
+				       const struct maul_node *node)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	uint32_t nsectors = cache_btree_node_sectors(&m->sb);
+	void *buf = cache_dev_buf(nsectors * 512ull);
+	struct cache_btree_node n = { .bucket = node->bucket };
+
+	n.key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, nsectors, false);
+	cache_bkey_set_ptrs(&n.key, 1);
+	n.key.ptr[0] = node->ptr;
+	cache_dev_read(dev, cache_ptr_sector(node->ptr), nsectors, buf, NULL);
+	cache_btree_node_parse(&m->sb, buf, &n, &silent, NULL);
+	for (uint32_t i = 0; i < n.nsets; i++)
+		for (uint32_t at = 0; at < n.sets[i].nwords;) {
+			struct cache_bkey k;
+			unsigned len = cache_bkey_decode(n.sets[i].words + at,
+							 n.sets[i].nwords - at, &k);
+			uint64_t bucket = len && cache_key_ptrs(&k) ?
+					  cache_ptr_bucket(&m->sb, &k, 0) : UINT64_MAX;
+
+			if (bucket < m->sb.nbuckets)
+				m->lied[bucket] = 1;
+			at = len ? at + len : UINT32_MAX;
+		}
+	cache_btree_node_fini(&n);
+	free(buf);
+}
+
+static inline void maul_lie_about_node(struct maul *m, const struct maul_node *n)
+{
+	maul_lie(m, n->range);
+	maul_lie_about_keys(m, m->base, n);
+	maul_lie_about_keys(m, m->dev, n);
+}
+
+/* One bit of one set of a node, and its checksum made right again. */
+static inline void maul_seal_node(struct maul *m, const struct maul_node *n)
+{
+	uint32_t nsectors = cache_btree_node_sectors(&m->sb);
+	uint64_t at = cache_ptr_sector(n->ptr), room = nsectors * 512ull;
+	uint32_t block_bytes = m->sb.block_sectors * 512;
+	uint8_t *buf = cache_dev_buf(room);
+	uint64_t which = maul_below(m, n->nsets ? n->nsets : 1), off = 0;
+	struct cache_bset_disk *d;
+
+	cache_dev_read(m->dev, at, nsectors, buf, NULL);
+	for (d = (void *)buf; which--; d = (void *)(buf + off))
+		off += (cache_bset_bytes(d) + block_bytes - 1) / block_bytes * block_bytes;
+	if (off < room && cache_bset_bytes(d) <= room - off) {
+		maul_flip(m, d, cache_bset_bytes(d));
+		if (cache_bset_bytes(d) <= room - off)
+			d->csum = cache_le64_of(cache_bset_csum(d, n->ptr));
+		cache_dev_write(m->dev, at, nsectors, buf, NULL);
+		maul_lie_about_node(m, n);
+	}
+	free(buf);
+}
+
+/* The checksum of a superblock or a journal entry follows the change. */
+static inline void maul_seal_block(struct maul *m, uint8_t *p, uint64_t sector, uint64_t n)
+{
+	struct cache_jset_disk *j = (void *)p;
+	uint64_t magic = cache_sb_set_magic(&m->sb) ^ CACHE_JSET_MAGIC;
+	bool is_jset = cache_le64_get(j->magic) == magic && cache_jset_bytes(j) <= n * 512;
+
+	maul_flip(m, p, is_jset ? cache_jset_bytes(j) : n * 512);
+	if (sector == CACHE_SB_SECTOR &&
+	    !memcmp(((struct cache_sb_disk *)p)->magic, cache_sb_magic, 16)) {
+		((struct cache_sb_disk *)p)->csum = cache_le64_of(cache_sb_csum(p));
+	} else if (is_jset && cache_jset_bytes(j) <= n * 512) {
+		j->csum = cache_le64_of(cache_jset_csum(j));
+		maul_lie(m, maul_all);
+	}
+}
+
+/* Zeros where the newest entry, or the last set of a node, was written last. */
+static inline void maul_take_back(struct maul *m)
+{
+	uint64_t at = cache_jset_sector(&m->sb, &m->newest);
+	uint64_t n = cache_jset_sectors(&m->sb, m->newest.nwords);
+	void *zeros;
+
+	if (m->nodes.n && maul_below(m, 3)) {
+		const struct maul_node *node = &m->nodes.node[maul_below(m, m->nodes.n)];
+		uint64_t blocks = 1 + maul_below(m, node->used_blocks);
+
+		at = cache_ptr_sector(node->ptr) +
+		     (node->used_blocks - blocks) * m->sb.block_sectors;
+		n = blocks * m->sb.block_sectors;
+	}
+	zeros = cache_dev_buf(n * 512);
+	cache_dev_write(m->dev, at, n, zeros, NULL);
+	free(zeros);
+}
+
+enum maul_kind {
+	MAUL_ZERO, MAUL_FLIP, MAUL_NOISE, MAUL_COPY, MAUL_SEALED, MAUL_SWAP, MAUL_BUCKET,
+	MAUL_NODE_SEALED, MAUL_TAKEN_BACK, MAUL_KINDS
+};
+
+static inline void maul_hit_block(struct maul *m, enum maul_kind kind, uint64_t at,
+				  uint64_t from, uint64_t n)
+{
+	uint8_t *p = cache_dev_buf(n * 512), *q = cache_dev_buf(n * 512);
+
+	cache_dev_read(m->dev, at, n, p, NULL);
+	cache_dev_read(m->dev, from, n, q, NULL);
+	if (kind == MAUL_ZERO)
+		memset(p, 0, n * 512);
+	else if (kind == MAUL_FLIP)
+		maul_flip(m, p, n * 512);
+	else if (kind == MAUL_SEALED)
+		maul_seal_block(m, p, at, n);
+	for (unsigned i = 0; kind == MAUL_NOISE && i < n * 512; i++)
+		p[i] = cache_rng_u64(&m->rng);
+	if (kind == MAUL_SWAP)
+		cache_dev_write(m->dev, from, n, p, NULL);
+	cache_dev_write(m->dev, at, n, kind == MAUL_SWAP || kind == MAUL_COPY ? q : p, NULL);
+	free(p);
+	free(q);
+}
+
+/* Sectors from @at on that are still in its bucket, one hit's worth at most. */
+static inline uint64_t maul_room(const struct maul *m, uint64_t at)
+{
+	uint64_t left = m->sb.bucket_sectors - at % m->sb.bucket_sectors;
+
+	return left < MAUL_SECTORS ? left : MAUL_SECTORS;
+}
+
+static inline void maul_hurt_once(struct maul *m)
+{
+	static const char *const names[MAUL_KINDS] = {
+		"zero", "flip", "noise", "copy", "sealed", "swap", "bucket", "node-sealed",
+		"taken-back" };
+	uint64_t at = maul_pick(m), from = maul_pick(m), bucket_sectors = m->sb.bucket_sectors;
+	uint64_t n = maul_room(m, at), n2 = maul_room(m, from);
+	enum maul_kind kind = maul_below(m, MAUL_KINDS);
+	size_t len = strlen(m->faults);
+	void *zeros;
+
+	if (kind == MAUL_NODE_SEALED && !m->nodes.n)
+		kind = MAUL_FLIP;
+	snprintf(m->faults + len, sizeof(m->faults) - len, " %s@%llu", names[kind],
+		 (unsigned long long)at);
+	len = strlen(m->faults);
+	if (kind == MAUL_COPY || kind == MAUL_SWAP)
+		snprintf(m->faults + len, sizeof(m->faults) - len, "-%llu",
+			 (unsigned long long)from);
+	if (kind == MAUL_BUCKET) {
+		zeros = cache_dev_buf(bucket_sectors * 512);
+		cache_dev_write(m->dev, at - at % bucket_sectors, bucket_sectors, zeros, NULL);
+		free(zeros);
+	} else if (kind == MAUL_NODE_SEALED) {
+		maul_seal_node(m, &m->nodes.node[maul_below(m, m->nodes.n)]);
+	} else if (kind == MAUL_TAKEN_BACK) {
+		maul_take_back(m);
+	} else {
+		maul_hit_block(m, kind, at, from, n < n2 ? n : n2);
+	}
+}
+
+static inline const struct maul_node *maul_find(const struct maul_nodes *s, uint64_t ptr)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->node[i].ptr == ptr)
+			return &s->node[i];
+	return NULL;
+}
+
+static inline void maul_put_super(struct maul *m, const void *sb)
+{
+	cache_dev_write(m->dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, sb, NULL);
+}
+
+/* What looks whole and lacks what was written last. */
+static inline void maul_note_lost(struct maul *m)
+{
+	void *was = cache_dev_buf(CACHE_SB_BYTES), *is = cache_dev_buf(CACHE_SB_BYTES);
+	struct maul_nodes *now = calloc(1, sizeof(*now));
+	struct cache_image *img;
+
+	/* a superblock that is hurt is mended first, and then the rest is believed */
+	cache_dev_read(m->base, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, was, NULL);
+	cache_dev_read(m->dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, is, NULL);
+	maul_put_super(m, was);
+	img = maul_load(m->dev);
+	maul_put_super(m, is);
+	if (img) {
+		maul_see_nodes(img, now);
+		if (now->seq && now->seq < m->nodes.seq)
+			maul_lie(m, maul_all);
+	}
+	for (unsigned i = 0; i < m->nodes.n; i++) {
+		const struct maul_node *node = &m->nodes.node[i];
+		const struct maul_node *n = maul_find(now, node->ptr);
+
+		if (n && !n->damaged && n->nsets < node->nsets)
+			maul_lie_about_node(m, node);
+	}
+	cache_image_close(img);
+	free(was);
+	free(is);
+	free(now);
+}
+
+/* One or two faults that follow from @seed. */
+static inline void maul_hurt(struct maul *m, uint64_t seed)
+{
+	cache_rng_init(&m->rng, seed);
+	m->faults[0] = '\0';
+	m->nlies = 0;
+	memset(m->lied, 0, m->sb.nbuckets);
+	for (uint64_t n = 1 + maul_below(m, 2); n--;)
+		maul_hurt_once(m);
+	maul_note_lost(m);
+}
+
+static inline void maul_fini(struct maul *m)
+{
+	free(m->data);
+	free(m->lied);
+}
+
+#endif
