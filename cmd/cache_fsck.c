@@ -203,6 +203,14 @@ static void on_loss(void *ctx, const struct cache_repair_loss *loss)
 		 loss->why ? loss->why : "in doubt");
 }
 
+static void on_unread(void *ctx, uint64_t bucket)
+{
+	struct run *r = ctx;
+
+	cmd_warn(&r->o->cmd, r->paths[r->mending], "bucket %" PRIu64 " cannot be read: if a node "
+		 "is there that nothing leads to, its dirty data is missed", bucket);
+}
+
 static void on_field(void *ctx, const struct cache_repair_field *f)
 {
 	struct run *r = ctx;
@@ -360,7 +368,7 @@ static void mend(struct run *r, unsigned i)
 	struct cache_repair_opts opts = {
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
 		.seed = o->seed, .drop_uuids = (const uint8_t (*)[16])o->drop,
-		.ndrop_uuids = o->ndrop, .loss = on_loss, .field = on_field,
+		.ndrop_uuids = o->ndrop, .loss = on_loss, .unread = on_unread, .field = on_field,
 		.confirm = on_confirm, .ctx = r };
 	struct cache_sb backing[BACKING_MAX];
 	struct cache_err err = { 0 };

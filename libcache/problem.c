@@ -50,7 +50,7 @@ const char *cache_remedy_name(enum cache_remedy remedy)
 {
 	static const char *const names[] = {
 		"none", "superblock", "journal", "prios", "uuids", "btree",
-		"drop-clean", "drop-dirty", "backing",
+		"drop-clean", "drop-dirty",
 	};
 
 	return (unsigned)remedy < sizeof(names) / sizeof(*names) ? names[remedy] : "?";

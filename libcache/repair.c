@@ -165,6 +165,27 @@ static int write_uuids(struct repair *r, struct cache_commit *commit)
 	return ret;
 }
 
+/*
+ * The driver reads only part of the ring. Where it would not come upon the new entry, the
+ * commit would not have happened to it: then the older ones must go.
+ */
+static int settle_place(struct repair *r, struct cache_commit *commit)
+{
+	struct cache_commit_place place;
+	bool found = true;
+	int ret = 0;
+
+	cache_commit_checkpoint(commit);
+	if (!r->plan->wipe_ring)
+		ret = cache_commit_place(commit, &place, r->err);
+	if (!ret && !r->plan->wipe_ring)
+		ret = cache_commit_is_found(r->img, &place, &found, r->err);
+	r->plan->wipe_ring |= !found;
+	if (r->plan->wipe_ring)
+		cache_commit_move_on(commit);
+	return ret;
+}
+
 static int write_all(struct repair *r, struct cache_commit *commit)
 {
 	struct cache_rebuild rebuild = { .commit = commit, .sb = &r->img->sb,
@@ -178,10 +199,9 @@ static int write_all(struct repair *r, struct cache_commit *commit)
 	if (ret)
 		return ret;
 	retire_nodes(r);
-	cache_commit_checkpoint(commit);
-	if (r->plan->wipe_ring)
-		cache_commit_move_on(commit);
-	ret = cache_commit_prios(commit, &r->img->buckets, r->err);
+	ret = settle_place(r, commit);
+	if (!ret)
+		ret = cache_commit_prios(commit, &r->img->buckets, r->err);
 	if (!ret)
 		ret = cache_commit_finish(commit, r->err);
 	if (!ret && r->plan->wipe_ring)

@@ -162,6 +162,15 @@ static int judge_orphan(void *ctx, const struct cache_bkey *k)
 	return judge(s, &e);
 }
 
+static void on_unread(void *ctx, uint64_t bucket)
+{
+	struct collect *s = ctx;
+
+	s->plan->unread_buckets++;
+	if (s->opts->unread)
+		s->opts->unread(s->opts->ctx, bucket);
+}
+
 static uint64_t key_inode(const struct cache_packed_key *k)
 {
 	return k->high & CACHE_KEY_INODE_MAX;
@@ -371,7 +380,7 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 		ret = cache_repair_changed(&again, err);
 
 	if (!ret && d->scan)
-		ret = cache_repair_scan(c->img, d, judge_orphan, &s, err);
+		ret = cache_repair_scan(c->img, d, judge_orphan, on_unread, &s, err);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for the extents that stay");
 	if (ret)

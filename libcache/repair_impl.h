@@ -58,10 +58,12 @@ bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_b
  * Nodes that no parent leads to (behaviour 11). Each bucket that starts like a
  * node is verified with every gen its pointer could have had; the checksum is
  * seeded with that pointer, so a match is proof. @fn hears the dirty extents of
- * those whose gen is the bucket's own; an interior node has none.
+ * those whose gen is the bucket's own; an interior node has none. @unread hears of the
+ * buckets that cannot be read.
  */
 int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
-		      int (*fn)(void *ctx, const struct cache_bkey *k), void *ctx,
+		      int (*fn)(void *ctx, const struct cache_bkey *k),
+		      void (*unread)(void *ctx, uint64_t bucket), void *ctx,
 		      struct cache_err *err);
 
 /*

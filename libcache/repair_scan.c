@@ -14,6 +14,9 @@ struct scan {
 	uint64_t magic;
 	uint32_t node_sectors, first_sectors;
 	char *buf;
+	int (*fn)(void *ctx, const struct cache_bkey *k);
+	void (*unread)(void *ctx, uint64_t bucket);
+	void *ctx;
 };
 
 /* The gen of the pointer that the first set was written for; -1: no node. */
@@ -36,8 +39,7 @@ static int node_gen(const struct scan *s, uint64_t bucket)
 	return -1;
 }
 
-static int hear_keys(const struct scan *s, uint64_t bucket, uint8_t gen,
-		     int (*fn)(void *ctx, const struct cache_bkey *k), void *ctx)
+static int hear_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 	const struct cache_sb *sb = &s->img->sb;
@@ -51,38 +53,49 @@ static int hear_keys(const struct scan *s, uint64_t bucket, uint8_t gen,
 	ret = cache_btree_node_parse(sb, s->buf, &n, &silent, NULL);
 	for (size_t i = 0; i < n.keys.n && !ret; i++)
 		if (cache_key_dirty(&n.keys.k[i]) && cache_key_ptrs(&n.keys.k[i]))
-			ret = fn(ctx, &n.keys.k[i]);
+			ret = s->fn(s->ctx, &n.keys.k[i]);
 	cache_btree_node_fini(&n);
 	return ret;
 }
 
-static int scan_bucket(struct scan *s, uint64_t bucket,
-		       int (*fn)(void *ctx, const struct cache_bkey *k), void *ctx)
+/* Whether it starts like a node, which is then in s->buf. */
+static bool read_node(struct scan *s, uint64_t bucket)
 {
 	const struct cache_bset_disk *d = (void *)s->buf;
 	uint64_t sector = cache_bucket_sector(&s->img->sb, bucket);
+	int ret = cache_dev_read(s->img->dev, sector, s->first_sectors, s->buf, NULL);
+
+	if (!ret && (cache_le64_get(d->magic) != s->magic || !cache_le64_get(d->seq)))
+		return false;
+	if (!ret)
+		ret = cache_dev_read(s->img->dev, sector, s->node_sectors, s->buf, NULL);
+	if (ret)
+		s->unread(s->ctx, bucket);
+	return !ret;
+}
+
+static int scan_bucket(struct scan *s, uint64_t bucket)
+{
 	int gen;
 
-	if (cache_dev_read(s->img->dev, sector, s->first_sectors, s->buf, NULL) ||
-	    cache_le64_get(d->magic) != s->magic || !cache_le64_get(d->seq))
-		return 0;
-	if (cache_dev_read(s->img->dev, sector, s->node_sectors, s->buf, NULL))
+	if (!read_node(s, bucket))
 		return 0;
 	gen = node_gen(s, bucket);
 	/* Behind the bucket's gen: freed. Ahead: named by a parent that is lost. */
 	if (gen < 0 || cache_gen_after(cache_bucket_gen(&s->img->buckets, bucket), gen))
 		return 0;
-	return hear_keys(s, bucket, gen, fn, ctx);
+	return hear_keys(s, bucket, gen);
 }
 
 int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
-		      int (*fn)(void *ctx, const struct cache_bkey *k), void *ctx,
+		      int (*fn)(void *ctx, const struct cache_bkey *k),
+		      void (*unread)(void *ctx, uint64_t bucket), void *ctx,
 		      struct cache_err *err)
 {
 	struct scan s = {
 		.img = img, .d = d, .magic = cache_sb_set_magic(&img->sb) ^ CACHE_BSET_MAGIC,
 		.node_sectors = cache_btree_node_sectors(&img->sb),
-		.first_sectors = CACHE_PAGE_SECTORS,
+		.first_sectors = CACHE_PAGE_SECTORS, .fn = fn, .unread = unread, .ctx = ctx,
 	};
 	int ret = 0;
 
@@ -91,7 +104,7 @@ int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a btree node");
 	for (uint64_t b = cache_sb_reserved_buckets(&img->sb); b < img->sb.nbuckets && !ret; b++)
 		if (!repair_bit(d->visited, b))
-			ret = scan_bucket(&s, b, fn, ctx);
+			ret = scan_bucket(&s, b);
 	free(s.buf);
 	return ret;
 }

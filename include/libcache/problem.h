@@ -60,7 +60,6 @@ enum cache_remedy {
 	CACHE_FIX_BTREE,	/* rebuild the tree in unused buckets */
 	CACHE_FIX_DROP_CLEAN,	/* drop clean extents of the range */
 	CACHE_FIX_DROP_DIRTY,	/* drop dirty extents: data is lost, asks first */
-	CACHE_FIX_BDEV,		/* rewrite the backing superblock */
 };
 
 /*

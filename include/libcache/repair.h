@@ -28,7 +28,7 @@ extern "C" {
 #define CACHE_REPAIR_NUMBERS(X) \
 	X(kept_extents) X(kept_sectors) X(kept_dirty_sectors) \
 	X(dropped_clean_sectors) X(dropped_dirty_sectors) X(blocked_dirty_sectors) \
-	X(doubtful_ranges) \
+	X(doubtful_ranges) X(unread_buckets) \
 	X(new_nodes) X(written_bytes)
 
 /* A stretch of a backing device whose cached state had to be given up. */
@@ -75,6 +75,11 @@ struct cache_repair_opts {
 	const struct cache_sb *backing;
 	unsigned nbacking;
 	void (*loss)(void *ctx, const struct cache_repair_loss *loss);
+	/*
+	 * May be NULL. A bucket that cannot be read while cut-off nodes are looked for: dirty
+	 * data may hang on what it holds.
+	 */
+	void (*unread)(void *ctx, uint64_t bucket);
 	/* May be NULL. Each field of the superblock that the plan changes. */
 	void (*field)(void *ctx, const struct cache_repair_field *field);
 	/* false: leave it; called once, with the plan complete */

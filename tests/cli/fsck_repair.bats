@@ -103,3 +103,18 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	run -4 --separate-stderr cache-fsck -y "$IMG"
 	[[ "$stderr" == *"more than one byte"* ]]
 }
+
+@test "a bucket that cannot be read while cut-off nodes are looked for is named" {
+	image churn-lru.cache
+	poke "$IMG" root=zero
+	bucket=$(poke "$IMG" where=free) && bucket=${bucket% *}
+	sectors=$(cache-super-show -J "$IMG" | jq .bucket_sectors)
+	run --separate-stderr env TEST_EIO="$bucket,8" LD_PRELOAD="$BUILD/tests/eio.so" \
+		ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" \
+		cache-fsck -y --dry-run --allow-data-loss -J "$IMG"
+	jq -e '.repair.unread_buckets == 1' <<< "$output"
+	run --separate-stderr env TEST_EIO="$bucket,8" LD_PRELOAD="$BUILD/tests/eio.so" \
+		ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" \
+		cache-fsck -y --dry-run --allow-data-loss "$IMG"
+	[[ "$stderr" == *"bucket $((bucket / sectors)) cannot be read: if a node is there that nothing leads to"* ]]
+}

@@ -80,8 +80,8 @@ TEST(what_is_past_the_tables_of_names_is_a_question_mark)
 	CHECK_STR(cache_severity_name(CACHE_SEVERITY_CORRUPT + 1), "?");
 	CHECK_STR(cache_verdict_name(CACHE_VERDICT_PANICS), "panics");
 	CHECK_STR(cache_verdict_name(CACHE_VERDICT_PANICS + 1), "?");
-	CHECK_STR(cache_remedy_name(CACHE_FIX_BDEV), "backing");
-	CHECK_STR(cache_remedy_name(CACHE_FIX_BDEV + 1), "?");
+	CHECK_STR(cache_remedy_name(CACHE_FIX_DROP_DIRTY), "drop-dirty");
+	CHECK_STR(cache_remedy_name(CACHE_FIX_DROP_DIRTY + 1), "?");
 }
 
 TEST_MAIN()
