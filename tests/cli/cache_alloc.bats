@@ -175,6 +175,47 @@ of() { jq -r "$1" "$BATS_TEST_TMPDIR/out"; }
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
+# interrupted N ARG...: cache-alloc, with Ctrl-C right before its N-th write or flush
+interrupted() {
+	local n=$1
+	shift
+	env TEST_SIGINT="$n" TEST_SIGINT_SENT="$IMG.sent" LD_PRELOAD="$BUILD/tests/sigint.so" \
+		ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0" \
+		cache-alloc -q -c 100 --seed 1 --commit "$@" "$IMG"
+}
+
+@test "Ctrl-C at any write of a commit: the set is the old one, and says so, or the new one" {
+	local n old_but_begun=0 new=0
+	cp "$IMG" "$IMG.first"
+	first=$(sum "$IMG")
+	cache-alloc -q -c 100 --seed 1 --commit "$IMG" > /dev/null
+	gens "$IMG" > "$IMG.new"
+	gens "$IMG.first" > "$IMG.old"
+	for ((n = 1; ; n++)); do
+		rm -f "$IMG.sent"
+		cp "$IMG.first" "$IMG"
+		run --separate-stderr interrupted $n -z "$IMG.undo"
+		gens "$IMG" > "$IMG.now"
+		if [ "$status" = 0 ]; then
+			cmp "$IMG.new" "$IMG.now"
+			[ -z "$stderr" ]
+			new=$((new + 1))
+		else
+			[ "$status" = 1 ]
+			cmp "$IMG.old" "$IMG.now"
+			[ "$stderr" = "cache-alloc: $IMG: cancelled, nothing was changed" ]
+			[ "$first" = "$(sum "$IMG")" ] || old_but_begun=1
+		fi
+		cache-fsck -n "$IMG"
+		[ ! -e "$IMG.undo" ] || cache-undo -q "$IMG.undo" "$IMG" > /dev/null
+		[ "$first" = "$(sum "$IMG")" ]
+		rm -f "$IMG.undo"
+		[ -e "$IMG.sent" ] || break
+	done
+	[ "$old_but_begun" = 1 ]	# its prio sets were already written
+	[ "$new" -gt 2 ]		# and the last was not interrupted
+}
+
 @test "a read-only file can be looked at and not committed to" {
 	[ "$(id -u)" != 0 ] || skip "root may write everything"
 	chmod a-w "$IMG"
