@@ -76,6 +76,9 @@ static const char *impossible(const struct collect *s, const struct cache_bkey *
 		return "its device has no slot";
 	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_RETIRED && cache_key_dirty(k))
 		return "its device was detached or removed";
+	/* the tree's are found before, and their slots filled: one of a lost node */
+	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FREE && cache_key_dirty(k))
+		return "its device has no slot in the uuid table";
 	return NULL;
 }
 
@@ -299,40 +302,85 @@ static void resolve_overlaps(struct collect *s)
 	kept->n = n;
 }
 
+struct place {
+	struct cache_packed_key k;
+	uint64_t at;			/* which of those that are kept */
+};
+
 static int by_place(const void *a, const void *b)
 {
-	const struct cache_packed_key *x = a, *y = b;
-	uint64_t i = cache_ptr_sector(x->ptr), j = cache_ptr_sector(y->ptr);
+	uint64_t i = cache_ptr_sector(((const struct place *)a)->k.ptr);
+	uint64_t j = cache_ptr_sector(((const struct place *)b)->k.ptr);
 
 	return i < j ? -1 : i > j;
 }
 
-/* Of dirty extents in one place of the cache at most one is right; which is not known. */
-static int name_shared(struct collect *s)
+/* Those that may share a place; nobody looked yet at what lost nodes hold. */
+static uint64_t take_places(const struct collect *s, struct place *in)
 {
-	struct cache_packed_key *in = calloc(s->kept->n + 1, sizeof(*in));
-	uint64_t n = 0, end = 0;
+	uint64_t n = 0;
 
-	if (!in)
-		return -ENOMEM;
 	for (uint64_t i = 0; i < s->kept->n; i++) {
 		const struct cache_packed_key *k = &s->kept->keys[i];
 		uint64_t bucket = cache_ptr_sector(k->ptr) / s->c->img->sb.bucket_sectors;
 
-		if (bucket < s->c->img->sb.nbuckets && repair_bit(s->d->shared, bucket))
-			in[n++] = *k;
+		if (s->d->scan || (bucket < s->c->img->sb.nbuckets &&
+				   repair_bit(s->d->shared, bucket)))
+			in[n++] = (struct place){ *k, i };
 	}
 	qsort(in, n, sizeof(*in), by_place);
-	for (uint64_t i = 0; i < n; i++) {
-		struct cache_bkey k = { in[i].high, in[i].low, { in[i].ptr } };
+	return n;
+}
 
-		if (cache_ptr_sector(in[i].ptr) < end) {
+static void drop_clean(struct collect *s, const struct place *p)
+{
+	struct cache_packed_key *k = &s->kept->keys[p->at];
+
+	cut_to(s, k, UINT64_MAX);
+	k->ptr = UINT64_MAX;
+}
+
+static void forget_dropped(struct repair_kept *kept)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < kept->n; i++)
+		if (kept->keys[i].ptr != UINT64_MAX)
+			kept->keys[n++] = kept->keys[i];
+	kept->n = n;
+}
+
+/*
+ * Of dirty extents in one place of the cache at most one is right; which is not known.
+ * A clean one there goes.
+ */
+static int name_shared(struct collect *s)
+{
+	struct place *in = calloc(s->kept->n + 1, sizeof(*in)), *last = NULL;
+	uint64_t n, end = 0;
+
+	if (!in)
+		return -ENOMEM;
+	n = take_places(s, in);
+	for (uint64_t i = 0; i < n; i++) {
+		struct cache_bkey k = { in[i].k.high, in[i].k.low, { in[i].k.ptr } };
+		bool shares = cache_ptr_sector(in[i].k.ptr) < end;
+
+		if (shares && !is_dirty(&in[i].k)) {
+			drop_clean(s, &in[i]);
+			continue;
+		}
+		if (shares && !is_dirty(&last->k)) {
+			drop_clean(s, last);
+		} else if (shares) {
 			tell(s, &k, "another dirty extent claims its place in the cache");
 			s->plan->blocked_dirty_sectors += cache_key_size(&k);
 		}
-		end = cache_max_u64(end, cache_ptr_sector(in[i].ptr) + cache_key_size(&k));
+		end = cache_max_u64(end, cache_ptr_sector(in[i].k.ptr) + cache_key_size(&k));
+		last = &in[i];
 	}
 	free(in);
+	forget_dropped(s->kept);
 	return 0;
 }
 

@@ -87,6 +87,22 @@ bool cache_super_find_byte(uint8_t *buf)
 	return false;
 }
 
+/* More than a byte of the number of buckets is wrong: it is what the device has. */
+static bool find_nbuckets(uint8_t *buf, uint64_t dev_sectors)
+{
+	cache_le64 was = disk(buf)->nbuckets;
+	struct cache_sb sb;
+
+	cache_sb_decode(buf, &sb);
+	if (!sb.bucket_sectors || cache_sb_is_bdev(&sb))
+		return false;
+	disk(buf)->nbuckets = cache_le64_of(dev_sectors / sb.bucket_sectors);
+	if (csum_is_right(buf))
+		return true;
+	disk(buf)->nbuckets = was;
+	return false;
+}
+
 /* What a superblock always has. */
 static void put_constants(uint8_t *buf)
 {
@@ -115,7 +131,8 @@ static bool ask_checksum(struct repair *r)
 		disk(r->now)->csum = cache_le64_of(cache_sb_csum(r->now));
 		return true;
 	}
-	r->by_checksum = cache_super_find_byte(r->now);
+	r->by_checksum = cache_super_find_byte(r->now) ||
+			 find_nbuckets(r->now, cache_dev_sectors(r->m.dev));
 	return r->by_checksum;
 }
 

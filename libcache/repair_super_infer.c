@@ -95,10 +95,28 @@ static bool fits_chain(const struct super_mend *m, uint64_t nbuckets)
 	       cache_div_up(nbuckets, cache_prios_per_bucket(&m->sb)) == m->ev.members;
 }
 
+/* Whether the ring that is named is the one that the kernel makes for so many buckets. */
+static bool fits_ring(const struct super_mend *m, uint64_t nbuckets)
+{
+	unsigned n = m->sb.njournal;
+
+	if (n != cache_njournal_for(nbuckets))
+		return false;
+	for (unsigned i = 1; i < n; i++)
+		if (m->sb.journal_bucket[i] != m->sb.journal_bucket[0] + i)
+			return false;
+	return true;
+}
+
 static void infer_nbuckets(struct super_mend *m)
 {
 	uint64_t most = dev_buckets(m), n = m->sb.nbuckets;
 
+	if (!m->sealed && !fits_ring(m, n) && fits_ring(m, most) && fits_chain(m, most)) {
+		m->sb.nbuckets = most;
+		say(m, SUPER_NBUCKETS, "device size and journal buckets");
+		return;
+	}
 	if (n >= CACHE_NBUCKETS_QUEUE_MIN && n <= most && fits_chain(m, n))
 		return;
 	/* a device that was cut: no other number of buckets brings back what is gone */

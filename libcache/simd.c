@@ -76,8 +76,8 @@ static inline void load4(const struct cache_bucket *rec, u32x4 *lo, u32x4 *hi)
 
 	memcpy(&a, rec, sizeof(a));
 	memcpy(&b, rec + 2, sizeof(b));
-	*lo = __builtin_shuffle(a, b, (u32x4) { 0, 2, 4, 6 });
-	*hi = __builtin_shuffle(a, b, (u32x4) { 1, 3, 5, 7 });
+	*lo = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+	*hi = __builtin_shufflevector(a, b, 1, 3, 5, 7);
 }
 
 /* All ones where the driver may invalidate. */

@@ -13,10 +13,28 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	before=$(sum "$IMG")
 	poke "$IMG" raw:sb.nbuckets=77
 	run -1 --separate-stderr cache-fsck -y "$IMG"
-	[[ "$stderr" == *"superblock nbuckets was 77, should be 2048: device size"* ]]
+	[[ "$stderr" == *"superblock nbuckets was 77, should be 2048: checksum"* ]]
 	[[ "$output" == *"superblock mended"* ]]
 	[ "$before" = "$(sum "$IMG")" ]
 	run -0 cache-fsck -n "$IMG"
+}
+
+@test "two wrong bytes of the number of buckets are put back, and no dirty data is lost" {
+	image flash-vol.cache
+	before=$(sum "$IMG")
+	poke "$IMG" raw:sb.nbuckets=1339
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"superblock nbuckets was 1339, should be 4096: checksum"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
+@test "a number of buckets that the ring contradicts is the device's, whatever else is wrong" {
+	image flash-vol.cache
+	cache-show-keys --dirty "$IMG" > "$BATS_TEST_TMPDIR/was"
+	poke "$IMG" raw:sb.nbuckets=1339 raw:sb.label=xx
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"should be 4096: device size and journal buckets"* ]]
+	cache-show-keys --dirty "$IMG" | cmp - "$BATS_TEST_TMPDIR/was"
 }
 
 @test "a wiped superblock comes back with the backing device named, dirty data and all" {

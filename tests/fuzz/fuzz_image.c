@@ -188,7 +188,7 @@ static void (*const kinds[])(struct base *, struct cache_dev *, const struct cha
 struct found {
 	struct cache_fsck_result res;
 	bool super;		/* the superblock is what is wrong */
-	const char *last;	/* the last finding that is more than a note */
+	const char *last;	/* the last finding that has a remedy */
 };
 
 static void hear(void *ctx, unsigned dev, const struct cache_finding *f)
@@ -201,7 +201,7 @@ static void hear(void *ctx, unsigned dev, const struct cache_finding *f)
 	cache_finding_text(f, line, sizeof(line));
 	for (unsigned i = 0; cache_finding_field(f, i, &field); i++)
 		;
-	if (info->severity != CACHE_SEVERITY_NOTE)
+	if (info->severity != CACHE_SEVERITY_NOTE && info->remedy != CACHE_FIX_NONE)
 		found->last = info->code;
 	if (info->severity == CACHE_SEVERITY_CORRUPT)
 		found->super |= info->number >> 8 == CACHE_PASS_SUPER ||
@@ -258,7 +258,7 @@ static void mend(struct overlay *o, bool super, bool allow_data_loss)
 	if (ret || plan.cannot || plan.blocked_dirty_sectors)
 		return;
 	found = check(o);
-	if (cache_fsck_is_clean(&found.res))
+	if (cache_fsck_is_clean(&found.res) || (found.res.has_summary && !found.last))
 		return;
 	fprintf(stderr, "mended without a word, and not clean: %s\n", found.last);
 	abort();
