@@ -28,15 +28,6 @@ struct ref {
 	uint64_t logged, log_size;
 };
 
-struct worker {
-	struct ref *u;
-	struct cache_rng rng;
-	uint32_t hit[CACHE_BENCH_HITS];	/* to come, their records asked for */
-	unsigned int next;
-	uint64_t count, done;
-	struct cache_bench_result r;
-};
-
 static void fill(const void *owner, uint64_t first, size_t n, uint8_t *out)
 {
 	const struct cache_book *k = owner;
@@ -178,37 +169,39 @@ static int get(struct ref *u, uint64_t *b)
 	return ret;
 }
 
-static void use(struct worker *w, uint64_t b)
+static void use(struct cache_bench_worker *w, uint64_t b)
 {
-	struct cache_book *k = &w->u->k;
+	struct ref *u = w->on;
+	struct cache_book *k = &u->k;
 	uint32_t *hit;
 
-	if (!w->u->log)
+	if (!u->log)
 		k->b[b].last_gc = k->b[b].gen;
 	__atomic_fetch_sub(&k->b[b].pin, 1, __ATOMIC_SEQ_CST);
-	if (w->u->o->workload != CACHE_BENCH_AGED)
+	if (u->o->workload != CACHE_BENCH_AGED)
 		return;
 	hit = &w->hit[w->next++ % CACHE_BENCH_HITS];
 	k->b[*hit].prio = CACHE_INITIAL_PRIO;
 	*hit = k->first_bucket + cache_rng_below(&w->rng, k->nbuckets - k->first_bucket);
 	__builtin_prefetch(&k->b[*hit], 1);
-	pthread_mutex_lock(&w->u->bucket_lock);
+	pthread_mutex_lock(&u->bucket_lock);
 	cache_book_rescale(k, k->bucket_sectors);
-	pthread_mutex_unlock(&w->u->bucket_lock);
+	pthread_mutex_unlock(&u->bucket_lock);
 }
 
 static void *work(void *arg)
 {
-	struct worker *w = arg;
+	struct cache_bench_worker *w = arg;
+	struct ref *u = w->on;
 
 	for (unsigned int i = 0; i < CACHE_BENCH_HITS; i++)
-		w->hit[i] = w->u->k.first_bucket;
+		w->hit[i] = u->k.first_bucket;
 	for (uint64_t i = 0; i < w->count; i++) {
-		bool slow = !w->u->k.free[CACHE_RESERVE_NONE].used;
+		bool slow = !u->k.free[CACHE_RESERVE_NONE].used;
 		bool timed = slow || !(i % CACHE_BENCH_SAMPLE);
 		uint64_t start = timed ? cache_bench_now_ns() : 0, b;
 
-		if (get(w->u, &b))
+		if (get(u, &b))
 			break;
 		if (timed)
 			cache_bench_count(&w->r, cache_bench_now_ns() - start,
@@ -217,36 +210,6 @@ static void *work(void *arg)
 		w->done++;
 	}
 	return NULL;
-}
-
-static int run_workers(struct ref *u, struct cache_bench_result *r)
-{
-	unsigned int n = u->o->threads, started = 0;
-	struct worker *w = calloc(n, sizeof(*w));
-	pthread_t *tid = calloc(n, sizeof(*tid));
-	uint64_t start = cache_bench_now_ns();
-	uint64_t cpu = cache_bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	int ret = w && tid ? 0 : -ENOMEM;
-
-	for (unsigned int i = 0; !ret && i < n; i++) {
-		w[i].u = u;
-		w[i].count = u->o->count / n + (i < u->o->count % n);
-		cache_rng_init(&w[i].rng, u->o->seed + i);
-		ret = -pthread_create(&tid[i], NULL, work, &w[i]);
-		started += !ret;
-	}
-	for (unsigned int i = 0; i < started; i++) {
-		pthread_join(tid[i], NULL);
-		r->count += w[i].done;
-		r->max_ns = w[i].r.max_ns > r->max_ns ? w[i].r.max_ns : r->max_ns;
-		for (unsigned int j = 0; j < CACHE_BENCH_HIST; j++)
-			r->hist[j] += w[i].r.hist[j];
-	}
-	r->seconds = (cache_bench_now_ns() - start) / 1e9;
-	r->cpu_seconds = (cache_bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9;
-	free(tid);
-	free(w);
-	return ret;
 }
 
 /* -- a run --------------------------------------------------------------- */
@@ -313,7 +276,7 @@ int cache_bench_book(const struct cache_bench_opts *o, const struct cache_bucket
 	int ret = setup(&u, t);
 
 	if (!ret) {
-		ret = run_workers(&u, r);
+		ret = cache_bench_workers(o, &u, work, r);
 		stop(&u);
 		r->invalidate_passes = u.k.passes;
 		r->prio_writes = u.prio.writes;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "libcache/bench.h"
+#include "libcache/rng.h"
 
 #define CACHE_BENCH_SAMPLE	64	/* of the fast allocations one in so many is timed */
 #define CACHE_BENCH_HITS	16	/* known ahead, as from I/O in flight */
@@ -26,6 +27,25 @@ void cache_bench_prio_fini(struct cache_bench_prio *w);
 int cache_bench_prio_write(struct cache_bench_prio *w);
 /* A byte a step, as the driver did for years. */
 uint64_t cache_bench_crc64_bytewise(const void *data, size_t nbytes);
+
+/* One of the threads that allocate. */
+struct cache_bench_worker {
+	void *on;			/* what it works on */
+	struct cache_rng rng;
+	uint64_t count, done;
+	uint32_t hit[CACHE_BENCH_HITS];	/* to come, their records asked for */
+	unsigned int next;
+	int ret;
+	struct cache_bench_result r;	/* only its latencies */
+};
+
+/*
+ * o->count allocations by o->threads of @work, which gets a worker; a single one runs
+ * here. Adds up what they did and how long all took. Return: the error of one of them,
+ * but for -EAGAIN: nothing was left; -ENOMEM.
+ */
+int cache_bench_workers(const struct cache_bench_opts *o, void *on, void *(*work)(void *),
+			struct cache_bench_result *r);
 
 void cache_bench_count(struct cache_bench_result *r, uint64_t ns, uint64_t weight);
 int cache_bench_ours(const struct cache_bench_opts *o, struct cache_buckets *t,

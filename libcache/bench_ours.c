@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The workloads on our allocator: refilled by who needs it, or by a thread. */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,16 +16,6 @@ struct ours {
 	uint32_t *log;		/* writeback: the last nbuckets / 2 allocations */
 	uint64_t logged, log_size;
 	bool ended;		/* nothing is left, and no gc would find more */
-};
-
-struct worker {
-	struct ours *u;
-	struct cache_rng rng;
-	uint64_t count, done;
-	uint32_t hit[CACHE_BENCH_HITS];	/* to come, their records asked for */
-	unsigned int next;
-	int ret;
-	struct cache_bench_result r;
 };
 
 /* -- hooks --------------------------------------------------------------- */
@@ -75,21 +64,22 @@ static inline void stand_for_gc(struct cache_buckets *t, uint64_t b)
 	t->rec[b].last_gc = t->rec[b].gen;
 }
 
-static inline void random_hit(struct worker *w)
+static inline void random_hit(struct cache_bench_worker *w)
 {
-	struct cache_buckets *t = w->u->t;
+	struct ours *u = w->on;
+	struct cache_buckets *t = u->t;
 	uint32_t *hit = &w->hit[w->next++ % CACHE_BENCH_HITS];
 
-	cache_alloc_hit(&w->u->a, *hit);
+	cache_alloc_hit(&u->a, *hit);
 	*hit = t->first_bucket + cache_rng_below(&w->rng, t->nbuckets - t->first_bucket);
 	__builtin_prefetch(&t->rec[*hit], 1);
 }
 
 /* What happens to a bucket that was allocated; under the lock if there is one. */
 static inline __attribute__((always_inline))
-void use(struct worker *w, uint64_t b, enum cache_bench_workload workload)
+void use(struct cache_bench_worker *w, uint64_t b, enum cache_bench_workload workload)
 {
-	struct ours *u = w->u;
+	struct ours *u = w->on;
 
 	if (workload == CACHE_BENCH_WRITEBACK) {
 		cache_alloc_dirty(&u->a, b);
@@ -105,9 +95,9 @@ void use(struct worker *w, uint64_t b, enum cache_bench_workload workload)
 }
 
 static inline __attribute__((always_inline))
-int get(struct worker *w, uint64_t *b)
+int get(struct cache_bench_worker *w, uint64_t *b)
 {
-	struct ours *u = w->u;
+	struct ours *u = w->on;
 
 	return u->th ? cache_alloc_thread_get(u->th, CACHE_RESERVE_NONE, true, b) :
 		       cache_alloc_get_wait(&u->a, CACHE_RESERVE_NONE, b);
@@ -115,9 +105,10 @@ int get(struct worker *w, uint64_t *b)
 
 /* An empty queue is where the time goes: then the clock is always read. */
 static inline __attribute__((always_inline))
-int timed_get(struct worker *w, uint64_t i, uint64_t *b)
+int timed_get(struct cache_bench_worker *w, uint64_t i, uint64_t *b)
 {
-	bool slow = !w->u->th && !w->u->a.free[CACHE_RESERVE_NONE].used;
+	struct ours *u = w->on;
+	bool slow = !u->th && !u->a.free[CACHE_RESERVE_NONE].used;
 	uint64_t start;
 	int ret;
 
@@ -130,9 +121,9 @@ int timed_get(struct worker *w, uint64_t i, uint64_t *b)
 }
 
 static inline __attribute__((always_inline))
-int loop(struct worker *w, enum cache_bench_workload workload)
+int loop(struct cache_bench_worker *w, enum cache_bench_workload workload)
 {
-	struct cache_alloc_thread *th = w->u->th;
+	struct cache_alloc_thread *th = ((struct ours *)w->on)->th;
 
 	for (uint64_t i = 0; i < w->count; i++) {
 		uint64_t b;
@@ -152,11 +143,12 @@ int loop(struct worker *w, enum cache_bench_workload workload)
 
 static void *work(void *arg)
 {
-	struct worker *w = arg;
+	struct cache_bench_worker *w = arg;
+	const struct ours *u = w->on;
 
 	for (unsigned int i = 0; i < CACHE_BENCH_HITS; i++)
-		w->hit[i] = w->u->t->first_bucket;
-	switch (w->u->o->workload) {
+		w->hit[i] = u->t->first_bucket;
+	switch (u->o->workload) {
 	case CACHE_BENCH_CLEAN:
 		w->ret = loop(w, CACHE_BENCH_CLEAN);
 		break;
@@ -170,47 +162,6 @@ static void *work(void *arg)
 }
 
 /* -- a run --------------------------------------------------------------- */
-
-static void add_worker(struct cache_bench_result *r, const struct worker *w)
-{
-	r->count += w->done;
-	r->max_ns = w->r.max_ns > r->max_ns ? w->r.max_ns : r->max_ns;
-	for (unsigned int i = 0; i < CACHE_BENCH_HIST; i++)
-		r->hist[i] += w->r.hist[i];
-}
-
-static int run_workers(struct ours *u, struct cache_bench_result *r)
-{
-	unsigned int n = u->o->threads, started = 0;
-	struct worker *w = calloc(n, sizeof(*w));
-	pthread_t *tid = calloc(n, sizeof(*tid));
-	uint64_t start = cache_bench_now_ns();
-	uint64_t cpu = cache_bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	int ret = w && tid ? 0 : -ENOMEM;
-
-	for (unsigned int i = 0; !ret && i < n; i++) {
-		w[i].u = u;
-		w[i].count = u->o->count / n + (i < u->o->count % n);
-		cache_rng_init(&w[i].rng, u->o->seed + i);
-		if (n == 1)
-			work(&w[i]);
-		else
-			ret = -pthread_create(&tid[i], NULL, work, &w[i]);
-		started += !ret;
-	}
-	for (unsigned int i = 0; i < started; i++) {
-		if (n > 1)
-			pthread_join(tid[i], NULL);
-		if (w[i].ret && w[i].ret != -EAGAIN && !u->ended)
-			ret = w[i].ret;
-		add_worker(r, &w[i]);
-	}
-	r->seconds = (cache_bench_now_ns() - start) / 1e9;
-	r->cpu_seconds = (cache_bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9;
-	free(tid);
-	free(w);
-	return ret;
-}
 
 static int setup(struct ours *u)
 {
@@ -266,7 +217,7 @@ static int run_sectors(struct ours *u, struct cache_bench_result *r)
 
 	r->seconds = (cache_bench_now_ns() - start) / 1e9;
 	r->cpu_seconds = (cache_bench_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9;
-	return u->ended ? 0 : ret;
+	return ret;
 }
 
 int cache_bench_ours(const struct cache_bench_opts *o, struct cache_buckets *t,
@@ -275,8 +226,10 @@ int cache_bench_ours(const struct cache_bench_opts *o, struct cache_buckets *t,
 	struct ours u = { .o = o, .t = t };
 	int ret = setup(&u);
 
-	if (!ret)
-		ret = o->sectors ? run_sectors(&u, r) : run_workers(&u, r);
+	if (!ret) {
+		ret = o->sectors ? run_sectors(&u, r) : cache_bench_workers(o, &u, work, r);
+		ret = u.ended ? 0 : ret;
+	}
 	cache_alloc_thread_stop(u.th);
 	if (!ret)
 		collect(&u, r);
