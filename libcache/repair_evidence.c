@@ -169,14 +169,12 @@ static uint64_t count_members(struct search *s, const struct repair_evidence *ev
 	return n;
 }
 
-/* The newest entry's prio_set, at the size @want if that is not 0. */
-static bool size_by_prios(struct search *s, struct repair_evidence *ev, uint64_t want)
+/* Where the newest entry's prio_set verifies. */
+static bool size_by_prios(struct search *s, struct repair_evidence *ev)
 {
 	for (unsigned shift = BUCKET_SHIFT_MIN; shift <= BUCKET_SHIFT_MAX; shift++) {
 		uint64_t sectors = UINT64_C(1) << shift, next;
 
-		if (want && want != sectors)
-			continue;
 		for (unsigned i = 0; i < CACHE_MAX_CACHES_PER_SET; i++)
 			if (prio_set_at(s, ev, sectors, ev->newest.prio_bucket[i], &next)) {
 				ev->bucket_sectors = sectors;
@@ -192,7 +190,7 @@ static void find_bucket_size(struct search *s, struct repair_evidence *ev)
 	const struct cache_bkey *k = &ev->newest.uuid_bucket;
 	uint64_t table = cache_key_size(k);
 
-	ev->bucket_proven = size_by_prios(s, ev, 0);
+	ev->bucket_proven = size_by_prios(s, ev);
 	if (ev->bucket_proven) {
 		ev->members = count_members(s, ev);
 		return;
