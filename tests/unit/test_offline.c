@@ -212,6 +212,35 @@ TEST(streams_take_sectors_from_a_bucket_each)
 	run_end(r);
 }
 
+/* What the check afterwards is for: a set that is not as it should be now. */
+TEST(a_commit_that_did_not_turn_out_as_meant_is_noticed)
+{
+	struct run *r = run_new("wb-crash", CACHE_POLICY_LRU, CACHE_RESERVE_NONE, 20);
+	struct cache_fsck_result found;
+	struct cache_offline_written w;
+	struct cache_err err = { 0 };
+
+	go(r);
+	CHECK_EQ(cache_offline_plan(r->o, &r->w, &r->err), 0);
+	CHECK_EQ(cache_offline_verify(r->img, &r->found, &r->w, &err), -EUCLEAN);
+	CHECK(strstr(err.text, "the newest entry is"));
+	commit(r);
+	found = r->found;
+	w = r->w;
+	w.place.seq++;
+	CHECK_EQ(cache_offline_verify(r->img, &found, &w, NULL), -EUCLEAN);
+	memset(&err, 0, sizeof(err));
+	found.summary.dirty_sectors++;
+	CHECK_EQ(cache_offline_verify(r->img, &found, &r->w, &err), -EUCLEAN);
+	CHECK(strstr(err.text, "sectors are dirty"));
+	found.summary.dirty_sectors--;
+	found.summary.dirty_extents--;
+	CHECK_EQ(cache_offline_verify(r->img, &found, &r->w, NULL), -EUCLEAN);
+	found.summary.dirty_extents++;
+	CHECK_EQ(cache_offline_verify(r->img, &found, &r->w, NULL), 0);
+	run_end(r);
+}
+
 TEST(options_out_of_range_are_refused)
 {
 	struct cache_dev *dev = set_open("registered");
@@ -224,6 +253,9 @@ TEST(options_out_of_range_are_refused)
 		.reserve = CACHE_RESERVE_NR }, &o, NULL), -EINVAL);
 	CHECK_EQ(cache_offline_new(img, &(struct cache_offline_opts){
 		.reserve = CACHE_RESERVE_PRIO, .write_points = 1 }, &o, NULL), -EINVAL);
+	CHECK_EQ(cache_offline_new(img, &(struct cache_offline_opts){
+		.reserve = CACHE_RESERVE_NONE,
+		.write_points = CACHE_OFFLINE_STREAMS_MAX + 1 }, &o, NULL), -EINVAL);
 	cache_image_close(img);
 	cache_dev_close(dev);
 }

@@ -270,4 +270,21 @@ TEST(whichever_allocation_fails_it_is_no_memory)
 	fclose(to);
 }
 
+/* A mistake of the caller is kept until the end, and nothing more is printed. */
+TEST(a_table_in_a_table_and_a_row_outside_of_one_are_mistakes)
+{
+	for (unsigned json = 0; json < 2; json++) {
+		struct cache_report *r = start(json ? CACHE_REPORT_JSON : 0);
+
+		cache_report_table(r, "rows", cols, 4, 0);
+		cache_report_table(r, "more", cols, 4, 0);
+		cache_report_row(r);
+		CHECK_EQ(finish(r), -EINVAL);
+		r = start(json ? CACHE_REPORT_JSON : 0);
+		cache_report_row(r);
+		cache_report_table(r, "rows", cols, 4, 0);
+		CHECK_EQ(finish(r), -EINVAL);
+	}
+}
+
 TEST_MAIN()
