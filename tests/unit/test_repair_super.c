@@ -158,6 +158,84 @@ TEST(a_feature_under_a_right_checksum_may_be_meant)
 	cache_dev_close(dev);
 }
 
+/* The superblock changed, and its checksum lost beside it. */
+static void put_unsealed(struct cache_dev *dev, const struct cache_sb *sb)
+{
+	uint8_t buf[CACHE_SB_BYTES] = { 0 };
+
+	cache_sb_encode(sb, buf);
+	memset(buf, 0x55, 8);
+	put(dev, buf);
+}
+
+TEST(features_that_no_checksum_vouches_for_are_not_kept)
+{
+	struct cache_dev *dev = set_open("registered");
+	struct cache_repair_plan plan;
+	struct cache_sb sb;
+
+	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
+	sb.version = CACHE_SB_VERSION_CDEV_WITH_FEATURES;
+	sb.feature_compat = sb.feature_ro_compat = 1;
+	sb.feature_incompat = 8;
+	put_unsealed(dev, &sb);
+	CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+	CHECK(plan.super && !guessed);
+	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
+	CHECK_EQ(sb.version, CACHE_SB_VERSION_CDEV_WITH_FEATURES);
+	CHECK_EQ(sb.feature_compat | sb.feature_ro_compat | sb.feature_incompat, 0);
+	CHECK_EQ(sb.csum_stored, sb.csum_computed);
+	cache_dev_close(dev);
+}
+
+/* A set that never ran: nothing lies behind its superblock. */
+static struct disk never_ran(void)
+{
+	struct disk d = disk_new(1024, 32, 0);
+
+	d.sb.version = CACHE_SB_VERSION_CDEV;
+	d.sb.flags = 0;
+	return d;
+}
+
+TEST(a_set_that_never_ran_gets_the_block_that_its_backing_devices_can_have)
+{
+	struct cache_sb back = { .block_sectors = 2 }, odd = { .block_sectors = 3 };
+	const struct cache_sb *backs[] = { NULL, &odd, &back };
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct disk d = never_ran();
+		struct cache_repair_plan plan;
+		struct cache_sb sb;
+
+		d.sb.block_sectors = 0;
+		put_unsealed(d.dev, &d.sb);
+		CHECK_EQ(mend(d.dev, backs[i], false, &plan), 0);
+		CHECK_EQ(cache_sb_read(d.dev, &sb, NULL), 0);
+		CHECK_EQ(sb.block_sectors, i == 2 ? 2 : 8);
+		cache_dev_close(d.dev);
+	}
+}
+
+TEST(a_set_that_never_ran_gets_the_bucket_of_which_the_device_has_so_many)
+{
+	struct disk d = never_ran();
+	struct cache_repair_plan plan;
+	struct cache_sb sb;
+
+	d.sb.bucket_sectors = 24;
+	put_unsealed(d.dev, &d.sb);
+	CHECK_EQ(mend(d.dev, NULL, false, &plan), 0);
+	CHECK_EQ(cache_sb_read(d.dev, &sb, NULL), 0);
+	CHECK_EQ(sb.bucket_sectors, 32);
+	CHECK_EQ(sb.nbuckets, 1024);
+	d.sb.nbuckets = 1000;		/* no size gives that many */
+	put_unsealed(d.dev, &d.sb);
+	CHECK_EQ(mend(d.dev, NULL, true, &plan), -EUCLEAN);
+	CHECK(plan.cannot);
+	cache_dev_close(d.dev);
+}
+
 TEST(each_read_and_write_that_fails_is_an_error_or_no_matter)
 {
 	struct cache_dev *dev = set_open("registered"), *faulty;
