@@ -151,6 +151,25 @@ static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 	fsck_show_finding(&r->o->cmd, cmd_report(&r->o->cmd), r->paths[dev], f);
 }
 
+/* One word for people. */
+static const char *pass_name(unsigned pass)
+{
+	switch (pass) {
+	case CACHE_PASS_BTREE:
+		return "nodes";
+	case CACHE_PASS_BUCKETS:
+		return "extents";
+	case CACHE_REPAIR_PASS_DOUBT:
+		return "doubts";
+	case CACHE_REPAIR_PASS_COLLECT:
+		return "collecting";
+	case CACHE_REPAIR_PASS_SCAN:
+		return "searching";
+	default:
+		return "writing";
+	}
+}
+
 static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max)
 {
 	struct run *r = ctx;
@@ -160,8 +179,15 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 				  r->o->progress_fd, 0);
 		r->progress_dev = dev;
 	}
-	cmd_progress(&r->progress, pass, "nodes", current, max);
+	cmd_progress(&r->progress, pass, pass_name(pass), current, max);
 	return cmd_cancelled();
+}
+
+static int on_mending(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	struct run *r = ctx;
+
+	return on_progress(r, r->mending, pass, current, max);
 }
 
 /* All devices, read-only. Return: 0, -ECANCELED, or an error that was said. */
@@ -195,6 +221,7 @@ static void on_loss(void *ctx, const struct cache_repair_loss *loss)
 	struct run *r = ctx;
 	char end[24] = "the end";
 
+	cmd_progress_end(&r->progress);
 	if (loss->end != UINT64_MAX)
 		snprintf(end, sizeof(end), "%" PRIu64, loss->end);
 	cmd_warn(&r->o->cmd, r->paths[r->mending],
@@ -207,6 +234,7 @@ static void on_unread(void *ctx, uint64_t bucket)
 {
 	struct run *r = ctx;
 
+	cmd_progress_end(&r->progress);
 	cmd_warn(&r->o->cmd, r->paths[r->mending], "bucket %" PRIu64 " cannot be read: if a node "
 		 "is there that nothing leads to, its dirty data is missed", bucket);
 }
@@ -245,6 +273,7 @@ static bool on_confirm(void *ctx, const struct cache_repair_plan *p)
 	char prompt[256], kept[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES],
 	     gone[CACHE_HUMAN_BYTES];
 
+	cmd_progress_end(&r->progress);
 	r->mended[r->mending].plan = *p;
 	if (r->o->dry_run || r->o->mode == MODE_YES)
 		return true;
@@ -268,7 +297,7 @@ static uint64_t random_seed(void)
 
 static void say_why_not(struct run *r, unsigned i, int ret, const struct cache_err *err)
 {
-	if (ret == -ECANCELED && r->o->mode == MODE_PREEN)
+	if (ret == -ECANCELED && r->o->mode == MODE_PREEN && !cmd_cancelled())
 		cmd_warn(&r->o->cmd, r->paths[i],
 			 "not mended: dirty data may have been lost; look with -n, then use -y");
 	else if (ret == -ECANCELED)
@@ -335,6 +364,7 @@ static void mend_inside(struct run *r, unsigned i, struct cache_dev *dev,
 	struct cache_err err = { 0 };
 	int ret = cache_repair_cache(dev, opts, &m->plan, &err);
 
+	cmd_progress_end(&r->progress);
 	m->done |= !ret && !r->o->dry_run && m->plan.rebuild;
 	if (!ret && m->plan.drop_all_clean)
 		cmd_warn(&r->o->cmd, r->paths[i],
@@ -368,7 +398,8 @@ static void mend(struct run *r, unsigned i)
 	struct cache_repair_opts opts = {
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
 		.seed = o->seed, .drop_uuids = (const uint8_t (*)[16])o->drop,
-		.ndrop_uuids = o->ndrop, .loss = on_loss, .unread = on_unread, .field = on_field,
+		.ndrop_uuids = o->ndrop, .loss = on_loss, .unread = on_unread,
+		.progress = on_mending, .field = on_field,
 		.confirm = on_confirm, .ctx = r };
 	struct cache_sb backing[BACKING_MAX];
 	struct cache_err err = { 0 };

@@ -163,7 +163,8 @@ static void judge_slots(struct fsck_cache *c)
 /* The tree was heard while it was marked: these looks are silent. */
 static int each_extent(struct fsck_cache *c, cache_extent_fn *fn, struct cache_err *err)
 {
-	const struct cache_sink silent = { .report = cache_sink_ignore };
+	const struct cache_sink silent = { .report = cache_sink_ignore, .ctx = c->sink->ctx,
+					   .progress = c->sink->progress };
 	int ret = cache_image_each_extent(c->img, fn, c, &silent, err);
 
 	if (!ret)

@@ -112,11 +112,37 @@ static int walk_tree(struct marking *s)
 	return ret;
 }
 
+/* A walk after the load: how many nodes there are is known. */
+struct counted {
+	cache_btree_node_fn *fn;
+	void *ctx;
+	const struct cache_sink *sink;
+	uint64_t n, max;
+};
+
+static int count_node(void *ctx, const struct cache_btree_node *n)
+{
+	struct counted *c = ctx;
+
+	c->n++;
+	if (c->sink->progress(c->sink->ctx, CACHE_PASS_BUCKETS, c->n,
+			      cache_max_u64(c->n, c->max)))
+		return -ECANCELED;
+	return c->fn(c->ctx, n);
+}
+
 int cache_image_each_node(struct cache_image *img, cache_btree_node_fn *fn, void *ctx,
 			  const struct cache_sink *sink, struct cache_err *err)
 {
-	struct cache_btree_walk w = walk_of(img, fn, ctx, sink);
-	int ret = cache_btree_walk(&w, err);
+	struct counted c = { .fn = fn, .ctx = ctx, .sink = sink };
+	bool counts = sink && sink->progress;
+	struct cache_btree_walk w = walk_of(img, counts ? count_node : fn, counts ? &c : ctx,
+					    sink);
+	int ret;
+
+	for (unsigned i = 0; i <= CACHE_BTREE_LEVEL_MAX; i++)
+		c.max += img->nnodes[i];
+	ret = cache_btree_walk(&w, err);
 
 	if (!ret && w.nbad > img->nbad_nodes)
 		ret = cache_err_set(err, -EIO, 0, "a btree node could be read before and "

@@ -109,6 +109,8 @@ static int write_level(struct cache_rebuild *r, const struct cache_packed_key *k
 		if (done + n < nkeys)
 			end = unpack(&keys[done + n - 1]);
 		ret = write_node(r, n ? keys + done : NULL, n, &end, buf, &child, err);
+		if (!ret && r->progress)
+			ret = r->progress(r->ctx, r->nnodes, r->max);
 		if (ret)
 			return ret;
 		children[(*nchildren)++] = (struct cache_packed_key){
@@ -144,11 +146,12 @@ static int write_levels(struct cache_rebuild *r, const struct cache_packed_key *
 int cache_rebuild_tree(struct cache_rebuild *r, const struct cache_packed_key *keys,
 		       uint64_t nkeys, struct cache_err *err)
 {
-	uint64_t nchildren = nkeys / keys_per_node(r->sb) + 2;
+	uint64_t nchildren = nkeys / keys_per_node(r->sb) + 2;	/* leaves, and one */
 	struct cache_packed_key *children = calloc(nchildren, sizeof(*children));
 	char *buf = cache_dev_buf(cache_btree_node_sectors(r->sb) * CACHE_SECTOR_BYTES);
 	int ret;
 
+	r->max = nchildren;
 	if (!children || !buf)
 		ret = cache_err_set(err, -ENOMEM, 0, "no memory for a new tree");
 	else

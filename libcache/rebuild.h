@@ -17,7 +17,10 @@ struct cache_rebuild {
 	const struct cache_sb *sb;
 	struct cache_buckets *t;	/* gens of picked buckets are raised in it */
 	struct cache_rng rng;		/* for the nodes' seq */
-	uint64_t nnodes;		/* written */
+	uint64_t nnodes, max;		/* written, and about how many it will be */
+	/* May be NULL; non-zero ends the work and is returned. */
+	int (*progress)(void *ctx, uint64_t nnodes, uint64_t max);
+	void *ctx;
 };
 
 /**

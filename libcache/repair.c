@@ -51,6 +51,13 @@ static void hear_early(void *ctx, const struct cache_finding *f)
 	r->early[r->nearly++] = *f;
 }
 
+static int on_load(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	const struct repair *r = ctx;
+
+	return repair_progress(r->opts, pass, current, max);
+}
+
 /* Why the tree of this set cannot be rebuilt; NULL: it can. */
 static const char *hopeless(const struct cache_image *img)
 {
@@ -82,6 +89,13 @@ static int complete_uuids(struct repair *r)
 	return 0;
 }
 
+static int on_check(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	const struct repair_doubt *d = ctx;
+
+	return repair_progress(d->opts, pass, current, max);
+}
+
 static int diagnose(struct repair *r)
 {
 	int ret = cache_repair_doubt_init(&r->doubt, &r->img->sb);
@@ -95,7 +109,9 @@ static int diagnose(struct repair *r)
 	ret = complete_uuids(r);
 	if (ret)
 		return ret;
-	r->sink = (struct cache_sink){ .report = cache_repair_doubt_hear, .ctx = &r->doubt };
+	r->doubt.opts = r->opts;
+	r->sink = (struct cache_sink){ .report = cache_repair_doubt_hear, .ctx = &r->doubt,
+				       .progress = on_check };
 	r->c = (struct fsck_cache){ .img = r->img, .sink = &r->sink, .sum = &r->sum };
 	ret = cache_fsck_loaded(&r->c, NULL, 0, r->err);
 	return ret ? ret : cache_repair_doubt_ranges(&r->doubt, r->img, r->err);
@@ -186,10 +202,19 @@ static int settle_place(struct repair *r, struct cache_commit *commit)
 	return ret;
 }
 
+static int on_written(void *ctx, uint64_t nnodes, uint64_t max)
+{
+	const struct repair *r = ctx;
+
+	return repair_progress(r->opts, CACHE_REPAIR_PASS_WRITE, nnodes,
+			       nnodes > max ? nnodes : max);
+}
+
 static int write_all(struct repair *r, struct cache_commit *commit)
 {
 	struct cache_rebuild rebuild = { .commit = commit, .sb = &r->img->sb,
-					 .t = &r->img->buckets };
+					 .t = &r->img->buckets, .progress = on_written,
+					 .ctx = r };
 	int ret;
 
 	cache_rng_init(&rebuild.rng, r->opts->seed);
@@ -319,7 +344,7 @@ static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *op
 		       struct cache_repair_plan *plan, bool *again, struct cache_err *err)
 {
 	struct repair r = { .opts = opts, .plan = plan, .err = err };
-	struct cache_sink early = { .report = hear_early, .ctx = &r };
+	struct cache_sink early = { .report = hear_early, .ctx = &r, .progress = on_load };
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));

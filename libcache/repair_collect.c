@@ -420,8 +420,9 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 			 struct cache_repair_plan *plan, struct cache_err *err)
 {
 	struct collect s = { c, d, opts, kept, plan };
-	struct repair_again again = { .d = d };
-	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again };
+	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_COLLECT };
+	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again,
+					 .progress = cache_repair_progress_again };
 	int ret = cache_image_each_extent(c->img, judge, &s, &sink, err);
 
 	if (!ret)

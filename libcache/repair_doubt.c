@@ -197,6 +197,13 @@ void cache_repair_hear_again(void *ctx, const struct cache_finding *f)
 	a->changed |= !repair_bit(a->d->nodes, f->bucket);
 }
 
+int cache_repair_progress_again(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	const struct repair_again *a = ctx;
+
+	return repair_progress(a->d->opts, a->pass, current, max);
+}
+
 int cache_repair_changed(const struct repair_again *a, struct cache_err *err)
 {
 	if (!a->changed)
@@ -258,8 +265,9 @@ static void merge(struct repair_ranges *rs)
 int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_image *img,
 			      struct cache_err *err)
 {
-	struct repair_again again = { .d = d };
-	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again };
+	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_DOUBT };
+	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again,
+					 .progress = cache_repair_progress_again };
 	int ret = cache_image_each_node(img, visit, d, &sink, err);
 
 	if (!ret)

@@ -3,6 +3,8 @@
 #ifndef LIBCACHE_REPAIR_IMPL_H
 #define LIBCACHE_REPAIR_IMPL_H
 
+#include <errno.h>
+
 #include "fsck_impl.h"
 #include "libcache/repair.h"
 #include "rebuild.h"
@@ -20,6 +22,7 @@ struct repair_ranges {
 /* What the findings put in doubt. */
 struct repair_doubt {
 	const struct cache_sb *sb;
+	const struct cache_repair_opts *opts;	/* for its progress; may be NULL */
 	uint64_t *nodes;	/* bit a bucket: keys of this node, or below it, are in doubt */
 	uint64_t *foreign;	/* bit a bucket: what extents have there is not theirs */
 	uint64_t *shared;	/* bit a bucket: clean extents there are in doubt */
@@ -47,9 +50,11 @@ int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_image *img,
  */
 struct repair_again {
 	const struct repair_doubt *d;
+	enum cache_repair_pass pass;
 	bool changed;
 };
 void cache_repair_hear_again(void *ctx, const struct cache_finding *f);
+int cache_repair_progress_again(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 int cache_repair_changed(const struct repair_again *a, struct cache_err *err);
 
 bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_bkey *k);
@@ -89,6 +94,13 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
  */
 int cache_repair_uuids(const struct fsck_cache *c, const struct cache_repair_opts *opts,
 		       struct cache_uuids *u, struct cache_repair_plan *plan);
+
+static inline int repair_progress(const struct cache_repair_opts *opts, unsigned pass,
+				  uint64_t current, uint64_t max)
+{
+	return opts && opts->progress && opts->progress(opts->ctx, pass, current, max) ?
+	       -ECANCELED : 0;
+}
 
 static inline bool repair_bit(const uint64_t *map, uint64_t i)
 {

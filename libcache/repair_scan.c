@@ -102,9 +102,13 @@ int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
 	s.buf = cache_dev_buf(s.node_sectors * CACHE_SECTOR_BYTES);
 	if (!s.buf)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a btree node");
-	for (uint64_t b = cache_sb_reserved_buckets(&img->sb); b < img->sb.nbuckets && !ret; b++)
+	for (uint64_t b = cache_sb_reserved_buckets(&img->sb); b < img->sb.nbuckets && !ret; b++) {
 		if (!repair_bit(d->visited, b))
 			ret = scan_bucket(&s, b);
+		if (!ret)
+			ret = repair_progress(d->opts, CACHE_REPAIR_PASS_SCAN, b + 1,
+					      img->sb.nbuckets);
+	}
 	free(s.buf);
 	return ret;
 }

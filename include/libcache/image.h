@@ -107,7 +107,8 @@ int cache_image_each_extent(struct cache_image *img, cache_extent_fn *fn, void *
 /*
  * Every node with its raw sets, as it lies: see cache_btree_walk(), and -EIO when
  * a node was read well before and now is not: @sink hears of it, but a caller that
- * has heard it all at the load may be deaf.
+ * has heard it all at the load may be deaf. Its progress counts nodes, as
+ * CACHE_PASS_BUCKETS.
  */
 int cache_image_each_node(struct cache_image *img, cache_btree_node_fn *fn, void *ctx,
 			  const struct cache_sink *sink, struct cache_err *err);

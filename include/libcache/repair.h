@@ -60,6 +60,14 @@ struct cache_repair_field {
 	bool guessed;		/* nothing says so: it is merely likely */
 };
 
+/* What a repair's progress calls its passes; those of loading and checking come first. */
+enum cache_repair_pass {
+	CACHE_REPAIR_PASS_DOUBT = 8,	/* nodes, for what is in doubt */
+	CACHE_REPAIR_PASS_COLLECT,	/* nodes, for what stays */
+	CACHE_REPAIR_PASS_SCAN,		/* buckets, for nodes that were cut off */
+	CACHE_REPAIR_PASS_WRITE,	/* nodes of the new tree */
+};
+
 struct cache_repair_opts {
 	/*
 	 * Dirty extents that cannot be right where they are may be dropped. Without
@@ -82,6 +90,8 @@ struct cache_repair_opts {
 	void (*unread)(void *ctx, uint64_t bucket);
 	/* May be NULL. Each field of the superblock that the plan changes. */
 	void (*field)(void *ctx, const struct cache_repair_field *field);
+	/* May be NULL; non-zero asks to stop, and is no longer asked when the switch is made. */
+	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 	/* false: leave it; called once, with the plan complete */
 	bool (*confirm)(void *ctx, const struct cache_repair_plan *plan);
 	void *ctx;
@@ -117,7 +127,7 @@ int cache_repair_super(struct cache_dev *dev, const struct cache_repair_opts *op
  * Memory: that of a check, and 24 bytes an extent that stays; twice that where extents
  * overlap and must be sorted. Beside these 11 bytes a bucket.
  * Return: 0 done, or nothing to do: check again to be sure; -ECANCELED when
- * confirm said no; -EUCLEAN or -EIO when plan->cannot says why not; -ENOSPC, -EIO, -ENOMEM.
+ * confirm, or progress, said no; -EUCLEAN or -EIO when plan->cannot says why not; -ENOSPC, -EIO, -ENOMEM.
  */
 int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *opts,
 		       struct cache_repair_plan *plan, struct cache_err *err);

@@ -136,3 +136,32 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 		cache-fsck -y --dry-run --allow-data-loss "$IMG"
 	[[ "$stderr" == *"bucket $((bucket / sectors)) cannot be read: if a node is there that nothing leads to"* ]]
 }
+
+@test "-C counts every pass of a check and of mending to its end" {
+	image churn-lru.cache
+	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'
+	cache-fsck -n -C 3 "$IMG" 3> "$IMG.look" > /dev/null || true
+	[ "$(cut -d' ' -f1 "$IMG.look" | uniq | tr '\n' ' ')" = "5 6 " ]
+	cache-fsck -y -C 3 "$IMG" 3> "$IMG.mend" > /dev/null || true
+	[ "$(cut -d' ' -f1 "$IMG.mend" | uniq | tr '\n' ' ')" = "5 6 5 6 8 9 11 5 6 " ]
+	! grep -vxE "[0-9]+ [0-9]+ [0-9]+ $IMG" "$IMG.look" "$IMG.mend" | grep -q .
+	awk '$2 > $3 || ($1 == p && $2 <= c) { exit 1 } { p = $1; c = $2 }' "$IMG.mend"
+	# the last line of a pass whose end is known says that it was reached
+	awk '$1 != p && p ~ /^(6|8|9)$/ && c != m { exit 1 } { p = $1; c = $2; m = $3 }' "$IMG.mend"
+	image churn-lru.cache
+	poke "$IMG" root=zero
+	cache-fsck -y -C 3 "$IMG" 3> "$IMG.scan" > /dev/null || true
+	grep -qx "10 2048 2048 $IMG" "$IMG.scan"
+}
+
+@test "on a terminal a bar has the rate and the time left, and is gone before a line" {
+	command -v script > /dev/null || skip "no script(1)"
+	image churn-lru.cache
+	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'
+	script -qec "cache-fsck -y $IMG" /dev/null < /dev/null > "$IMG.tty" || true
+	tr '\r' '\n' < "$IMG.tty" > "$IMG.lines"
+	for pass in extents doubts collecting writing; do
+		grep -qE "^$pass +\[#+\] 100%  [0-9]+/s  .* left" "$IMG.lines"
+	done
+	! grep -E '^(nodes|extents|doubts|collecting|writing) .*(mended|clean|warning)' "$IMG.lines"
+}

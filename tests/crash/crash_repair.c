@@ -82,6 +82,44 @@ TEST(an_entry_that_misleads_the_replay_is_mended_or_as_it_was)
 	kill_it_everywhere("registered", mislead_the_replay, true);
 }
 
+static unsigned steps, last_step, passes;
+
+static int step(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	CHECK(current && current <= max);
+	passes |= 1u << pass;
+	return ++steps == last_step;
+}
+
+TEST(stopped_anywhere_the_set_is_as_it_was)
+{
+	struct cache_repair_opts opts = { .seed = 7, .confirm = agree, .progress = step };
+	struct cache_dev *base = set_open("churn-lru");
+	struct set_state old, now;
+	int ret = -ECANCELED;
+
+	tear_a_leaf(base);
+	old = set_state(base);
+	for (last_step = 1; ret; last_step += last_step < 40 ? 1 : 7) {
+		struct cache_dev *copy = set_copy(base);
+		struct cache_repair_plan plan;
+
+		steps = passes = 0;
+		ret = cache_repair_cache(set_lend(copy), &opts, &plan, NULL);
+		CHECK_EQ(ret, steps < last_step ? 0 : -ECANCELED);
+		now = set_state(copy);
+		CHECK_EQ(set_same(&now, &old), !!ret);
+		cache_dev_close(copy);
+	}
+	CHECK_EQ(now.findings, 0);
+	/* loading, extents, what is in doubt, what stays, the new tree */
+	CHECK_EQ(passes, 1u << CACHE_PASS_BTREE | 1u << CACHE_PASS_BUCKETS |
+		 1u << CACHE_REPAIR_PASS_DOUBT | 1u << CACHE_REPAIR_PASS_COLLECT |
+		 1u << CACHE_REPAIR_PASS_WRITE);
+	printf("# stopped at up to %u places\n", steps);
+	cache_dev_close(base);
+}
+
 static int restore(void *ctx, struct cache_dev *dev)
 {
 	struct cache_backup_opts opts = { 0 };
