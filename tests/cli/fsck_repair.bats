@@ -144,7 +144,7 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[ "$(cut -d' ' -f1 "$IMG.look" | uniq | tr '\n' ' ')" = "5 6 " ]
 	cache-fsck -y -C 3 "$IMG" 3> "$IMG.mend" > /dev/null || true
 	[ "$(cut -d' ' -f1 "$IMG.mend" | uniq | tr '\n' ' ')" = "5 6 5 6 8 9 11 5 6 " ]
-	! grep -vxE "[0-9]+ [0-9]+ [0-9]+ $IMG" "$IMG.look" "$IMG.mend" | grep -q .
+	[ -z "$(cat "$IMG.look" "$IMG.mend" | grep -vxE "[0-9]+ [0-9]+ [0-9]+ $IMG")" ]
 	awk '$2 > $3 || ($1 == p && $2 <= c) { exit 1 } { p = $1; c = $2 }' "$IMG.mend"
 	# the last line of a pass whose end is known says that it was reached
 	awk '$1 != p && p ~ /^(6|8|9)$/ && c != m { exit 1 } { p = $1; c = $2; m = $3 }' "$IMG.mend"
@@ -163,5 +163,5 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	for pass in extents doubts collecting writing; do
 		grep -qE "^$pass +\[#+\] 100%  [0-9]+/s  .* left" "$IMG.lines"
 	done
-	! grep -E '^(nodes|extents|doubts|collecting|writing) .*(mended|clean|warning)' "$IMG.lines"
+	run -1 grep -E '^(nodes|extents|doubts|collecting|writing) .*(mended|clean|warning)' "$IMG.lines"
 }
