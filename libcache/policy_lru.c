@@ -230,9 +230,11 @@ static uint32_t gather_enough(struct cache_alloc *a, uint32_t want)
 	uint32_t more;
 
 	if (bounds_good(a)) {
-		s.below = beyond(l->last, l->step + 1);
+		s.below = beyond(l->last, l->step + l->step / 8 + 1);
 	} else {
 		s.below = guess_limit(a, want + want / 4);
+		l->last = s.below;
+		l->step = 0;
 		forget(a);
 	}
 	s.drift = l->drift;
@@ -257,7 +259,7 @@ static void learn_step(struct cache_lru *l, uint32_t last)
 {
 	uint32_t rose = last > l->last ? last - l->last : 0;
 
-	l->step = (3ull * l->step + rose) / 4;
+	l->step = ((uint64_t)l->step + rose) / 2;
 	l->last = last;
 }
 
