@@ -28,9 +28,9 @@
 #include "simd.h"
 #include "sort.h"
 
-#define ROOM_QUARTERS	9	/* of a refill; candidates, and room to sort what is taken */
+#define ROOM_QUARTERS	10	/* of a refill; candidates, and room to sort what is taken */
 #define ROOM_MIN	256
-#define SAMPLES_MAX	1024
+#define SAMPLES_MAX	2048
 #define AHEAD		16	/* records are asked for this far ahead */
 #define NO_LIMIT	UINT32_MAX
 #define NO_VERSION	UINT64_MAX
@@ -232,7 +232,7 @@ static uint32_t gather_enough(struct cache_alloc *a, uint32_t want)
 	if (bounds_good(a)) {
 		s.below = beyond(l->last, l->step + l->step / 8 + 1);
 	} else {
-		s.below = guess_limit(a, want + want / 4);
+		s.below = guess_limit(a, want + want / 8);
 		l->last = s.below;
 		l->step = 0;
 		forget(a);

@@ -139,6 +139,20 @@ static void sort_parts_that_need_it(uint64_t *v, const uint32_t *end, unsigned i
 		cache_sort_u64(v + start, end[p] - start);
 }
 
+/* Moves values below @bound to the front. */
+static void partition(uint64_t *v, size_t n, uint64_t bound)
+{
+	size_t i = 0;
+
+	for (size_t j = 0; j < n; j++) {
+		uint64_t x = v[j];
+
+		v[j] = v[i];
+		v[i] = x;
+		i += x < bound;
+	}
+}
+
 uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t room)
 {
 	uint32_t end[PARTS_MAX] = { 0 }, sum = 0, kept = 0;
@@ -160,7 +174,9 @@ uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t room)
 		sum += count;
 	}
 	if (sum > room - n) {
-		cache_sort_u64(v, n);
+		if (sum < n)
+			partition(v, n, least + ((uint64_t)parts << shift));
+		cache_sort_u64(v, sum);
 		return v;
 	}
 	for (size_t i = 0; i < n; i++) {
