@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/fs.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@
 /* The n-th call of one kind goes wrong. */
 enum call {
 	CALL_READ, CALL_WRITE, CALL_SYNC, CALL_OPEN, CALL_STAT, CALL_SEEK, CALL_TRUNCATE,
-	CALL_RING, CALL_SUBMIT, CALL_REAP, CALL_COUNT
+	CALL_RING, CALL_SUBMIT, CALL_REAP, CALL_IOCTL
 };
 
 enum effect { FAILS, INTERRUPTED, SHORT, NOTHING };
@@ -31,13 +32,18 @@ static struct {
 	enum call call;
 	enum effect effect;
 	unsigned at, seen;
+	int error;		/* 0: ENOSPC */
 } fault;
+
+/* The file passes for a block device with such blocks; 0: it does not. */
+static int block_bytes;
+static bool path_changes;	/* between stat() and open() */
 
 static bool strikes(enum call call)
 {
 	if (call != fault.call || !fault.at || ++fault.seen != fault.at)
 		return false;
-	errno = fault.effect == INTERRUPTED ? EINTR : ENOSPC;
+	errno = fault.effect == INTERRUPTED ? EINTR : fault.error ? fault.error : ENOSPC;
 	return true;
 }
 
@@ -81,9 +87,42 @@ WRAP_TRANSFER(CALL_WRITE, write, const void *, (int fd, const void *p, size_t n)
 WRAP(CALL_SYNC, int, fsync, (int fd), (fd))
 WRAP(CALL_SYNC, int, fdatasync, (int fd), (fd))
 WRAP(CALL_OPEN, int, open64, (const char *path, int flags, int mode), (path, flags, mode))
-WRAP(CALL_STAT, int, fstat64, (int fd, struct stat *st), (fd, st))
 WRAP(CALL_SEEK, off_t, lseek64, (int fd, off_t at, int whence), (fd, at, whence))
 WRAP(CALL_TRUNCATE, int, ftruncate64, (int fd, off_t size), (fd, size))
+
+int __real_stat64(const char *path, struct stat *st);
+int __wrap_stat64(const char *path, struct stat *st);
+int __wrap_stat64(const char *path, struct stat *st)
+{
+	int ret = __real_stat64(path, st);
+
+	if (!ret && block_bytes)
+		st->st_mode = S_IFBLK;
+	return ret;
+}
+
+int __real_fstat64(int fd, struct stat *st);
+int __wrap_fstat64(int fd, struct stat *st);
+int __wrap_fstat64(int fd, struct stat *st)
+{
+	int ret = strikes(CALL_STAT) ? -1 : __real_fstat64(fd, st);
+
+	if (!ret && block_bytes && !path_changes)
+		st->st_mode = S_IFBLK;
+	return ret;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg)
+{
+	if (strikes(CALL_IOCTL))
+		return -1;
+	if (request == BLKGETSIZE64)
+		*(uint64_t *)arg = NBYTES;
+	else if (request == BLKSSZGET)
+		*(int *)arg = block_bytes;
+	return 0;
+}
 
 /* These return what went wrong. */
 #define WRAP_RING(call, name, params, args)				\
@@ -382,6 +421,75 @@ TEST(a_batch_past_the_end_of_a_file_cut_short_is_an_error)
 	CHECK_EQ(truncate(p.dev, NBYTES / 2), 0);
 	CHECK_EQ(read_batch(dev, &p, 200), -EIO);
 	cache_dev_close(dev);
+	place_free(&p);
+}
+
+static int open_block(const struct place *p, int nbytes, struct cache_dev **dev,
+		      struct cache_err *err)
+{
+	int ret;
+
+	memset(err, 0, sizeof(*err));
+	block_bytes = nbytes;
+	ret = cache_dev_open(p->dev, CACHE_DEV_WRITE | CACHE_DEV_EXCL, dev, err);
+	block_bytes = 0;
+	if (ret)
+		CHECK(err->text[0]);
+	return ret;
+}
+
+TEST(a_block_device_is_what_its_driver_says_or_is_not_opened)
+{
+	struct place p = place_new(0);
+	struct cache_err err;
+	struct cache_dev *dev;
+
+	CHECK_EQ(open_block(&p, 4096, &dev, &err), 0);
+	CHECK_EQ(cache_dev_sectors(dev), NSECTORS);
+	CHECK_EQ(cache_dev_logical_block_bytes(dev), 4096);
+	cache_dev_close(dev);
+	CHECK_EQ(open_block(&p, 256, &dev, &err), -EINVAL);
+	CHECK_EQ(open_block(&p, 3072, &dev, &err), -EINVAL);
+	path_changes = true;
+	CHECK_EQ(open_block(&p, 512, &dev, &err), -EAGAIN);
+	path_changes = false;
+	for (unsigned at = 1; at <= 2; at++) {
+		fault.call = CALL_IOCTL;
+		fault.effect = FAILS;
+		fault.seen = 0;
+		fault.at = at;
+		CHECK_EQ(open_block(&p, 512, &dev, &err), -ENOSPC);
+	}
+	fault.call = CALL_OPEN;
+	fault.seen = 0;
+	fault.at = 1;
+	fault.error = EBUSY;
+	CHECK_EQ(open_block(&p, 512, &dev, &err), -EBUSY);
+	CHECK(strstr(err.text, "in use by the kernel"));
+	fault.error = 0;
+	place_free(&p);
+}
+
+TEST(a_discard_that_a_device_does_not_know_is_no_error)
+{
+	struct place p = place_new(0);
+	struct cache_err err;
+	struct cache_dev *dev;
+
+	CHECK_EQ(open_block(&p, 512, &dev, &err), 0);
+	CHECK_EQ(cache_dev_discard(dev, 0, 8, &err), 0);
+	fault.call = CALL_IOCTL;
+	fault.effect = FAILS;
+	fault.seen = 0;
+	fault.at = 1;
+	fault.error = EOPNOTSUPP;
+	CHECK_EQ(cache_dev_discard(dev, 0, 8, &err), 0);
+	fault.seen = 0;
+	fault.error = EIO;
+	CHECK_EQ(cache_dev_discard(dev, 0, 8, &err), -EIO);
+	fault.error = 0;
+	cache_dev_close(dev);
+	has(p.dev, p.was);
 	place_free(&p);
 }
 

@@ -221,6 +221,32 @@ TEST(a_fault_strikes_a_discard_as_it_does_a_write)
 	cache_dev_close(dev);
 }
 
+TEST(a_discard_in_a_file_touches_nothing_beside_it)
+{
+	struct cache_dev *dev;
+	char path[32];
+
+	file_new(path);
+	CHECK_EQ(cache_dev_open(path, CACHE_DEV_WRITE, &dev, NULL), 0);
+	put(dev, 0, 24, 7);
+	CHECK_EQ(cache_dev_discard(dev, 8, 8, NULL), 0);
+	CHECK_EQ(get(dev, 7), 7);
+	CHECK(get(dev, 8) == 0 || get(dev, 8) == 7);	/* where the filesystem has no holes */
+	CHECK_EQ(get(dev, 16), 7);
+	cache_dev_close(dev);
+	unlink(path);
+}
+
+TEST(a_device_too_large_for_memory_is_refused)
+{
+	struct cache_err err = { 0 };
+	struct cache_dev *dev;
+
+	CHECK_EQ(cache_dev_mem_new("mem", UINT64_MAX / 256, &dev, &err), -ENOMEM);
+	CHECK_EQ(cache_dev_mem_new("mem", UINT64_MAX / 1024, &dev, NULL), -ENOMEM);
+	CHECK(err.text[0]);
+}
+
 TEST(a_buffer_is_aligned_and_zero_and_never_too_small)
 {
 	char *p = cache_dev_buf(0);
