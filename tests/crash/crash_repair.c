@@ -82,6 +82,11 @@ TEST(an_entry_that_misleads_the_replay_is_mended_or_as_it_was)
 	kill_it_everywhere("registered", mislead_the_replay, true);
 }
 
+TEST(an_entry_that_hides_the_newest_is_mended_or_as_it_was)
+{
+	kill_it_everywhere("churn-lru", hide_the_newest, false);
+}
+
 static unsigned steps, last_step, passes;
 
 static int step(void *ctx, unsigned pass, uint64_t current, uint64_t max)

@@ -48,6 +48,17 @@ static inline void lose_an_entry(struct cache_dev *dev)
 	cache_image_close(img);
 }
 
+/* The driver goes on from the one before: what stands behind is hidden. */
+static inline void hide_the_newest(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+	const struct cache_jset_pos *damaged = img->journal.replay[img->journal.nreplay - 2];
+
+	CHECK_EQ(damaged->index, img->journal.newest.pos.index);
+	flip(dev, cache_jset_sector(&img->sb, damaged), 180);
+	cache_image_close(img);
+}
+
 /* The newest entry claims that replay begins after it. */
 static inline void mislead_the_replay(struct cache_dev *dev)
 {
