@@ -292,20 +292,20 @@ static struct cache_bkey table_key(const struct lost *l, uint64_t bucket)
 	return k;
 }
 
-/* Every slot free or in order, and at least one in use. @u: release it if so. */
-static bool reads_like_table(struct lost *l, uint64_t bucket, struct cache_uuids *u)
+/* 1: every slot free or in order, and at least one in use: release @u. 0: not so. -ENOMEM. */
+static int reads_like_table(struct lost *l, uint64_t bucket, struct cache_uuids *u)
 {
 	unsigned wrong = 0, used = 0;
 	const struct cache_sink sink = { .report = count_findings, .ctx = &wrong };
 	const struct cache_bkey k = table_key(l, bucket);
+	int ret = cache_uuids_read(l->img->dev, l->sb, &k, CACHE_JSET_VERSION, u, &sink, NULL);
 
-	if (!cache_uuids_read(l->img->dev, l->sb, &k, CACHE_JSET_VERSION, u, &sink, NULL))
-		for (uint32_t i = 0; i < u->n; i++)
-			used += cache_uuid_state(&u->slot[i]) != CACHE_SLOT_FREE;
+	for (uint32_t i = 0; !ret && i < u->n; i++)
+		used += cache_uuid_state(&u->slot[i]) != CACHE_SLOT_FREE;
 	if (used && !wrong)
-		return true;
+		return 1;
 	cache_uuids_fini(u);
-	return false;
+	return ret == -ENOMEM ? ret : 0;
 }
 
 /* @a has all that @b has, or has retired it: a table only grows. */
@@ -339,14 +339,16 @@ static bool is_unclaimed(const struct lost *l, uint64_t bucket)
 }
 
 /* Older tables may still lie about; the one that follows all others is the last. */
-static void find_table(struct lost *l)
+static int find_table(struct lost *l)
 {
 	struct cache_uuids best = { 0 }, u;
 	uint64_t found = 0;
 	bool torn = false;	/* two, and neither follows the other */
+	int ret = 0;
 
-	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets; b++) {
-		if (!is_unclaimed(l, b) || !reads_like_table(l, b, &u))
+	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && ret >= 0; b++) {
+		ret = is_unclaimed(l, b) ? reads_like_table(l, b, &u) : 0;
+		if (ret <= 0)
 			continue;
 		if (!found || follows(&u, &best)) {
 			swap(&u, &best);
@@ -360,6 +362,7 @@ static void find_table(struct lost *l)
 	if (found && !torn)
 		l->img->journal.newest.uuid_bucket = table_key(l, found);
 	cache_uuids_fini(&best);
+	return ret < 0 ? cache_err_set(l->err, ret, 0, "no memory for a uuid table") : 0;
 }
 
 static int find(struct lost *l)
@@ -381,8 +384,7 @@ static int find(struct lost *l)
 	if (ret)
 		return cache_err_set(l->err, ret, 0, "no memory for the nodes of a set");
 	find_root(l);
-	find_table(l);
-	return 0;
+	return find_table(l);
 }
 
 int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sink,
