@@ -45,13 +45,28 @@ int cache_journal_unreadable(const struct cache_sb *sb, struct cache_journal *j,
 		.sector = sector });
 }
 
-/* In ring order, then by place, as all of them. */
+static bool is_known(const struct cache_journal *j, const struct cache_jset_pos *pos)
+{
+	for (size_t i = 0; i < j->nentries; i++)
+		if (j->entries[i].index == pos->index &&
+		    j->entries[i].offset_sectors == pos->offset_sectors)
+			return true;
+	return false;
+}
+
+/*
+ * In ring order, then by place, as all of them. One behind the end of the ring stands
+ * before those that led to it, who then asks again: it is there already.
+ */
 static int insert(struct hidden *h, const struct cache_jset_pos *pos)
 {
 	struct cache_journal *j = h->j;
-	struct cache_jset_pos *p = reallocarray(j->entries, j->nentries + 1, sizeof(*p));
 	size_t i = j->nentries;
+	struct cache_jset_pos *p;
 
+	if (is_known(j, pos))
+		return 0;
+	p = reallocarray(j->entries, j->nentries + 1, sizeof(*p));
 	if (!p)
 		return cache_err_set(h->err, -ENOMEM, 0, "no memory for a journal entry");
 	j->entries = p;
