@@ -172,14 +172,14 @@ check-asan:
 	$(Q)$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined \
 		CFLAGS='-O1 -g' check
 
-# Random histories from CHECK_SEED on; a failure prints the seed that repeats it.
+# All that make check has a slice of: each stage goes on where the one before failed, and
+# the last line counts. T= seconds a fuzz target; a failure prints the seed that repeats it.
 CHECK_STEPS ?= 10000000
 CHECK_SEED  ?= 1
 MAUL_RUNS   ?= 500
 check-long: tests
-	$(Q)CHECK_STEPS=$(CHECK_STEPS) CHECK_SEED=$(CHECK_SEED) $(BUILD)/unit/test_alloc_diff
-	$(Q)BUILD=$(BUILD) MAUL_RUNS=$(MAUL_RUNS) MAUL_SEED=$(CHECK_SEED) $(BUILD)/unit/test_maul
-	$(Q)BUILD=$(BUILD) tests/size/run
+	$(Q)BUILD=$(BUILD) CHECK_STEPS=$(CHECK_STEPS) CHECK_SEED=$(CHECK_SEED) \
+		MAUL_RUNS=$(MAUL_RUNS) MAUL_SEED=$(CHECK_SEED) T=$(T) tests/long $(STAGES)
 
 check-tsan:
 	$(Q)$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread CFLAGS='-O1 -g' \
