@@ -326,6 +326,10 @@ static int find_hidden(struct scan *s)
 		if (next > e.seq + 1)
 			ret = cache_journal_hidden(s->dev, s->sb, j, &e, next - 1, s->sink,
 						   s->err);
+		/* what was found in a bucket before it has moved it */
+		while (j->entries[i].index != e.index ||
+		       j->entries[i].offset_sectors != e.offset_sectors)
+			i++;
 	}
 	return ret < 0 ? ret : 0;
 }

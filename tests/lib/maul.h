@@ -64,6 +64,13 @@ struct maul {
 
 static const struct maul_range maul_all = { 0, 0, UINT64_MAX, UINT64_MAX };
 
+static inline bool maul_covers(const struct maul_range *r, uint64_t inode, uint64_t start,
+			       uint64_t end)
+{
+	return cache_pos_cmp(inode, start, r->lo_inode, r->lo) >= 0 &&
+	       cache_pos_cmp(inode, end, r->hi_inode, r->hi) <= 0;
+}
+
 static inline uint64_t maul_below(struct maul *m, uint64_t n)
 {
 	return cache_rng_below(&m->rng, n);
@@ -206,7 +213,7 @@ static inline void maul_seal_node(struct maul *m, const struct maul_node *n)
 	struct cache_bset_disk *d;
 
 	cache_dev_read(m->dev, at, nsectors, buf, NULL);
-	for (d = (void *)buf; which--; d = (void *)(buf + off))
+	for (d = (void *)buf; which-- && off < room; d = (void *)(buf + off))
 		off += (cache_bset_bytes(d) + block_bytes - 1) / block_bytes * block_bytes;
 	if (off < room && cache_bset_bytes(d) <= room - off) {
 		maul_flip(m, d, cache_bset_bytes(d));

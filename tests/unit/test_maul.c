@@ -111,13 +111,9 @@ static bool is_lie(const struct run *r, const struct answers_piece *p)
 {
 	if (is_lied(r, p->was) || is_lied(r, p->now))
 		return true;
-	for (unsigned i = 0; i < r->maul.nlies; i++) {
-		const struct maul_range *l = &r->maul.lie[i];
-
-		if (cache_pos_cmp(p->inode, p->start, l->lo_inode, l->lo) >= 0 &&
-		    cache_pos_cmp(p->inode, p->end, l->hi_inode, l->hi) <= 0)
+	for (unsigned i = 0; i < r->maul.nlies; i++)
+		if (maul_covers(&r->maul.lie[i], p->inode, p->start, p->end))
 			return true;
-	}
 	return false;
 }
 

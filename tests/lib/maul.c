@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ *	maul hurt ORIGINAL COPY SEED		damages COPY, says how and what it lies about
+ *	maul weigh ORIGINAL MENDED HURT TALK	what MENDED need not answer as ORIGINAL did
+ *
+ * HURT is what the first said, TALK what cache-fsck said as it mended. The second prints
+ * "UUID FIRST LAST" for each run of 4 KiB blocks of a device that cannot be right any
+ * more, and fails with a line for each that cache-fsck should have named, or that is
+ * answered from where it never lay.
+ */
+#include <inttypes.h>
+
+#include "answers.h"
+#include "maul.h"
+
+#include "libcache/ids.h"
+
+#define LOSSES_MAX	100000
+
+struct loss {
+	uint64_t inode, start, end;
+};
+
+struct weigh {
+	struct cache_image *img;	/* the original */
+	struct maul_range lie[MAUL_LIES_MAX];
+	unsigned nlies;
+	uint8_t *lied;
+	struct loss *loss;
+	unsigned nlosses;
+	bool anything;			/* may be missing, was said */
+	unsigned wrong;
+};
+
+static void fail(const char *what, const char *path)
+{
+	fprintf(stderr, "maul: %s: %s\n", path, what);
+	exit(2);
+}
+
+static struct cache_dev *open_dev(const char *path, unsigned flags)
+{
+	struct cache_dev *dev;
+
+	if (cache_dev_open(path, flags, &dev, NULL))
+		fail("cannot be opened", path);
+	return dev;
+}
+
+static void hurt(char **argv)
+{
+	struct maul *m = calloc(1, sizeof(*m));
+	struct cache_dev *copy = open_dev(argv[1], CACHE_DEV_WRITE);
+
+	if (!maul_learn(m, open_dev(argv[0], CACHE_DEV_READ)))
+		fail("is not a set to begin with", argv[0]);
+	m->dev = copy;
+	m->spare_data = true;
+	maul_hurt(m, strtoull(argv[2], NULL, 0));
+	printf("faults%s\n", m->faults);
+	for (unsigned i = 0; i < m->nlies; i++)
+		printf("lie %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", m->lie[i].lo_inode,
+		       m->lie[i].lo, m->lie[i].hi_inode, m->lie[i].hi);
+	for (uint64_t b = 0; b < m->sb.nbuckets; b++)
+		if (m->lied[b])
+			printf("lied %" PRIu64 "\n", b);
+	cache_dev_close(copy);
+	cache_dev_close(m->base);
+	maul_fini(m);
+	free(m);
+}
+
+static void read_hurt(struct weigh *w, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	struct maul_range r;
+	char line[512];
+	uint64_t b;
+
+	if (!f)
+		fail("cannot be opened", path);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "lie %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &r.lo_inode,
+			   &r.lo, &r.hi_inode, &r.hi) == 4 && w->nlies < MAUL_LIES_MAX)
+			w->lie[w->nlies++] = r;
+		else if (sscanf(line, "lied %" SCNu64, &b) == 1 && b < w->img->sb.nbuckets)
+			w->lied[b] = 1;
+	}
+	fclose(f);
+}
+
+/* "device N, sectors A to B: why" of cache-fsck */
+static void read_talk(struct weigh *w, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char line[1024];
+
+	if (!f)
+		fail("cannot be opened", path);
+	while (fgets(line, sizeof(line), f)) {
+		const char *at = strstr(line, ": device ");
+		struct loss l = { .end = UINT64_MAX };
+
+		w->anything |= !!strstr(line, "newest writes may be missing");
+		if (at && sscanf(at, ": device %" SCNu64 ", sectors %" SCNu64 " to %" SCNu64,
+				 &l.inode, &l.start, &l.end) >= 2 && w->nlosses < LOSSES_MAX)
+			w->loss[w->nlosses++] = l;
+	}
+	fclose(f);
+}
+
+static bool is_lied(const struct weigh *w, const struct answer *a)
+{
+	uint64_t bucket = a ? a->place / w->img->sb.bucket_sectors : UINT64_MAX;
+
+	return bucket < w->img->sb.nbuckets && w->lied[bucket];
+}
+
+static bool is_lie(const struct weigh *w, const struct answers_piece *p)
+{
+	if (is_lied(w, p->was) || is_lied(w, p->now))
+		return true;
+	for (unsigned i = 0; i < w->nlies; i++)
+		if (maul_covers(&w->lie[i], p->inode, p->start, p->end))
+			return true;
+	return false;
+}
+
+static bool is_named(const struct weigh *w, const struct answers_piece *p)
+{
+	uint64_t at = p->start;
+	bool more = true;
+
+	while (more && at < p->end) {
+		more = false;
+		for (unsigned i = 0; i < w->nlosses; i++)
+			if (w->loss[i].inode == p->inode && w->loss[i].start <= at &&
+			    w->loss[i].end > at) {
+				at = w->loss[i].end;
+				more = true;
+			}
+	}
+	return w->anything || at >= p->end;
+}
+
+static void on_piece(void *ctx, const struct answers_piece *p)
+{
+	struct weigh *w = ctx;
+	const struct cache_uuids *u = &w->img->uuids;
+	char uuid[CACHE_UUID_TEXT_BYTES] = "-";
+	uint64_t first = CACHE_BDEV_DATA_START_SECTORS;
+
+	if (p->inode < u->n) {
+		cache_uuid_format(u->slot[p->inode].uuid, uuid);
+		if (cache_uuid_state(&u->slot[p->inode]) == CACHE_SLOT_FLASH)
+			first = 0;
+	}
+	if (!is_lie(w, p) && (p->change == ANSWERS_STALE || !is_named(w, p))) {
+		printf("wrong %" PRIu64 ":%" PRIu64 "-%" PRIu64 " change %d\n", p->inode, p->start,
+		       p->end, p->change);
+		w->wrong++;
+	}
+	if (p->start >= first)
+		printf("%s %" PRIu64 " %" PRIu64 "\n", uuid, (p->start - first) / 8,
+		       (p->end - 1 - first) / 8);
+}
+
+static int weigh(char **argv)
+{
+	struct weigh *w = calloc(1, sizeof(*w));
+	struct cache_dev *was = open_dev(argv[0], CACHE_DEV_READ);
+	struct cache_dev *is = open_dev(argv[1], CACHE_DEV_READ);
+	struct cache_image *now = maul_load(is);
+	struct answers a, b;
+	unsigned wrong;
+
+	w->img = maul_load(was);
+	if (!w->img || !now || answers_of(w->img, &a) || answers_of(now, &b))
+		fail("cannot be loaded", argv[1]);
+	w->lied = calloc(w->img->sb.nbuckets, 1);
+	w->loss = calloc(LOSSES_MAX, sizeof(*w->loss));
+	read_hurt(w, argv[2]);
+	read_talk(w, argv[3]);
+	answers_compare(&a, &b, on_piece, w);
+	wrong = w->wrong;
+	answers_fini(&a);
+	answers_fini(&b);
+	cache_image_close(now);
+	cache_image_close(w->img);
+	cache_dev_close(is);
+	cache_dev_close(was);
+	free(w->lied);
+	free(w->loss);
+	free(w);
+	return !!wrong;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 5 && !strcmp(argv[1], "hurt")) {
+		hurt(argv + 2);
+		return 0;
+	}
+	if (argc == 6 && !strcmp(argv[1], "weigh"))
+		return weigh(argv + 2);
+	fprintf(stderr, "usage: maul hurt ORIGINAL COPY SEED | weigh ORIGINAL MENDED HURT TALK\n");
+	return 2;
+}
