@@ -26,8 +26,20 @@ one() {
 	./guest check /dev/$dev $seed $blocks $span $acked $acked || echo "=== WRONG $name"
 }
 
+# A backing device goes a moment after its set.
+all_gone() {
+	stop_all || return 1
+	for _ in $(seq 100); do
+		ls -d /sys/block/vd*/bcache > /dev/null 2>&1 || return 0
+		usleep 100000
+	done
+	echo "=== STOP HANGS"
+	return 1
+}
+
+# A line of the kernel's in the middle of ours would spoil it.
+dmesg -n 1
 while read -r line; do
 	one $line
-	stop_all || exit 1
-	usleep 300000
+	all_gone || exit 1
 done < plan
