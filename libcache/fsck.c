@@ -86,7 +86,7 @@ static int init_slots(struct fsck_cache *c, const struct fsck_backing *backing, 
 		bool flash = cache_uuid_state(&u->slot[i]) == CACHE_SLOT_FLASH;
 
 		c->slots[i].data_start = flash ? 0 : CACHE_BDEV_DATA_START_SECTORS;
-		c->slots[i].data_end = flash ? u->slot[i].sectors : UINT64_MAX;
+		c->slots[i].data_end = flash ? u->slot[i].sectors : CACHE_DEV_SECTORS_MAX;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		int64_t slot = -1;

@@ -59,7 +59,7 @@ static const char *impossible(const struct collect *s, const struct cache_bkey *
 		return "its pointer is into the journal";
 	if (repair_bit(s->d->foreign, bucket))
 		return "its bucket belongs to something else";
-	if (k->low > CACHE_KEY_OFFSET_MAX)
+	if (k->low > CACHE_DEV_SECTORS_MAX)
 		return "no device reaches that far";
 	if (is_given_up(s, inode))
 		return "its device was given up";

@@ -12,6 +12,12 @@
 ssize_t pwrite(int fd, const void *buf, size_t nbytes, off_t at);
 ssize_t pwrite64(int fd, const void *buf, size_t nbytes, off_t at);
 
+/* A shell starts what is in the background with SIGINT ignored, and tests with it. */
+__attribute__((constructor)) static void hear(void)
+{
+	signal(SIGINT, SIG_DFL);
+}
+
 static void count(void)
 {
 	const char *which = getenv("TEST_SIGINT"), *sent = getenv("TEST_SIGINT_SENT");
