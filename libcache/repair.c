@@ -139,14 +139,17 @@ static void retire_nodes(struct repair *r)
 	}
 }
 
+/* @d is all zero. What no driver writes is left out: what a free slot holds, odd flags. */
 static void encode_slot(const struct cache_uuid_entry *e, struct cache_uuid_disk *d)
 {
+	if (cache_uuid_state(e) == CACHE_SLOT_FREE)
+		return;
 	memcpy(d->uuid, e->uuid, sizeof(d->uuid));
 	memcpy(d->label, e->label, sizeof(d->label));
 	d->first_reg = cache_le32_of(e->first_reg);
 	d->last_reg = cache_le32_of(e->last_reg);
 	d->invalidated = cache_le32_of(e->invalidated);
-	d->flags = cache_le32_of(e->flags);
+	d->flags = cache_le32_of(e->flags & CACHE_UUID_FLASH_ONLY);
 	d->sectors = cache_le64_of(e->sectors);
 }
 

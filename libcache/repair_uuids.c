@@ -20,16 +20,6 @@ static bool is_needed(const struct fsck_cache *c, uint32_t i)
 	return c->slots[i].dirty_sectors;
 }
 
-/* What no driver writes, taken out. */
-static void clean_slots(struct cache_uuids *u)
-{
-	for (uint32_t i = 0; i < u->n; i++) {
-		if (is_empty(&u->slot[i]))
-			memset(&u->slot[i], 0, sizeof(u->slot[i]));
-		u->slot[i].flags &= CACHE_UUID_FLASH_ONLY;
-	}
-}
-
 /* Of two slots with one uuid the one without extents goes. */
 static bool drop_twins(const struct fsck_cache *c, struct cache_uuids *u)
 {
@@ -139,7 +129,6 @@ int cache_repair_uuids(const struct fsck_cache *c, const struct cache_repair_opt
 	static const struct cache_uuids none = { 0 };
 	int older;
 
-	clean_slots(u);
 	if (!drop_twins(c, u)) {
 		plan->cannot = "two slots of the uuid table hold one uuid, and both have data";
 		return -EUCLEAN;
