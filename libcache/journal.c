@@ -190,18 +190,36 @@ static int collect_replay(struct scan *s)
 	return 0;
 }
 
+static bool has_entries(const struct cache_journal *j, uint32_t index)
+{
+	for (size_t i = 0; i < j->nentries; i++)
+		if (j->entries[i].index == index)
+			return true;
+	return false;
+}
+
+/* All that stood in the ring before this entry's bucket: so a discard takes it. */
+static bool went_whole(const struct scan *s, const struct cache_jset_pos *next)
+{
+	uint32_t n = s->sb->njournal;
+
+	return !next->offset_sectors && !has_entries(s->j, (next->index + n - 1) % n);
+}
+
 /*
  * With discards on the driver gives back ring buckets whose keys are in the tree,
  * and the newest entry's last_seq may lag behind that: it then goes on without them.
  */
-static int found_gap(struct scan *s, uint64_t start, uint64_t end)
+static int found_gap(struct scan *s, uint64_t start, const struct cache_jset_pos *next)
 {
 	const struct cache_jset_pos *newest = &s->j->newest.pos;
-	bool discarded = start == newest->last_seq && s->sb->flags & CACHE_SB_DISCARD;
+	enum cache_problem code = CACHE_P_JOURNAL_GAP;
 
+	if (s->sb->flags & CACHE_SB_DISCARD && start == newest->last_seq)
+		code = went_whole(s, next) ? CACHE_P_JOURNAL_DISCARDED
+					   : CACHE_P_JOURNAL_FRONT_GAP;
 	return cache_found(s->sink, s->err, &(struct cache_finding){
-		.code = discarded ? CACHE_P_JOURNAL_DISCARDED : CACHE_P_JOURNAL_GAP,
-		.start = start, .end = end,
+		.code = code, .start = start, .end = next->seq - 1,
 		.want = newest->last_seq, .seq = newest->seq });
 }
 
@@ -227,7 +245,7 @@ static int check_gaps(struct scan *s, bool *complete)
 			continue;
 		if (j->replay[i]->seq != next) {
 			*complete = false;
-			ret = found_gap(s, next, j->replay[i]->seq - 1);
+			ret = found_gap(s, next, j->replay[i]);
 			if (ret)
 				return ret;
 		}

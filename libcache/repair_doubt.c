@@ -31,6 +31,7 @@ static const struct {
 } effects[] = {
 	{ CACHE_P_JOURNAL_EMPTY,	ALL_RING },
 	{ CACHE_P_JOURNAL_GAP,		ALL },	/* keys that are nowhere else */
+	{ CACHE_P_JOURNAL_FRONT_GAP,	ALL },
 	{ CACHE_P_JOURNAL_LAST_SEQ,	ALL_RING },
 	{ CACHE_P_JOURNAL_TILING,	ALL },
 	{ CACHE_P_JOURNAL_TWICE,	ALL },	/* which of the two is not known */
