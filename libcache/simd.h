@@ -36,10 +36,10 @@ static inline uint32_t cache_lru_key(uint32_t prio, int32_t shift, uint32_t sect
 }
 
 /*
- * Reads the blocks from @block, at least that of @first, to the end whose bound is below @reach, in order,
- * until @out has no room for one more. Reclaimable buckets with a key in [@low,
- * @below) go to @out as key << 32 | bucket; the bound becomes that of the least key
- * that is @below or above.
+ * Reads, in order, the blocks from @block (that of @first, or later) to the end whose
+ * bound is below @reach, until @out has no room for one more. Reclaimable buckets with
+ * a key in [@low, @below) go to @out as key << 32 | bucket; the bound becomes that of
+ * the least key that is @below or above.
  */
 struct cache_sweep {
 	const struct cache_bucket *rec;
