@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Header backups: what is put back, what state is never turned back, whose device it is. */
 #include "disk.h"
+#include "new_file.h"
 #include "set.h"
 
 #include <errno.h>
@@ -10,20 +11,6 @@
 #include "backup_disk.h"
 #include "libcache/crc64.h"
 #include "libcache/dev_fault.h"
-
-static char file[] = "/tmp/head.XXXXXX";
-
-static const char *new_file(void)
-{
-	int fd;
-
-	strcpy(file, "/tmp/head.XXXXXX");
-	fd = mkstemp(file);
-	CHECK(fd >= 0);
-	close(fd);
-	unlink(file);
-	return file;
-}
 
 static struct cache_backup take(struct cache_dev *dev)
 {

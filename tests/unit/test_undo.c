@@ -11,23 +11,10 @@
 #include "libcache/dev_fault.h"
 #include "libcache/rng.h"
 #include "libcache/types.h"
+#include "new_file.h"
 #include "test.h"
 
 #define SECTORS	4096u
-
-static char file[] = "/tmp/undo.XXXXXX";
-
-static const char *new_file(void)
-{
-	int fd;
-
-	strcpy(file, "/tmp/undo.XXXXXX");
-	fd = mkstemp(file);
-	CHECK(fd >= 0);
-	close(fd);
-	unlink(file);
-	return file;
-}
 
 static struct cache_dev *noise(uint64_t seed, void **before)
 {
