@@ -49,7 +49,8 @@ void cache_sweep_with(struct cache_sweep *s, void (*whole)(struct cache_sweep *s
 	if (s->below <= CACHE_KEY_WRAPPED) {
 		if (!sweep_ones(s, begin))
 			return;
-		whole(s, end);
+		if (s->block < end)
+			whole(s, end);
 		if (s->block < end)
 			return;
 	}
@@ -166,23 +167,10 @@ static uint32_t within_reach(const uint16_t *bound, uint32_t reach)
 
 static void whole_plain(struct cache_sweep *s, uint64_t end)
 {
-	uint32_t next = within_reach(s->bound + (s->block & ~(CACHE_SWEEP_GROUP - 1ull)), s->reach);
+	struct cache_walk w = cache_walk_begin(s, end, within_reach);
 
-	while (s->block < end) {
-		uint64_t group = s->block & ~(CACHE_SWEEP_GROUP - 1ull);
-		uint32_t left = next & cache_sweep_mask(s, group, end);
-
-		if (group + CACHE_SWEEP_GROUP < end)
-			next = within_reach(s->bound + group + CACHE_SWEEP_GROUP, s->reach);
-		cache_sweep_ahead(s, group + CACHE_SWEEP_GROUP, next);
-		for (; left; left &= left - 1) {
-			s->block = group + __builtin_ctz(left);
-			if (s->used + CACHE_SWEEP_BLOCK > s->room)
-				return;
-			sweep_block(s, s->block);
-		}
-		s->block = group + CACHE_SWEEP_GROUP < end ? group + CACHE_SWEEP_GROUP : end;
-	}
+	while (cache_walk_next(s, &w, within_reach))
+		sweep_block(s, s->block);
 }
 
 static void sweep_plain(struct cache_sweep *s)

@@ -126,24 +126,10 @@ AVX2 static void whole_avx2(struct cache_sweep *s, uint64_t end)
 		_mm256_set1_epi32(s->below ^ CACHE_KEY_WRAPPED),
 	};
 	__m256i most = _mm256_set1_epi32(s->most);
-	uint32_t next = within_reach(s->bound + (s->block & ~(CACHE_SWEEP_GROUP - 1ull)), s->reach);
+	struct cache_walk w = cache_walk_begin(s, end, within_reach);
 
-	while (s->block < end) {
-		uint64_t group = s->block & ~(CACHE_SWEEP_GROUP - 1ull);
-		uint32_t left = next & cache_sweep_mask(s, group, end);
-
-		if (group + CACHE_SWEEP_GROUP < end)
-			next = within_reach(s->bound + group + CACHE_SWEEP_GROUP, s->reach);
-		cache_sweep_ahead(s, group + CACHE_SWEEP_GROUP, next);
-		for (; left; left &= left - 1) {
-			s->block = group + __builtin_ctz(left);
-			if (s->used + CACHE_SWEEP_BLOCK > s->room)
-				goto out;
-			sweep_block(s, &c, s->block, &most);
-		}
-		s->block = group + CACHE_SWEEP_GROUP < end ? group + CACHE_SWEEP_GROUP : end;
-	}
-out:
+	while (cache_walk_next(s, &w, within_reach))
+		sweep_block(s, &c, s->block, &most);
 	most = _mm256_sub_epi32(_mm256_setzero_si256(), most);
 	s->most = (uint32_t)-least_of(most) > s->most ? (uint32_t)-least_of(most) : s->most;
 }

@@ -111,24 +111,10 @@ AVX512 static void whole_avx512(struct cache_sweep *s, uint64_t end)
 	};
 	__m512i most = _mm512_set1_epi32(s->most);
 	uint32_t lane;
-	uint32_t next = within_reach(s->bound + (s->block & ~(CACHE_SWEEP_GROUP - 1ull)), s->reach);
+	struct cache_walk w = cache_walk_begin(s, end, within_reach);
 
-	while (s->block < end) {
-		uint64_t group = s->block & ~(CACHE_SWEEP_GROUP - 1ull);
-		uint32_t left = next & cache_sweep_mask(s, group, end);
-
-		if (group + CACHE_SWEEP_GROUP < end)
-			next = within_reach(s->bound + group + CACHE_SWEEP_GROUP, s->reach);
-		cache_sweep_ahead(s, group + CACHE_SWEEP_GROUP, next);
-		for (; left; left &= left - 1) {
-			s->block = group + __builtin_ctz(left);
-			if (s->used + CACHE_SWEEP_BLOCK > s->room)
-				goto out;
-			sweep_block(s, &c, s->block, &most);
-		}
-		s->block = group + CACHE_SWEEP_GROUP < end ? group + CACHE_SWEEP_GROUP : end;
-	}
-out:
+	while (cache_walk_next(s, &w, within_reach))
+		sweep_block(s, &c, s->block, &most);
 	lane = _mm512_reduce_max_epi32(most);
 	s->most = lane > s->most ? lane : s->most;
 }
