@@ -20,12 +20,12 @@
 #define BACKING_MAX	16
 
 enum mode { MODE_ASK, MODE_LOOK = 'n', MODE_PREEN = 'p', MODE_YES = 'y' };
-enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS };
+enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD };
 
 struct opts {
 	struct cmd cmd;
 	enum mode mode;
-	bool timing, allow_data_loss, dry_run, guess;
+	bool timing, allow_data_loss, dry_run, guess, clear_discard;
 	int progress_fd;
 	const char *undo;
 	uint64_t seed;
@@ -57,6 +57,7 @@ static const struct argp_option options[] = {
 	{ "allow-data-loss", OPT_LOSS, NULL, 0, "drop dirty data that cannot be right where it is" },
 	{ "guess", OPT_GUESS, NULL, 0, "where nothing proves a field of the superblock, take what is likely" },
 	{ "drop-device", OPT_DROP, "UUID", 0, "give up the dirty data of this backing device" },
+	{ "clear-discard", OPT_DISCARD, NULL, 0, "switch off the discards of the cache device" },
 	{ "seed", OPT_SEED, "N", 0, "seed of the random numbers in new btree nodes" },
 	CMD_UNDO_OPTION,
 	{ "force", 'f', NULL, 0, "check even what looks clean; every check here is a whole one" },
@@ -107,6 +108,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_GUESS:
 		o->guess = true;
+		return 0;
+	case OPT_DISCARD:
+		o->clear_discard = true;
 		return 0;
 	case OPT_DRY:
 		o->dry_run = true;
@@ -278,12 +282,16 @@ static bool on_confirm(void *ctx, const struct cache_repair_plan *p)
 	if (r->o->dry_run || r->o->mode == MODE_YES)
 		return true;
 	if (r->o->mode == MODE_PREEN)
-		return p->safe;
-	snprintf(prompt, sizeof(prompt),
-		 "%s: keep %s (%s dirty), drop %s of clean data, write a new tree and one journal entry?",
-		 r->paths[r->mending], cache_bytes_show(kept, p->kept_sectors * 512),
-		 cache_bytes_show(dirty, p->kept_dirty_sectors * 512),
-		 cache_bytes_show(gone, p->dropped_clean_sectors * 512));
+		return p->safe || !p->rebuild;
+	if (!p->rebuild)
+		snprintf(prompt, sizeof(prompt), "%s: clear the discard bit?", r->paths[r->mending]);
+	else
+		snprintf(prompt, sizeof(prompt),
+			 "%s: keep %s (%s dirty), drop %s of clean data, write a new tree and one journal entry%s?",
+			 r->paths[r->mending], cache_bytes_show(kept, p->kept_sectors * 512),
+			 cache_bytes_show(dirty, p->kept_dirty_sectors * 512),
+			 cache_bytes_show(gone, p->dropped_clean_sectors * 512),
+			 p->clear_discard ? ", then clear the discard bit" : "");
 	return cmd_ask(prompt);
 }
 
@@ -365,7 +373,7 @@ static void mend_inside(struct run *r, unsigned i, struct cache_dev *dev,
 	int ret = cache_repair_cache(dev, opts, &m->plan, &err);
 
 	cmd_progress_end(&r->progress);
-	m->done |= !ret && !r->o->dry_run && m->plan.rebuild;
+	m->done |= !ret && !r->o->dry_run && (m->plan.rebuild || m->plan.clear_discard);
 	if (!ret && m->plan.drop_all_clean)
 		cmd_warn(&r->o->cmd, r->paths[i],
 			 "the newest writes may be missing: what is lost named ranges that are not known");
@@ -397,7 +405,7 @@ static void mend(struct run *r, unsigned i)
 	struct opts *o = r->o;
 	struct cache_repair_opts opts = {
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
-		.seed = o->seed, .drop_uuids = (const uint8_t (*)[16])o->drop,
+		.clear_discard = o->clear_discard, .seed = o->seed, .drop_uuids = (const uint8_t (*)[16])o->drop,
 		.ndrop_uuids = o->ndrop, .loss = on_loss, .unread = on_unread,
 		.progress = on_mending, .field = on_field,
 		.confirm = on_confirm, .ctx = r };
@@ -426,7 +434,8 @@ static bool wants_mending(const struct run *r, unsigned i)
 
 	if (res->ret || (res->is_backing && !heard_of_super(r, i)))
 		return false;
-	return !cache_fsck_is_clean(res) || (r->o->ndrop && !res->is_backing);
+	return !cache_fsck_is_clean(res) || (r->o->ndrop && !res->is_backing) ||
+	       (r->o->clear_discard && fsck_heard_has(&r->heard, i, CACHE_P_SB_DISCARD));
 }
 
 /* Return: whether something was changed, so that a second look is due. */

@@ -103,23 +103,32 @@ static void show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_H
 		cache_bytes_show(buf, sectors * CACHE_SECTOR_BYTES);
 }
 
-static void text_mended(const struct fsck_show *s, unsigned i)
+static void text_rebuilt(const struct fsck_show *s, unsigned i)
 {
-	const struct fsck_mended *m = s->mended ? &s->mended[i] : NULL;
+	const struct fsck_mended *m = &s->mended[i];
 	char kept[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES], dropped[CACHE_HUMAN_BYTES];
 
-	if (!m || !m->done)
-		return;
-	if (m->super)
-		cache_report_line(cmd_report(s->cmd), "%s: superblock mended", s->paths[i]);
-	if (!m->plan.rebuild)
-		return;
 	show_sectors(s->cmd, m->plan.kept_sectors, kept);
 	show_sectors(s->cmd, m->plan.kept_dirty_sectors, dirty);
 	show_sectors(s->cmd, m->plan.dropped_clean_sectors, dropped);
 	cache_report_line(cmd_report(s->cmd), "%s: mended: %s kept, %s of it dirty; %s of clean "
 			  "data dropped; %" PRIu64 " new nodes, one journal entry",
 			  s->paths[i], kept, dirty, dropped, m->plan.new_nodes);
+}
+
+static void text_mended(const struct fsck_show *s, unsigned i)
+{
+	const struct fsck_mended *m = s->mended ? &s->mended[i] : NULL;
+
+	if (!m || !m->done)
+		return;
+	if (m->super)
+		cache_report_line(cmd_report(s->cmd), "%s: superblock mended", s->paths[i]);
+	if (m->plan.rebuild)
+		text_rebuilt(s, i);
+	/* the second look says whether */
+	if (m->plan.clear_discard && !fsck_heard_has(s->left, i, CACHE_P_SB_DISCARD))
+		cache_report_line(cmd_report(s->cmd), "%s: discard bit cleared", s->paths[i]);
 }
 
 static void text_device(const struct fsck_show *s, unsigned i)
@@ -202,6 +211,8 @@ static void json_mended(const struct fsck_show *s, unsigned i)
 	cache_report_object(out, "repair");
 	cache_report_bool(out, &(struct cache_field){ "done", NULL, CACHE_UNIT_TEXT }, m->done);
 	cache_report_bool(out, &(struct cache_field){ "super", NULL, CACHE_UNIT_TEXT }, m->super);
+	cache_report_bool(out, &(struct cache_field){ "clear_discard", NULL, CACHE_UNIT_TEXT },
+			  m->plan.clear_discard);
 	cache_report_bool(out, &(struct cache_field){ "safe", NULL, CACHE_UNIT_TEXT },
 			  m->plan.safe);
 #define X(name)								\

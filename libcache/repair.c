@@ -5,6 +5,7 @@
  * it the set. Run again after a kill it finds the old set, or the new one.
  */
 #include "repair_impl.h"
+#include "repair_super.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct repair {
 	struct cache_finding *early;	/* heard before the superblock was known */
 	size_t nearly, early_room;
 	bool early_full, early_failed;	/* too many to keep; no memory for them */
+	bool forgiven;			/* a gap in the journal, for its discard bit */
 };
 
 /* More than this, and everything is in doubt anyway. */
@@ -33,6 +35,7 @@ static void hear_early(void *ctx, const struct cache_finding *f)
 {
 	struct repair *r = ctx;
 
+	r->forgiven |= f->code == CACHE_P_JOURNAL_DISCARDED;
 	if (cache_problem_info(f->code)->severity == CACHE_SEVERITY_NOTE)
 		return;
 	if (r->nearly == r->early_room) {
@@ -298,6 +301,11 @@ static bool ring_is_in_order(const struct cache_image *img)
 	return true;
 }
 
+static bool wants_no_discard(const struct repair *r)
+{
+	return r->opts->clear_discard && r->img->sb.flags & CACHE_SB_DISCARD;
+}
+
 static int decide(struct repair *r)
 {
 	struct cache_repair_plan *p = r->plan;
@@ -306,7 +314,9 @@ static int decide(struct repair *r)
 	p->super = r->doubt.super;
 	p->uuids = r->doubt.uuids;
 	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->img);
-	p->rebuild = r->doubt.rebuild || r->doubt.uuids || r->opts->ndrop_uuids;
+	r->doubt.beyond_extents |= r->forgiven && wants_no_discard(r);
+	p->rebuild = r->doubt.rebuild || r->doubt.uuids || r->opts->ndrop_uuids ||
+		     (r->forgiven && wants_no_discard(r));
 	if (!p->rebuild)
 		return 0;
 	/* What cannot be read now may be read another time, or on another machine. */
@@ -333,13 +343,51 @@ static int decide(struct repair *r)
 	return ret;
 }
 
+/* Last in the plan, and last done: without it no kernel forgives what the rest mends. */
+static int plan_discard(struct repair *r)
+{
+	struct cache_repair_plan *p = r->plan;
+
+	p->clear_discard = wants_no_discard(r);
+	if (!p->clear_discard)
+		return 0;
+	p->safe |= !p->rebuild && !p->cannot;
+	return cache_repair_discard(r->img->dev, r->opts, false, r->err);
+}
+
 static int act(struct repair *r)
 {
-	if (!r->plan->rebuild)
+	int ret = 0;
+
+	if (!r->plan->rebuild && !r->plan->clear_discard)
 		return 0;
 	if (r->opts->confirm && !r->opts->confirm(r->opts->ctx, r->plan))
 		return -ECANCELED;
-	return r->opts->dry_run ? 0 : commit_or_shrink(r);
+	if (r->opts->dry_run)
+		return 0;
+	if (r->plan->rebuild)
+		ret = commit_or_shrink(r);
+	if (!ret && r->plan->clear_discard)
+		ret = cache_repair_discard(r->img->dev, r->opts, true, r->err);
+	return ret;
+}
+
+/* What is inside; @early is what the load was heard by. */
+static int plan_inside(struct repair *r, const struct cache_sink *early)
+{
+	int ret = 0;
+
+	if (r->img->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->img->sb))
+		return 0;	/* has not run: nothing is inside */
+	if (r->img->loaded == CACHE_LOAD_JOURNAL && !r->img->has_journal && r->img->sb.njournal)
+		ret = cache_repair_find_lost(r->img, early, r->err);
+	if (ret)
+		return ret;
+	r->plan->cannot = hopeless(r->img);
+	if (r->plan->cannot)
+		return cache_err_set(r->err, -EUCLEAN, 0, "%s", r->plan->cannot);
+	ret = diagnose(r);
+	return ret ? ret : decide(r);
 }
 
 /* @again: nodes that nothing led to were brought in, and nobody has judged those yet. */
@@ -352,26 +400,13 @@ static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *op
 
 	memset(plan, 0, sizeof(*plan));
 	ret = cache_image_load(dev, CACHE_LOAD_MARKS, &early, &r.img, err);
-	if (ret)
-		goto out;
-	if (r.img->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r.img->sb))
-		goto out;	/* has not run: nothing is inside */
-	if (r.img->loaded == CACHE_LOAD_JOURNAL && !r.img->has_journal && r.img->sb.njournal)
-		ret = cache_repair_find_lost(r.img, &early, err);
-	if (ret)
-		goto out;
-	plan->cannot = hopeless(r.img);
-	if (plan->cannot) {
-		ret = cache_err_set(err, -EUCLEAN, 0, "%s", plan->cannot);
-		goto out;
-	}
-	ret = diagnose(&r);
 	if (!ret)
-		ret = decide(&r);
+		ret = plan_inside(&r, &early);
+	if (!ret)
+		ret = plan_discard(&r);
 	if (!ret)
 		ret = act(&r);
 	*again = !ret && r.doubt.scan && plan->rebuild && !opts->dry_run;
-out:
 	free(r.kept.keys);
 	free(r.c.slots);
 	free(r.early);
@@ -389,6 +424,7 @@ static void sum_up(struct cache_repair_plan *plan, const struct cache_repair_pla
 	plan->super |= first.super;
 	plan->uuids |= first.uuids;
 	plan->wipe_ring |= first.wipe_ring;
+	plan->clear_discard |= first.clear_discard;
 	plan->drop_all_clean |= first.drop_all_clean;
 	plan->safe &= first.safe;
 	plan->dropped_clean_sectors += first.dropped_clean_sectors;

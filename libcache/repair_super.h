@@ -42,6 +42,13 @@ void cache_super_tell(const uint8_t *was, const uint8_t *now,
 		      const char *const proof[SUPER_FIELDS], uint32_t guessed,
 		      void (*fn)(void *ctx, const struct cache_repair_field *f), void *ctx);
 
+/*
+ * A cache device's discard bit cleared, in a superblock that must be right. Without
+ * @write opts->field is told and nothing is written.
+ */
+int cache_repair_discard(struct cache_dev *dev, const struct cache_repair_opts *opts,
+			 bool write, struct cache_err *err);
+
 /* The one place where a superblock that is there is written over; then a flush. */
 int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_err *err);
 

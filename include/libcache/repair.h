@@ -44,6 +44,7 @@ struct cache_repair_plan {
 	bool rebuild;		/* new tree, prios and checkpoint */
 	bool uuids;		/* new uuid table */
 	bool wipe_ring;		/* after the switch: old entries confuse the driver's search */
+	bool clear_discard;	/* last of all, the discard bit of the superblock */
 	bool drop_all_clean;	/* what was lost could make any clean extent stale */
 	bool safe;		/* nothing dirty is, or may have been, lost by damage or remedy */
 #define X(name) uint64_t name;
@@ -75,6 +76,11 @@ struct cache_repair_opts {
 	 */
 	bool allow_data_loss;
 	bool dry_run;		/* plan and count, write nothing */
+	/*
+	 * Switch discards off. Where the journal lacks what only the discard bit lets a kernel
+	 * forgive, the set gets a new tree and checkpoint first.
+	 */
+	bool clear_discard;
 	bool guess;		/* where nothing proves a superblock field, take what is likely */
 	uint64_t seed;		/* of the new nodes' seq numbers */
 	const uint8_t (*drop_uuids)[16];	/* devices whose dirty data is given up */

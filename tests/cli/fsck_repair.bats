@@ -165,3 +165,70 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	done
 	run -1 grep -E '^(nodes|extents|doubts|collecting|writing) .*(mended|clean|warning)' "$IMG.lines"
 }
+
+@test "the discard bit is cleared on request, and no other byte of the device" {
+	image registered.cache
+	without=$(sum "$IMG")
+	poke "$IMG" sb.discard=1
+	with=$(sum "$IMG")
+	run -0 cache-fsck -y "$IMG"
+	run -0 cache-fsck -n --clear-discard "$IMG"
+	run -0 --separate-stderr cache-fsck -y --clear-discard --dry-run "$IMG"
+	[[ "$stderr" == *"superblock flags was 3, should be 1: asked for"* ]]
+	[ "$with" = "$(sum "$IMG")" ]
+	run -1 --separate-stderr cache-fsck -p --clear-discard -z "$BATS_TEST_TMPDIR/undo" "$IMG"
+	[[ "$output" == *"$IMG: discard bit cleared"* ]]
+	[ "$without" = "$(sum "$IMG")" ]
+	run -0 cache-fsck -y --clear-discard "$IMG"
+	[[ "$output" != *"cleared"* ]]
+	run -0 cache-undo "$BATS_TEST_TMPDIR/undo" "$IMG"
+	[ "$with" = "$(sum "$IMG")" ]
+}
+
+@test "in JSON a cleared discard bit is a repair that was planned, or done" {
+	image registered.cache
+	poke "$IMG" sb.discard=1
+	run -0 --separate-stderr cache-fsck -y --clear-discard --dry-run --json "$IMG"
+	jq -e '.repair | .clear_discard and .safe and (.done or .super | not)' <<< "$output"
+	run -1 --separate-stderr cache-fsck -y --clear-discard --json "$IMG"
+	jq -e '.repair | .clear_discard and .safe and .done' <<< "$output"
+	jq -e '.findings[] | select(.code == "SB_DISCARD") | .fixed' <<< "$output"
+	run -0 --separate-stderr cache-fsck -y --clear-discard --json "$IMG"
+	jq -e 'has("repair") | not' <<< "$output"
+}
+
+@test "a journal that only its discards excuse gets a checkpoint before their bit is cleared" {
+	image churn-lru.cache
+	poke "$IMG" sb.discard=1 'journal[2297]=zero' 'journal[2296]=zero'
+	cache-show-keys "$IMG" | awk '{ $1 = $2 = ""; print }' > "$BATS_TEST_TMPDIR/was"
+	run -1 --separate-stderr cache-fsck -p --clear-discard "$IMG"
+	[[ "$output" == *"one journal entry"*"discard bit cleared"* ]]
+	run -0 cache-fsck -n -v "$IMG"
+	[[ "$output" != *"DISCARD"* ]]
+	cache-show-keys "$IMG" | awk '{ $1 = $2 = ""; print }' | cmp - "$BATS_TEST_TMPDIR/was"
+}
+
+@test "what is damaged besides is mended or not as ever, and the bit only goes from a sound set" {
+	image churn-lru.cache
+	poke "$IMG" sb.discard=1 'journal[2297]=zero'
+	before=$(sum "$IMG")
+	run -4 cache-fsck -p --clear-discard "$IMG"
+	[ "$before" = "$(sum "$IMG")" ]
+	run -1 cache-fsck -y --clear-discard "$IMG"
+	run -0 cache-fsck -n -v "$IMG"
+	[[ "$output" != *"DISCARD"* ]]
+}
+
+@test "of several members each that is named loses its discard bit, and one that has not run too" {
+	cd "$BATS_TEST_TMPDIR"
+	truncate -s 16M a b c
+	make-cache -q -b 16k -C --set-size 2 --discard a b > /dev/null
+	make-cache -q -B c > /dev/null
+	before=$(sum c)
+	run -5 cache-fsck -y --clear-discard a b c
+	[[ "$output" == *"a: discard bit cleared"*"b: discard bit cleared"* ]]
+	[[ "$output" != *"c: discard bit cleared"* ]]
+	cache-super-show -J a | jq -e '.discard | not'
+	cache-super-show -J b | jq -e '.discard | not'
+	[ "$before" = "$(sum c)" ]
+}

@@ -125,6 +125,63 @@ TEST(stopped_anywhere_the_set_is_as_it_was)
 	cache_dev_close(base);
 }
 
+static int mend_without_discards(void *ctx, struct cache_dev *dev)
+{
+	struct cache_repair_opts opts = { .seed = 7, .confirm = agree, .clear_discard = true };
+	struct cache_repair_plan plan;
+
+	return cache_repair_cache(dev, &opts, &plan, NULL);
+}
+
+/* One sector differs, so there is nothing between the two. */
+TEST(the_discard_bit_is_cleared_or_all_is_as_it_was)
+{
+	struct crash c = { .base = set_open("registered"), .work = mend_without_discards };
+
+	c.ctx = &c;
+	switch_discards_on(c.base);
+	crash_cuts(&c);
+	CHECK_EQ(c.old.flags ^ c.new.flags, CACHE_SB_DISCARD);
+	CHECK_EQ(c.new.seq, c.old.seq);
+	CHECK_EQ(c.new.findings, 0);
+	c.judge = mend_again;	/* what cannot be read is mended first */
+	crash_faults(&c, 1);
+	crash_memory(&c, 1);
+	cache_dev_close(c.base);
+}
+
+/* Between the switch and the bit: run again it is cleared. */
+static const char *clear_again(void *ctx, struct cache_dev *dev, const struct set_state *s)
+{
+	const struct set_state *new = &((struct crash *)ctx)->new;
+	struct cache_dev *copy = set_copy(dev);
+	struct set_state again;
+
+	if (s->live_sum != new->live_sum)
+		return "it has other extents";
+	mend_without_discards(NULL, set_lend(copy));
+	again = set_state(copy);
+	cache_dev_close(copy);
+	return again.findings || again.flags != new->flags || again.live_sum != new->live_sum ?
+	       "done again it is not as it should be" : NULL;
+}
+
+TEST(a_gap_that_discards_excuse_is_mended_before_their_bit_is_cleared)
+{
+	struct crash c = { .base = set_open("churn-lru"), .work = mend_without_discards,
+			   .judge = clear_again };
+
+	c.ctx = &c;
+	discard_the_oldest(c.base);
+	crash_cuts(&c);
+	CHECK_EQ(c.old.flags ^ c.new.flags, CACHE_SB_DISCARD);
+	CHECK_EQ(c.old.findings, 0);
+	CHECK_EQ(c.new.findings, 0);
+	CHECK_EQ(c.new.live_sum, c.old.live_sum);
+	CHECK_EQ(c.new.last_seq, c.new.seq);
+	cache_dev_close(c.base);
+}
+
 static int restore(void *ctx, struct cache_dev *dev)
 {
 	struct cache_backup_opts opts = { 0 };

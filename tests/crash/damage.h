@@ -98,6 +98,35 @@ static inline void lose_the_ring(struct cache_dev *dev)
 	cache_image_close(img);
 }
 
+static inline void switch_discards_on(struct cache_dev *dev)
+{
+	char *buf = cache_dev_buf(CACHE_SB_BYTES);
+	struct cache_sb sb;
+
+	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
+	CHECK_EQ(cache_dev_read(dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, buf, NULL), 0);
+	sb.flags |= CACHE_SB_DISCARD;
+	cache_sb_encode(&sb, buf);
+	CHECK_EQ(cache_dev_write(dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, buf, NULL), 0);
+	free(buf);
+}
+
+/* The bucket of the oldest entry that replay asks for: all that stands in it so far. */
+static inline void discard_the_oldest(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+	const struct cache_journal *j = &img->journal;
+	char zeros[CACHE_SECTOR_BYTES] = { 0 };
+
+	for (size_t i = 0; i < j->nentries; i++)
+		if (j->entries[i].index == j->replay[0]->index &&
+		    j->entries[i].seq <= j->replay[0]->seq)
+			CHECK_EQ(cache_dev_write(dev, cache_jset_sector(&img->sb, &j->entries[i]),
+						 1, zeros, NULL), 0);
+	cache_image_close(img);
+	switch_discards_on(dev);
+}
+
 /* Two fields, so that the checksum alone cannot prove what was there. */
 static inline void lose_the_geometry(struct cache_dev *dev)
 {

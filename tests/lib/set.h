@@ -87,6 +87,7 @@ static inline struct cache_image *set_load(struct cache_dev *dev)
 
 struct set_state {
 	int	 ret;			/* of the load */
+	uint64_t flags;			/* of the superblock */
 	uint64_t seq, last_seq;
 	bool	 driver_agrees;
 	uint64_t findings, findings_sum;	/* more than notes */
@@ -134,6 +135,7 @@ static inline void set_sum_up(struct set_state *s, struct cache_image *img)
 {
 	struct cache_sink sink = { set_hear, s };
 
+	s->flags = img->sb.flags;
 	if (!img->has_journal)
 		return;
 	s->seq = img->journal.newest.pos.seq;
