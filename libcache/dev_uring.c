@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "libcache/types.h"
 
@@ -48,26 +49,38 @@ static int submit(struct cache_uring *r, int fd, struct cache_dev_req *reqs, uns
 	return io_uring_submit(&r->ring);
 }
 
-static int reap(struct cache_uring *r, int n)
+/*
+ * The next answer. Until it has answered, the kernel may write into the caller's memory,
+ * and tearing the ring down does not wait for what a disk already works on. So no error
+ * ends the wait: it is slower then, and the ring is @spoilt.
+ */
+static struct io_uring_cqe *next_answer(struct cache_uring *r, bool *spoilt)
+{
+	static const struct timespec moment = { .tv_nsec = 1000000 };
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	while ((ret = io_uring_wait_cqe(&r->ring, &cqe))) {
+		if (ret == -EINTR)
+			continue;
+		*spoilt = true;
+		nanosleep(&moment, NULL);
+	}
+	return cqe;
+}
+
+static void reap(struct cache_uring *r, int n, bool *spoilt)
 {
 	while (n-- > 0) {
-		struct cache_dev_req *req;
-		struct io_uring_cqe *cqe;
-		int ret;
+		struct io_uring_cqe *cqe = next_answer(r, spoilt);
+		struct cache_dev_req *req = io_uring_cqe_get_data(cqe);
 
-		do
-			ret = io_uring_wait_cqe(&r->ring, &cqe);
-		while (ret == -EINTR);
-		if (ret)
-			return ret;
-		req = io_uring_cqe_get_data(cqe);
 		if (cqe->res < 0)
 			req->result = cqe->res;
 		else if ((uint64_t)cqe->res == req->nsectors * CACHE_SECTOR_BYTES)
 			req->result = 0;
 		io_uring_cqe_seen(&r->ring, cqe);
 	}
-	return 0;
 }
 
 int cache_uring_read_many(struct cache_uring **ring, int fd,
@@ -80,10 +93,10 @@ int cache_uring_read_many(struct cache_uring **ring, int fd,
 	for (unsigned i = 0; i < n && !ret; i += DEPTH) {
 		unsigned batch = n - i < DEPTH ? n - i : DEPTH;
 		int taken = submit(*ring, fd, reqs + i, batch);
+		bool spoilt = taken != (int)batch;
 
-		if (taken > 0)
-			ret = reap(*ring, taken);
-		if (taken == (int)batch && !ret)
+		reap(*ring, taken, &spoilt);
+		if (!spoilt)
 			continue;
 		/* Unsubmitted entries would come back later: start anew next time. */
 		cache_uring_free(*ring);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dev_ops.h"
 #include "libcache/dev.h"
 #include "libcache/types.h"
 #include "libcache/undo.h"
@@ -33,6 +34,7 @@ static struct {
 	enum effect effect;
 	unsigned at, seen;
 	int error;		/* 0: ENOSPC */
+	int pipe;		/* what is waited for comes from here, when it is waited for again */
 } fault;
 
 /* The file passes for a block device with such blocks; 0: it does not. */
@@ -136,9 +138,34 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 WRAP_RING(CALL_RING, io_uring_queue_init, (unsigned n, struct io_uring *r, unsigned flags),
 	  (n, r, flags))
 WRAP_RING(CALL_SUBMIT, io_uring_submit, (struct io_uring *r), (r))
-WRAP_RING(CALL_REAP, __io_uring_get_cqe,
-	  (struct io_uring *r, struct io_uring_cqe **cqe, unsigned submit, unsigned wait,
-	   sigset_t *mask), (r, cqe, submit, wait, mask))
+
+int __real___io_uring_get_cqe(struct io_uring *r, struct io_uring_cqe **cqe, unsigned submit,
+			      unsigned wait, sigset_t *mask);
+int __wrap___io_uring_get_cqe(struct io_uring *r, struct io_uring_cqe **cqe, unsigned submit,
+			      unsigned wait, sigset_t *mask);
+int __wrap___io_uring_get_cqe(struct io_uring *r, struct io_uring_cqe **cqe, unsigned submit,
+			      unsigned wait, sigset_t *mask)
+{
+	char xs[2 * CACHE_SECTOR_BYTES];
+
+	if (strikes(CALL_REAP))
+		return -errno;
+	if (fault.pipe) {
+		memset(xs, 'x', sizeof(xs));
+		CHECK_EQ(write(fault.pipe, xs, sizeof(xs)), (ssize_t)sizeof(xs));
+		fault.pipe = 0;
+	}
+	return __real___io_uring_get_cqe(r, cqe, submit, wait, mask);
+}
+
+/* What the kernel took and has not answered may still be written to. */
+void __real_io_uring_queue_exit(struct io_uring *r);
+void __wrap_io_uring_queue_exit(struct io_uring *r);
+void __wrap_io_uring_queue_exit(struct io_uring *r)
+{
+	CHECK_EQ(*r->sq.khead, *r->cq.khead);
+	__real_io_uring_queue_exit(r);
+}
 
 struct place {
 	unsigned flags;		/* to open the device with */
@@ -410,6 +437,38 @@ TEST(a_batch_that_the_ring_does_not_take_is_read_all_the_same)
 		place_free(&p);
 	}
 	printf("# %u runs with a ring that fails\n", runs);
+}
+
+/* Reads that the kernel cannot answer yet, from a pipe with nothing in it. */
+TEST(what_is_in_flight_when_waiting_fails_is_awaited_all_the_same)
+{
+	struct cache_uring *ring = NULL;
+	struct cache_dev_req req[2];
+	int fd[2], ret;
+
+	for (unsigned i = 0; i < 2; i++)
+		req[i] = (struct cache_dev_req){ .nsectors = 1,
+						 .buf = cache_dev_buf(CACHE_SECTOR_BYTES) };
+	CHECK_EQ(pipe(fd), 0);
+	fault.call = CALL_REAP;
+	fault.effect = FAILS;
+	fault.seen = 0;
+	fault.at = 1;
+	fault.pipe = fd[1];
+	ret = cache_uring_read_many(&ring, fd[0], req, 2);
+	if (ret == -ENOSYS)
+		SKIP("no io_uring here");
+	CHECK_EQ(ret, 0);
+	CHECK(fault.seen > 1);
+	CHECK(!ring);
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK_EQ(req[i].result, 0);
+		CHECK_EQ(*(char *)req[i].buf, 'x');
+		free(req[i].buf);
+	}
+	close(fd[0]);
+	close(fd[1]);
+	fault.at = 0;
 }
 
 TEST(a_batch_past_the_end_of_a_file_cut_short_is_an_error)
