@@ -305,6 +305,7 @@ static uint64_t random_seed(void)
 
 static void say_why_not(struct run *r, unsigned i, int ret, const struct cache_err *err)
 {
+	r->mended[i].declined = ret == -ECANCELED;
 	if (ret == -ECANCELED && r->o->mode == MODE_PREEN && !cmd_cancelled())
 		cmd_warn(&r->o->cmd, r->paths[i],
 			 "not mended: dirty data may have been lost; look with -n, then use -y");
@@ -354,6 +355,7 @@ static int mend_super(struct run *r, unsigned i, struct cache_dev *dev,
 	if (fsck_heard_has(&r->heard, i, CACHE_P_SB_MAGIC) &&
 	    cmd_is_something_else(&r->o->cmd, r->paths[i]))
 		return -ECANCELED;
+	r->mended[i].super_hurt = true;
 	opts.confirm = on_confirm_super;
 	ret = cache_repair_super(dev, &opts, &plan, err);
 	if (ret) {
@@ -481,7 +483,7 @@ static void show(struct run *r, double seconds)
 	const struct fsck_show s = {
 		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .before = r->before,
 		.after = r->after, .heard = &r->heard, .left = &r->left,
-		.mended = r->mended, .seconds = seconds };
+		.mended = r->mended, .seconds = seconds, .guess = r->o->guess };
 
 	if (r->o->cmd.json) {
 		fsck_show_json(&s);

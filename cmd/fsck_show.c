@@ -82,19 +82,19 @@ static const char *notes_words(const struct cmd *cmd, const struct cache_fsck_re
 						  : " (notes: -v shows them)";
 }
 
-static const struct cache_fsck_result *final_result(const struct fsck_show *s, unsigned i)
+const struct cache_fsck_result *fsck_final_result(const struct fsck_show *s, unsigned i)
 {
 	return s->after ? &s->after[i] : &s->before[i];
 }
 
 static const char *result_word(const struct fsck_show *s, unsigned i)
 {
-	if (!cache_fsck_is_clean(final_result(s, i)))
+	if (!cache_fsck_is_clean(fsck_final_result(s, i)))
 		return "errors";
 	return cache_fsck_is_clean(&s->before[i]) ? "clean" : "corrected";
 }
 
-static void show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUMAN_BYTES])
+void fsck_show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUMAN_BYTES])
 {
 	if (c->bytes)
 		snprintf(buf, CACHE_HUMAN_BYTES, "%" PRIu64 " bytes",
@@ -108,9 +108,9 @@ static void text_rebuilt(const struct fsck_show *s, unsigned i)
 	const struct fsck_mended *m = &s->mended[i];
 	char kept[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES], dropped[CACHE_HUMAN_BYTES];
 
-	show_sectors(s->cmd, m->plan.kept_sectors, kept);
-	show_sectors(s->cmd, m->plan.kept_dirty_sectors, dirty);
-	show_sectors(s->cmd, m->plan.dropped_clean_sectors, dropped);
+	fsck_show_sectors(s->cmd, m->plan.kept_sectors, kept);
+	fsck_show_sectors(s->cmd, m->plan.kept_dirty_sectors, dirty);
+	fsck_show_sectors(s->cmd, m->plan.dropped_clean_sectors, dropped);
 	cache_report_line(cmd_report(s->cmd), "%s: mended: %s kept, %s of it dirty; %s of clean "
 			  "data dropped; %" PRIu64 " new nodes, one journal entry",
 			  s->paths[i], kept, dirty, dropped, m->plan.new_nodes);
@@ -133,7 +133,7 @@ static void text_mended(const struct fsck_show *s, unsigned i)
 
 static void text_device(const struct fsck_show *s, unsigned i)
 {
-	const struct cache_fsck_result *res = final_result(s, i);
+	const struct cache_fsck_result *res = fsck_final_result(s, i);
 	const struct cache_fsck_summary *sum = &res->summary;
 	const char *word = cache_fsck_is_clean(res) ? "clean" : "NOT CLEAN";
 	struct cache_report *out = cmd_report(s->cmd);
@@ -151,8 +151,8 @@ static void text_device(const struct fsck_show *s, unsigned i)
 				  fsck_kernel_words(res), notes_words(s->cmd, res));
 		return;
 	}
-	show_sectors(s->cmd, sum->cached_sectors, cached);
-	show_sectors(s->cmd, sum->dirty_sectors, dirty);
+	fsck_show_sectors(s->cmd, sum->cached_sectors, cached);
+	fsck_show_sectors(s->cmd, sum->dirty_sectors, dirty);
 	cache_report_line(out, "%s: %s, %" PRIu64 " extents, %s cached, %s of it dirty, %"
 			  PRIu64 " nodes in %" PRIu64 " levels; %s%s", s->paths[i], word,
 			  sum->extents, cached, dirty, sum->btree_nodes, sum->btree_depth,
@@ -164,10 +164,17 @@ static void text_device(const struct fsck_show *s, unsigned i)
 #undef X
 }
 
+static void talk_next(void *ctx, const char *line)
+{
+	cmd_note(ctx, 0, "next: %s", line);
+}
+
 void fsck_show_text(const struct fsck_show *s)
 {
-	for (unsigned i = 0; i < s->n; i++)
+	for (unsigned i = 0; i < s->n; i++) {
 		text_device(s, i);
+		fsck_next_steps(s, i, talk_next, s->cmd);
+	}
 }
 
 static const struct cache_field f_device = { "device", NULL, CACHE_UNIT_TEXT };
@@ -201,6 +208,11 @@ static void json_summary(const struct fsck_show *s, const struct cache_fsck_summ
 	cache_report_end(out);
 }
 
+static void json_next(void *ctx, const char *line)
+{
+	cache_report_str(ctx, &(struct cache_field){ "step", NULL, CACHE_UNIT_TEXT }, line);
+}
+
 static void json_mended(const struct fsck_show *s, unsigned i)
 {
 	const struct fsck_mended *m = s->mended ? &s->mended[i] : NULL;
@@ -222,6 +234,9 @@ static void json_mended(const struct fsck_show *s, unsigned i)
 	} while (0);
 	CACHE_REPAIR_NUMBERS(X)
 #undef X
+	cache_report_array(out, "next_steps");
+	fsck_next_steps(s, i, json_next, out);
+	cache_report_end(out);
 	cache_report_end(out);
 }
 
@@ -232,7 +247,7 @@ static void json_result(const struct fsck_show *s, unsigned i)
 		kernel = { "kernel", NULL, CACHE_UNIT_TEXT },
 		damage = { "damage", NULL, CACHE_UNIT_TEXT },
 		failed = { "error", NULL, CACHE_UNIT_TEXT };
-	const struct cache_fsck_result *res = final_result(s, i);
+	const struct cache_fsck_result *res = fsck_final_result(s, i);
 	struct cache_report *out = cmd_report(s->cmd);
 
 	cache_report_str(out, &f_device, s->paths[i]);

@@ -25,7 +25,9 @@ void fsck_heard_fini(struct fsck_heard *h);
 /* What a repair of one device came to. */
 struct fsck_mended {
 	bool tried, done;
-	bool super;		/* in place; plan says nothing of it */
+	bool declined;		/* by a person, or as -p must */
+	bool super_hurt;
+	bool super;		/* mended, in place; plan says nothing of it */
 	struct cache_repair_plan plan;
 };
 
@@ -37,6 +39,7 @@ struct fsck_show {
 	const struct fsck_heard *heard, *left;		/* left: found the second time */
 	const struct fsck_mended *mended;		/* n, or NULL */
 	double seconds;
+	bool guess;		/* was allowed */
 };
 
 /* One line, for people. Notes are shown with -v. */
@@ -49,5 +52,13 @@ void fsck_show_json(const struct fsck_show *s);
 
 /* "a kernel starts it", "a kernel would panic ..." */
 const char *fsck_kernel_words(const struct cache_fsck_result *r);
+
+/* As it is now: after mending, if that was done. */
+const struct cache_fsck_result *fsck_final_result(const struct fsck_show *s, unsigned i);
+void fsck_show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUMAN_BYTES]);
+
+/* A line for each thing to do about a device that mending was tried on, in vain. */
+typedef void fsck_next_fn(void *ctx, const char *line);
+void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx);
 
 #endif

@@ -54,6 +54,9 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	before=$(sum "$IMG")
 	run -4 --separate-stderr cache-fsck -y "$IMG"
 	[[ "$stderr" == *"could only be guessed"* ]]
+	[[ "$stderr" == *"next: name its backing devices too"* ]]
+	[[ "$stderr" == *"next: "*"cache-super-show --restore FILE $IMG"* ]]
+	[[ "$stderr" == *"next: cache-fsck --guess --dry-run $IMG"* ]]
 	run -4 cache-fsck -p --guess "$IMG"
 	[ "$before" = "$(sum "$IMG")" ]
 	run -1 --separate-stderr cache-fsck -y --guess "$IMG"
@@ -100,6 +103,17 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[[ "$stderr" == *"the newest writes may be missing"* ]]
 	[[ "$output" == *"17.2 MiB of it dirty"* ]]
 	run -0 cache-fsck -n "$IMG"
+}
+
+@test "of a set that cannot be mended, what can still be read is said, and with which command" {
+	image two-backs.cache
+	poke "$IMG" 'uuid[1].copy=0'
+	run -4 --separate-stderr cache-fsck -y "$IMG"
+	echo "$stderr"
+	[[ "$stderr" == *"next: "*" of dirty data can still be read, in "*" extents: cache-show-keys --dirty $IMG"* ]]
+	cache-fsck -y -J "$IMG" > "$BATS_TEST_TMPDIR/j" || true
+	grep -q '"next_steps": \[' "$BATS_TEST_TMPDIR/j"
+	[ "$(cache-show-keys --dirty "$IMG" | wc -l)" -gt 1 ]
 }
 
 @test "a mended superblock can be taken back" {

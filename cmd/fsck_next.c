@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a person can do with a set that was not mended, and what of it can still be read. */
+#include "fsck_show.h"
+
+#include <inttypes.h>
+
+#include "libcache/types.h"
+
+static bool super_is_left(const struct fsck_show *s, unsigned i)
+{
+	return s->mended[i].super_hurt && !s->mended[i].super;
+}
+
+static bool names_backing(const struct fsck_show *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->before[i].is_backing)
+			return true;
+	return false;
+}
+
+static bool prove_set(const struct fsck_show *s, unsigned i, char *line, size_t size)
+{
+	snprintf(line, size, "name its backing devices too: they prove which set it is");
+	return super_is_left(s, i) && !names_backing(s);
+}
+
+static bool restore_super(const struct fsck_show *s, unsigned i, char *line, size_t size)
+{
+	snprintf(line, size, "a backup of its superblock is put back by cache-super-show "
+		 "--restore FILE %s", s->paths[i]);
+	return super_is_left(s, i);
+}
+
+static bool guess_super(const struct fsck_show *s, unsigned i, char *line, size_t size)
+{
+	snprintf(line, size, "cache-fsck --guess --dry-run %s shows what could be guessed of "
+		 "its superblock", s->paths[i]);
+	return super_is_left(s, i) && !s->before[i].is_backing && !s->guess;
+}
+
+static bool read_dirty(const struct fsck_show *s, unsigned i, char *line, size_t size)
+{
+	const struct cache_fsck_result *res = fsck_final_result(s, i);
+	char dirty[CACHE_HUMAN_BYTES];
+
+	fsck_show_sectors(s->cmd, res->summary.dirty_sectors, dirty);
+	snprintf(line, size, "%s of dirty data can still be read, in %" PRIu64 " extents: "
+		 "cache-show-keys --dirty %s lists where they lie and where they belong",
+		 dirty, res->summary.dirty_extents, s->paths[i]);
+	return res->has_summary && res->summary.dirty_extents;
+}
+
+void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx)
+{
+	/* each writes its line, and tells whether it applies */
+	static bool (*const steps[])(const struct fsck_show *, unsigned, char *, size_t) = {
+		prove_set, restore_super, guess_super, read_dirty,
+	};
+	char line[1024];
+
+	if (!s->mended || !s->mended[i].tried || s->mended[i].declined ||
+	    cache_fsck_is_clean(fsck_final_result(s, i)))
+		return;
+	for (unsigned k = 0; k < sizeof(steps) / sizeof(*steps); k++)
+		if (steps[k](s, i, line, sizeof(line)))
+			say(ctx, line);
+}
