@@ -167,6 +167,15 @@ lose_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc statu
 	jq -e '.error.message' <<< "$output"
 }
 
+@test "with SOURCE_DATE_EPOCH the file is the same again, and what is no number is ignored" {
+	image registered.cache
+	SOURCE_DATE_EPOCH=7 run -0 cache-super-show --save "$HEAD" "$IMG"
+	SOURCE_DATE_EPOCH=7 run -0 cache-super-show --save "$HEAD.again" "$IMG"
+	cmp "$HEAD" "$HEAD.again"
+	SOURCE_DATE_EPOCH=7x run -0 cache-super-show --save "$HEAD.now" -J "$IMG"
+	jq -e '.saved_at > 1700000000' <<< "$output"
+}
+
 @test "what does not belong together is a usage error" {
 	for args in "--save $HEAD --restore $HEAD" "-y" "-z $T/undo" "-n" "--save $HEAD -y"; do
 		# shellcheck disable=SC2086 # options
