@@ -228,7 +228,8 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 		const struct cache_bkey *k = &n->keys.k[i];
 		uint64_t bucket = cache_ptr_bucket(d->sb, k, 0);
 
-		if (cache_bkey_is_freeing(k))
+		/* one that was replaced bounds nothing: its range is the next one's */
+		if (cache_bkey_is_bad(d->sb, d->gens, k, n->level))
 			continue;
 		if (bucket >= d->sb->nbuckets || repair_bit(d->nodes, bucket))
 			add_range(d, inode, offset, cache_key_inode(k), k->low);
@@ -269,8 +270,10 @@ int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_image *img,
 	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_DOUBT };
 	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again,
 					 .progress = cache_repair_progress_again };
-	int ret = cache_image_each_node(img, visit, d, &sink, err);
+	int ret;
 
+	d->gens = &img->buckets;
+	ret = cache_image_each_node(img, visit, d, &sink, err);
 	if (!ret)
 		ret = cache_repair_changed(&again, err);
 	if (!ret && d->failed)

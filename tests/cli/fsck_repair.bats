@@ -136,6 +136,16 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[[ "$stderr" == *"more than one byte"* ]]
 }
 
+@test "a range in doubt begins where the last live node before it ends" {
+	image churn-lru.cache
+	# what the parent has of a node that was replaced, amid the range of the damaged one
+	poke "$IMG" 'root.key[0][5].offset=24000'
+	run -0 cache-fsck -n "$IMG"
+	poke "$IMG" 'raw:node[1568].set[0].csum=flip'
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"device 0, sectors 22928 to 26992: updates of this range may be lost"* ]]
+}
+
 @test "a bucket that cannot be read while cut-off nodes are looked for is named" {
 	image churn-lru.cache
 	poke "$IMG" root=zero
