@@ -232,7 +232,7 @@ demo: all $(IMAGES)
 # power fifty times, NAME= picks scenarios.
 KERNEL	?= linux-image-cloud-amd64 linux-image-6.12-cloud-amd64
 
-$(BUILD)/kernel/guest: tests/kernel/guest/guest.c
+$(BUILD)/kernel/guest: tests/kernel/guest/guest.c tests/kernel/guest/written.h
 	@mkdir -p $(@D)
 	@$(if $(Q),echo "  CC      $<")
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -static -o $@ $<

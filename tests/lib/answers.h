@@ -78,13 +78,21 @@ struct answers_piece {
 	const struct answer *was, *now;		/* what covers it; either may be NULL */
 };
 
-/* The part of @a that covers (@inode, @at), or begins after it. */
-static inline const struct answer *answers_at(const struct answers *s, size_t *i,
-					      uint64_t inode, uint64_t at)
+/* The first that ends after (@inode, @at), from *@i on: that is moved there. */
+static inline size_t answers_from(const struct answers *s, size_t *i, uint64_t inode,
+				  uint64_t at)
 {
 	while (*i < s->n && (s->a[*i].inode < inode ||
 			     (s->a[*i].inode == inode && s->a[*i].end <= at)))
 		++*i;
+	return *i;
+}
+
+/* The part of @a that covers (@inode, @at), or begins after it. */
+static inline const struct answer *answers_at(const struct answers *s, size_t *i,
+					      uint64_t inode, uint64_t at)
+{
+	answers_from(s, i, inode, at);
 	return *i < s->n && s->a[*i].inode == inode ? &s->a[*i] : NULL;
 }
 
