@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * System calls that fail, are interrupted or do half, each one in turn: a device in a
- * file and its undo file. What can be carried on is; what cannot is said, and the undo
- * file gives back what was there.
+ * file, its undo file, a header backup. What can be carried on is; what cannot is said,
+ * and the undo file gives back what was there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "dev_ops.h"
+#include "libcache/backup.h"
 #include "libcache/dev.h"
 #include "libcache/types.h"
 #include "libcache/undo.h"
@@ -24,7 +25,7 @@
 /* The n-th call of one kind goes wrong. */
 enum call {
 	CALL_READ, CALL_WRITE, CALL_SYNC, CALL_OPEN, CALL_STAT, CALL_SEEK, CALL_TRUNCATE,
-	CALL_RING, CALL_SUBMIT, CALL_REAP, CALL_IOCTL
+	CALL_RING, CALL_SUBMIT, CALL_REAP, CALL_IOCTL, CALL_CLOSE
 };
 
 enum effect { FAILS, INTERRUPTED, SHORT, NOTHING };
@@ -91,6 +92,16 @@ WRAP(CALL_SYNC, int, fdatasync, (int fd), (fd))
 WRAP(CALL_OPEN, int, open64, (const char *path, int flags, int mode), (path, flags, mode))
 WRAP(CALL_SEEK, off_t, lseek64, (int fd, off_t at, int whence), (fd, at, whence))
 WRAP(CALL_TRUNCATE, int, ftruncate64, (int fd, off_t size), (fd, size))
+
+/* Closed it is, whatever it says. */
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	int ret = __real_close(fd);
+
+	return strikes(CALL_CLOSE) ? -1 : ret;
+}
 
 int __real_stat64(const char *path, struct stat *st);
 int __wrap_stat64(const char *path, struct stat *st);
@@ -392,6 +403,68 @@ TEST(an_undo_whose_calls_fail_says_so_and_can_be_run_again)
 				runs++;
 	printf("# %u runs with a call that fails or does less\n", runs);
 	place_free(&p);
+}
+
+/* Of a backing device. */
+static void make_super(struct cache_backup *b)
+{
+	struct cache_sb sb = {
+		.offset_sector = CACHE_SB_SECTOR, .version = CACHE_SB_VERSION_BDEV,
+		.uuid = { 1 }, .block_sectors = 1,
+	};
+
+	memcpy(sb.magic, cache_sb_magic, sizeof(sb.magic));
+	cache_sb_encode(&sb, b->super);
+}
+
+/* One save and one read with a fault each; false: there was no such call. */
+static bool back_up_badly(enum call call, enum effect effect, unsigned at)
+{
+	struct cache_backup b = { .dev_sectors = 4096, .device = "dev" }, again;
+	/* a folder that was synced, and a file that was read, may fail to close */
+	bool struck, fatal = (effect == FAILS || effect == NOTHING) && (call != CALL_CLOSE || at == 1);
+	struct place p = place_new(0);
+	struct cache_err err = { 0 };
+	int ret;
+
+	make_super(&b);
+	fault.call = call;
+	fault.effect = effect;
+	fault.seen = 0;
+	fault.at = at;
+	ret = cache_backup_save(&b, p.undo, &err);
+	struck = fault.seen >= at;
+	if (!ret != !(struck && fatal) || !ret != !access(p.undo, F_OK) || !ret != !err.text[0])
+		TEST_FAIL("call %u, effect %u, the %u.: %d %s", call, effect, at, ret, err.text);
+	if (!ret && !struck) {
+		ret = cache_backup_read(p.undo, &again, &err);
+		struck = fault.seen >= at;
+		if (!ret != !(struck && fatal) || !ret != !err.text[0])
+			TEST_FAIL("call %u, effect %u, the %u. to read: %d %s", call, effect, at,
+				  ret, err.text);
+	}
+	if (!ret && !access(p.undo, F_OK)) {
+		fault.at = 0;
+		CHECK_EQ(cache_backup_read(p.undo, &again, NULL), 0);
+		CHECK_MEM(again.super, b.super, sizeof(b.super));
+	}
+	fault.at = 0;
+	place_free(&p);
+	return struck;
+}
+
+TEST(a_backup_whose_calls_fail_is_not_there_and_not_believed)
+{
+	static const enum call calls[] = { CALL_READ, CALL_WRITE, CALL_SYNC, CALL_OPEN, CALL_STAT,
+					   CALL_CLOSE };
+	unsigned runs = 0;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		for (enum effect e = FAILS; e <= (i < 2 ? NOTHING : FAILS); e++)
+			for (unsigned at = 1; back_up_badly(calls[i], e, at); at++)
+				runs++;
+	CHECK(runs >= 14);
+	printf("# %u runs with a call that fails or does less\n", runs);
 }
 
 /* Reads of many places at once, from @dev as it was. */
