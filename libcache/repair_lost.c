@@ -24,6 +24,7 @@
 struct lost_node {
 	uint64_t bucket;
 	uint8_t gen;
+	bool proven;		/* by its checksum; else it is damaged, or of the past */
 	bool has_parent, stale;
 	uint32_t child;		/* one of its children, an index; NOBODY: a leaf */
 };
@@ -183,7 +184,7 @@ static void hear_child(struct lost *l, struct lost_node *parent, const struct ca
 	uint64_t bucket = cache_ptr_bucket(l->sb, k, 0);
 	struct lost_node *n = bucket < l->sb->nbuckets ? node_in(l, bucket) : NULL;
 
-	if (!n || n == parent || n->stale || k->ptr[0] != node_ptr(l, n) ||
+	if (!n || n == parent || !n->proven || n->stale || k->ptr[0] != node_ptr(l, n) ||
 	    cache_key_size(k) != cache_btree_node_sectors(l->sb) || cache_key_dirty(k))
 		return;
 	n->has_parent = true;
@@ -221,17 +222,15 @@ static int hear_node(struct lost *l, struct lost_node *p, bool children)
 
 static int link_nodes(struct lost *l)
 {
-	uint32_t n = 0;
 	int ret = 0;
 
 	for (uint32_t i = 0; i < l->nnodes; i++)
-		if (verify_node(l, &l->node[i]))
-			l->node[n++] = l->node[i];
-	l->nnodes = n;
-	for (uint32_t i = 0; i < n && !ret; i++)
-		ret = hear_node(l, &l->node[i], false);
-	for (uint32_t i = 0; i < n && !ret; i++)
-		if (!l->node[i].stale)
+		l->node[i].proven = verify_node(l, &l->node[i]);
+	for (uint32_t i = 0; i < l->nnodes && !ret; i++)
+		if (l->node[i].proven)
+			ret = hear_node(l, &l->node[i], false);
+	for (uint32_t i = 0; i < l->nnodes && !ret; i++)
+		if (l->node[i].proven && !l->node[i].stale)
 			ret = hear_node(l, &l->node[i], true);
 	return ret;
 }
@@ -261,7 +260,8 @@ static void find_root(struct lost *l)
 		const struct lost_node *n = &l->node[i];
 		unsigned level = level_of(l, n);
 
-		if (n->has_parent || n->stale || level == NOBODY || (root && level < best))
+		if (n->has_parent || n->stale || !n->proven || level == NOBODY ||
+		    (root && level < best))
 			continue;
 		only = !root || level > best;
 		best = level;

@@ -3,6 +3,7 @@
  * Mending, on sets made by hand: which slots come back and from where, which extents
  * stay, and what a ring without entries can be put together from.
  */
+#include "bad_sectors.h"
 #include "disk.h"
 #include "set.h"
 
@@ -376,13 +377,18 @@ TEST(of_two_dirty_extents_that_claim_one_range_the_second_keeps_the_rest)
 	leave(&d, enter(&d));
 }
 
-static void lose_the_ring(struct disk *d)
+static void wipe(struct disk *d, uint64_t bucket)
 {
 	char *zeros = cache_dev_buf(CACHE_PAGE_BYTES);
 
-	for (unsigned i = 0; i < d->sb.njournal; i++)
-		disk_write(d, SECTOR(d->sb.journal_bucket[i]), CACHE_PAGE_SECTORS, zeros);
+	disk_write(d, SECTOR(bucket), CACHE_PAGE_SECTORS, zeros);
 	free(zeros);
+}
+
+static void lose_the_ring(struct disk *d)
+{
+	for (unsigned i = 0; i < d->sb.njournal; i++)
+		wipe(d, d->sb.journal_bucket[i]);
 }
 
 TEST(without_a_ring_the_table_that_follows_the_others_is_the_last)
@@ -449,6 +455,112 @@ TEST(without_a_ring_the_newest_prio_chain_that_is_whole_is_taken)
 	CHECK_EQ(plan.kept_dirty_sectors, 32);
 	CHECK_EQ(plan.dropped_dirty_sectors, 0);
 	leave(&d, enter(&d));
+}
+
+/* Level 1 over one leaf with 32 dirty sectors, and nothing that names it. */
+static struct disk tall(struct cache_bkey *top)
+{
+	struct cache_bkey k = extent(0, 100, 132, true, SECTOR(30), 1);
+	struct disk d = make(&k, 0, 0x30, 0x40);
+	struct cache_bkey child = root_key(&d.sb, 24, 1);
+
+	*top = root_key(&d.sb, 23, 1);
+	put_bset(&d, top, 6, 0, &child, 1);
+	put_bset(&d, &child, 7, 0, &k, 1);
+	lose_the_ring(&d);
+	return d;
+}
+
+static void mends_tall(struct disk *d)
+{
+	struct cache_repair_plan plan;
+
+	mends(d, (struct cache_repair_opts){ 0 }, &plan);
+	CHECK_EQ(plan.kept_dirty_sectors, 32);
+	CHECK_EQ(plan.dropped_dirty_sectors, 0);
+	leave(d, enter(d));
+}
+
+TEST(without_a_ring_a_damaged_node_is_neither_the_root_nor_a_table)
+{
+	struct cache_bkey top;
+	struct disk d = tall(&top);
+
+	disk_flip(&d, SECTOR(ROOT), 0);
+	mends_tall(&d);
+}
+
+/* A count of words past the node: it is not read that far. */
+TEST(without_a_ring_a_node_longer_than_a_node_is_none)
+{
+	struct cache_bkey top;
+	struct disk d = tall(&top);
+	struct cache_bset_disk *b = cache_dev_buf(CACHE_SECTOR_BYTES);
+
+	CHECK_EQ(cache_dev_read(d.dev, SECTOR(ROOT), 1, b, NULL), 0);
+	b->keys = cache_le32_of(UINT32_MAX);
+	disk_write(&d, SECTOR(ROOT), 1, b);
+	free(b);
+	mends_tall(&d);
+}
+
+/* Of two nodes of one level the one that the other's keys have freed is of the past. */
+TEST(without_a_ring_a_node_that_was_freed_is_not_the_root)
+{
+	struct cache_bkey top, freed, keys[2];
+	struct disk d = tall(&top);
+
+	keys[0] = hole(0, 0, 0);
+	cache_bkey_set_ptrs(&keys[0], 1);
+	keys[0].ptr[0] = cache_ptr_make(0, SECTOR(26), 2);
+	keys[1] = root_key(&d.sb, 24, 1);
+	put_bset(&d, &top, 6, 0, keys, 2);
+	freed = root_key(&d.sb, 26, 1);
+	put_bset(&d, &freed, 5, 0, &keys[1], 1);
+	mends_tall(&d);
+}
+
+TEST(without_a_ring_nodes_that_lead_to_each_other_are_no_tree)
+{
+	struct cache_bkey k = extent(0, 100, 132, true, SECTOR(30), 1);
+	struct disk d = make(&k, 0, 0x30, 0x40);
+	struct cache_bkey a = root_key(&d.sb, 23, 1), b = root_key(&d.sb, 24, 1);
+	struct cache_repair_plan plan;
+
+	wipe(&d, ROOT);
+	put_bset(&d, &a, 6, 0, &b, 1);
+	put_bset(&d, &b, 7, 0, &a, 1);
+	lose_the_ring(&d);
+	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+	CHECK_EQ(plan.kept_extents, 0);
+	leave(&d, enter(&d));
+}
+
+/* The bucket is read a page at a time, a prio_set and a node as a whole. */
+TEST(without_a_ring_what_cannot_be_read_is_as_good_as_lost)
+{
+	static const struct {
+		uint64_t sector;
+		bool mended;		/* with all that is dirty */
+	} rows[] = {
+		{ SECTOR(40), true }, { SECTOR(ROOT), true }, { SECTOR(ROOT) + 9, true },
+		/* without gens or table it is not known whose the dirty data is */
+		{ SECTOR(PRIO), false }, { SECTOR(PRIO) + 9, false }, { SECTOR(UUID), false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct cache_bkey top;
+		struct disk d = tall(&top);
+
+		d.dev = bad_new(d.dev);
+		bad_add(d.dev, rows[i].sector, 1);
+		if (rows[i].mended) {
+			mends_tall(&d);
+			continue;
+		}
+		refuses(&d, (struct cache_repair_opts){ 0 }, "name the backing devices");
+		cache_dev_close(d.dev);
+	}
 }
 
 TEST_MAIN()
