@@ -5,6 +5,7 @@
  */
 #include "checked.h"
 #include "jset_codec.h"
+#include "journal_discard.h"
 #include "journal_hidden.h"
 #include "journal_search.h"
 
@@ -190,34 +191,19 @@ static int collect_replay(struct scan *s)
 	return 0;
 }
 
-static bool has_entries(const struct cache_journal *j, uint32_t index)
-{
-	for (size_t i = 0; i < j->nentries; i++)
-		if (j->entries[i].index == index)
-			return true;
-	return false;
-}
-
-/* All that stood in the ring before this entry's bucket: so a discard takes it. */
-static bool went_whole(const struct scan *s, const struct cache_jset_pos *next)
-{
-	uint32_t n = s->sb->njournal;
-
-	return !next->offset_sectors && !has_entries(s->j, (next->index + n - 1) % n);
-}
-
-/*
- * With discards on the driver gives back ring buckets whose keys are in the tree,
- * and the newest entry's last_seq may lag behind that: it then goes on without them.
- */
+/* The driver's start forgives one at the front of a set that discards (journal_discard.c). */
 static int found_gap(struct scan *s, uint64_t start, const struct cache_jset_pos *next)
 {
 	const struct cache_jset_pos *newest = &s->j->newest.pos;
 	enum cache_problem code = CACHE_P_JOURNAL_GAP;
 
-	if (s->sb->flags & CACHE_SB_DISCARD && start == newest->last_seq)
-		code = went_whole(s, next) ? CACHE_P_JOURNAL_DISCARDED
-					   : CACHE_P_JOURNAL_FRONT_GAP;
+	if (s->sb->flags & CACHE_SB_DISCARD && start == newest->last_seq) {
+		int ret = cache_journal_was_discarded(s->dev, s->sb, s->j, next, s->err);
+
+		if (ret < 0)
+			return ret;
+		code = ret ? CACHE_P_JOURNAL_DISCARDED : CACHE_P_JOURNAL_FRONT_GAP;
+	}
 	return cache_found(s->sink, s->err, &(struct cache_finding){
 		.code = code, .start = start, .end = next->seq - 1,
 		.want = newest->last_seq, .seq = newest->seq });

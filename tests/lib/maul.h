@@ -5,8 +5,10 @@
  * checksum; whole buckets. The same seed does the same.
  *
  * Some damage nobody can tell from a healthy set: a checksum made right over a changed
- * key, the last set of a leaf or the newest journal entry gone as if never written.
- * What such a lie can spoil is noted as a range; all else must be seen and named.
+ * key, the last set of a leaf or the newest journal entry gone as if never written, one
+ * set of a node in the place of another, the oldest ring bucket of a set that discards
+ * empty as if given back. What such a lie can spoil is noted as a range; all else must be
+ * seen and named.
  */
 #ifndef TESTS_LIB_MAUL_H
 #define TESTS_LIB_MAUL_H
@@ -35,6 +37,7 @@ struct maul_range {
 struct maul_node {
 	struct maul_range range;
 	uint64_t bucket, ptr;
+	uint64_t sum;		/* of what its sets say, and where */
 	uint32_t nsets, used_blocks;
 	bool damaged;
 };
@@ -50,6 +53,7 @@ struct maul {
 	struct cache_sb sb;
 	struct cache_rng rng;
 	struct cache_jset_pos newest;
+	uint64_t oldest_bucket;		/* where its replay begins */
 	uint64_t bucket[MAUL_METADATA_MAX];	/* superblock, ring, prios, uuids, nodes */
 	unsigned nbuckets;
 	uint8_t *data;		/* a bucket: data lies there */
@@ -88,6 +92,24 @@ static inline struct cache_image *maul_load(struct cache_dev *dev)
 	return img;
 }
 
+static inline uint64_t maul_mix(uint64_t sum, uint64_t v)
+{
+	sum = (sum ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+	return sum ^ sum >> 29;
+}
+
+static inline uint64_t maul_sum(const struct cache_btree_node *n)
+{
+	uint64_t sum = n->nsets;
+
+	for (uint32_t i = 0; i < n->nsets; i++) {
+		sum = maul_mix(maul_mix(sum, n->sets[i].block), n->sets[i].nwords);
+		for (uint32_t w = 0; w < n->sets[i].nwords; w++)
+			sum = maul_mix(sum, cache_le64_get(n->sets[i].words[w]));
+	}
+	return sum;
+}
+
 static inline int maul_see_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct maul_nodes *s = ctx;
@@ -96,7 +118,7 @@ static inline int maul_see_node(void *ctx, const struct cache_btree_node *n)
 		return 0;
 	s->node[s->n++] = (struct maul_node){
 		{ n->lo_inode, n->lo_offset, cache_key_inode(&n->key), n->key.low },
-		n->bucket, n->key.ptr[0], n->nsets, n->used_blocks, n->damaged };
+		n->bucket, n->key.ptr[0], maul_sum(n), n->nsets, n->used_blocks, n->damaged };
 	return 0;
 }
 
@@ -121,6 +143,8 @@ static inline bool maul_learn(struct maul *m, struct cache_dev *dev)
 	}
 	m->sb = img->sb;
 	m->newest = img->journal.newest.pos;
+	m->oldest_bucket = m->sb.journal_bucket[img->journal.nreplay ?
+						img->journal.replay[0]->index : m->newest.index];
 	m->base = dev;
 	m->data = calloc(m->sb.nbuckets, 1);
 	m->lied = calloc(m->sb.nbuckets, 1);
@@ -342,7 +366,32 @@ static inline void maul_put_super(struct maul *m, const void *sb)
 	cache_dev_write(m->dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, sb, NULL);
 }
 
-/* What looks whole and lacks what was written last. */
+static inline bool maul_is_empty(struct cache_dev *dev, const struct cache_sb *sb, uint64_t bucket)
+{
+	uint8_t *p = cache_dev_buf(sb->bucket_sectors * 512);
+	bool empty = true;
+
+	cache_dev_read(dev, cache_bucket_sector(sb, bucket), sb->bucket_sectors, p, NULL);
+	for (uint64_t i = 0; i < sb->bucket_sectors * 512 && empty; i++)
+		empty = !p[i];
+	free(p);
+	return empty;
+}
+
+/*
+ * The driver discards a ring bucket once its keys are in the tree, before an entry says
+ * that it is not asked for any more: then zeros at the front of the replay are all right,
+ * and nobody can know what stood there.
+ */
+static inline bool maul_seems_discarded(const struct maul *m)
+{
+	return m->sb.flags & CACHE_SB_DISCARD && maul_is_empty(m->dev, &m->sb, m->oldest_bucket);
+}
+
+/*
+ * What looks whole and is not what it was: it lacks what was written last, or what was
+ * copied there verifies wherever it stands in its node.
+ */
 static inline void maul_note_lost(struct maul *m)
 {
 	void *was = cache_dev_buf(CACHE_SB_BYTES), *is = cache_dev_buf(CACHE_SB_BYTES);
@@ -357,14 +406,14 @@ static inline void maul_note_lost(struct maul *m)
 	maul_put_super(m, is);
 	if (img) {
 		maul_see_nodes(img, now);
-		if (now->seq && now->seq < m->nodes.seq)
+		if ((now->seq && now->seq < m->nodes.seq) || maul_seems_discarded(m))
 			maul_lie(m, maul_all);
 	}
 	for (unsigned i = 0; i < m->nodes.n; i++) {
 		const struct maul_node *node = &m->nodes.node[i];
 		const struct maul_node *n = maul_find(now, node->ptr);
 
-		if (n && !n->damaged && n->nsets < node->nsets)
+		if (n && !n->damaged && n->sum != node->sum)
 			maul_lie_about_node(m, node);
 	}
 	cache_image_close(img);
