@@ -22,6 +22,9 @@ struct parse {
 	const struct cache_sink *sink;
 	struct cache_err *err;
 	uint32_t block_bytes;
+	/* Only where a set is out of order the driver's last key is not the greatest. */
+	bool misordered;
+	struct cache_bkey greatest, last;	/* of all sets; of the set that has that */
 };
 
 static const struct cache_bset_disk *set_at(const struct parse *p, uint32_t block)
@@ -165,16 +168,24 @@ static int judge_raw_key(struct parse *p, const struct cache_bset_ref *set,
 	return ret < 0 ? ret : 0;
 }
 
+/* What the driver sorts by. */
+static int key_cmp(const struct parse *p, const struct cache_bkey *a, const struct cache_bkey *b)
+{
+	return p->node->level ? cache_bkey_cmp(a, b) :
+	       cache_pos_cmp(cache_key_inode(a), cache_key_start(a), cache_key_inode(b),
+			     cache_key_start(b));
+}
+
 /* Positions inside a set ascend; extents are sorted by start and do not overlap. */
 static int check_order(struct parse *p, const struct cache_bset_ref *set, uint64_t index,
 		       const struct cache_bkey *prev, const struct cache_bkey *k)
 {
-	if (p->node->level)
-		return cache_bkey_cmp(prev, k) <= 0 ? 0 :
-			found_key(p, CACHE_P_NODE_ORDER, set->block, index, k, NULL);
-	if (cache_pos_cmp(cache_key_inode(prev), cache_key_start(prev), cache_key_inode(k),
-			  cache_key_start(k)) > 0)
+	if (key_cmp(p, prev, k) > 0) {
+		p->misordered = true;
 		return found_key(p, CACHE_P_NODE_ORDER, set->block, index, k, NULL);
+	}
+	if (p->node->level)
+		return 0;
 	if (cache_key_inode(prev) == cache_key_inode(k) && prev->low > cache_key_start(k))
 		return found_key(p, CACHE_P_NODE_OVERLAP, set->block, index, k, NULL);
 	return 0;
@@ -209,12 +220,32 @@ static int decode_set(struct parse *p, const struct cache_bset_ref *set,
 	return ret < 0 ? ret : 0;
 }
 
+/*
+ * The driver merges its sets by the key that each is at: one that is too great holds up
+ * what stands behind it, and the set with the greatest key of all is used up last.
+ */
+static void note_last(struct parse *p, const struct cache_keys *keys)
+{
+	const struct cache_bkey *greatest = keys->k;
+
+	if (!keys->n)
+		return;
+	for (size_t i = 1; i < keys->n; i++)
+		if (key_cmp(p, &keys->k[i], greatest) > 0)
+			greatest = &keys->k[i];
+	if (p->last.high && key_cmp(p, greatest, &p->greatest) < 0)
+		return;
+	p->greatest = *greatest;
+	p->last = keys->k[keys->n - 1];
+}
+
 static int merge_set(struct parse *p, const struct cache_bset_ref *set)
 {
 	struct cache_keys newer = { 0 }, out = { 0 };
 	struct cache_keys *keys = &p->node->keys;
 	int ret = decode_set(p, set, &newer);
 
+	note_last(p, &newer);
 	if (!ret)
 		ret = cache_keys_settle(&newer, p->node->level);
 	if (!ret)
@@ -263,6 +294,15 @@ static uint64_t words_of(const struct cache_keys *keys)
 	return n;
 }
 
+/* Whether the driver compares its last key with the node's own, and it is the greater. */
+static bool driver_refuses(const struct parse *p, const struct cache_bkey *greatest)
+{
+	const struct cache_bkey *last = p->misordered ? &p->last : greatest;
+
+	return words_of(&p->node->keys) >= SHORT_KEY_WORDS &&
+	       cache_bkey_cmp(last, &p->node->key) > 0;
+}
+
 /* Every key within (left neighbour's end, own key]. */
 static int check_range(struct parse *p)
 {
@@ -279,8 +319,8 @@ static int check_range(struct parse *p)
 	if (!last)
 		return 0;
 	if (cache_bkey_cmp(last, &n->key) > 0)
-		return found_key(p, words_of(&n->keys) >= SHORT_KEY_WORDS ?
-				 CACHE_P_NODE_SHORT_KEY : CACHE_P_CHILD_RANGE,
+		return found_key(p, driver_refuses(p, last) ? CACHE_P_NODE_SHORT_KEY
+							    : CACHE_P_CHILD_RANGE,
 				 0, 0, last, NULL);
 	if (cache_pos_cmp(cache_key_inode(first),
 			  n->level ? first->low - 1 : cache_key_start(first),

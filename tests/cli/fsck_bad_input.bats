@@ -274,3 +274,14 @@ sb.nr_this_dev sb.last_mount sb.first_bucket sb.keys sb.d[0] sb.d[255] sb.obso_b
 	[ "$status" = 8 ]
 	jq -e --arg d "$T/empty" '.devices[] | select(.device == $d) | .error | length > 0' < "$T/out"
 }
+
+@test "a key too great stops the driver's start only where its sort puts it last" {
+	image churn-lru.cache
+	poke "$IMG" 'leaf[3].key[0][5].inode=7'
+	run cache-fsck -n -J "$IMG"
+	jq -e '.kernel == "starts" and .damage' <<< "$output"
+	image churn-lru.cache
+	poke "$IMG" 'leaf[3].key[0][last].inode=7'
+	run cache-fsck -n -J "$IMG"
+	jq -e '.kernel == "disables"' <<< "$output"
+}
