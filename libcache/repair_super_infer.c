@@ -95,17 +95,19 @@ static bool fits_chain(const struct super_mend *m, uint64_t nbuckets)
 	       cache_div_up(nbuckets, cache_prios_per_bucket(&m->sb)) == m->ev.members;
 }
 
-/* Whether the ring that is named is the one that the kernel makes for so many buckets. */
+/*
+ * Whether the ring that is named is the one that the kernel makes for so many buckets:
+ * as long, and in a row but for one that was hit too.
+ */
 static bool fits_ring(const struct super_mend *m, uint64_t nbuckets)
 {
-	unsigned n = m->sb.njournal;
+	unsigned n = m->sb.njournal, breaks = 0;
 
 	if (n != cache_njournal_for(nbuckets))
 		return false;
 	for (unsigned i = 1; i < n; i++)
-		if (m->sb.journal_bucket[i] != m->sb.journal_bucket[0] + i)
-			return false;
-	return true;
+		breaks += m->sb.journal_bucket[i] != m->sb.journal_bucket[i - 1] + 1;
+	return breaks <= 2;
 }
 
 static void infer_nbuckets(struct super_mend *m)

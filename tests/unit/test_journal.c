@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "journal_search.h"
+
 static uint64_t jset_csum_of(const struct jset_spec *j)
 {
 	struct cache_sb sb = disk_sb(2048, 1024, 16);
@@ -491,6 +493,53 @@ TEST(an_entry_that_changes_between_two_reads_is_said)
 	fill(&d, 1, 2, 2, 1);
 	CHECK_EQ(cache_jset_read(d.dev, &d.sb, &j.entries[0], NULL, words, NULL), -EUCLEAN);
 	done(&d, &j);
+}
+
+/* What the driver's search finds among entries that are all of them in bucket @index. */
+static struct cache_journal_gap search(struct cache_journal *j, const struct cache_sb *sb)
+{
+	struct cache_journal_gap gap;
+
+	j->newest.pos = j->entries[j->nentries - 1];
+	CHECK_EQ(cache_journal_search(sb, j, &gap), 0);
+	return gap;
+}
+
+TEST(a_ring_of_more_entries_than_the_driver_remembers_is_searched_all_the_same)
+{
+	struct cache_sb sb = disk_sb(1024, 32, 8);
+	size_t n = 3 * CACHE_JOURNAL_OPEN_MAX;
+	struct cache_journal j = { .entries = calloc(n, sizeof(*j.entries)), .nentries = n };
+	struct cache_journal_gap gap;
+
+	/* each makes the one before it needless: the list moves on, and comes round */
+	for (size_t i = 0; i < n; i++)
+		j.entries[i] = (struct cache_jset_pos){ .seq = i + 1, .last_seq = i + 1 };
+	gap = search(&j, &sb);
+	CHECK_EQ(gap.start, n);
+	CHECK_EQ(gap.missed, n + 1);
+	CHECK(j.driver_agrees);
+
+	/* none is ever needless: what is more than can be open is not believed */
+	for (size_t i = 0; i < n; i++)
+		j.entries[i].last_seq = 1;
+	gap = search(&j, &sb);
+	CHECK(!j.driver_agrees);
+	CHECK_EQ(gap.missed, gap.end + 1);
+	CHECK_EQ(j.driver_newest_seq, CACHE_JOURNAL_OPEN_MAX + 2);
+	free(j.entries);
+}
+
+TEST(a_ring_of_which_all_is_hidden_is_empty_to_the_driver)
+{
+	struct cache_sb sb = disk_sb(1024, 32, 8);
+	struct cache_jset_pos pos = { .seq = 5, .last_seq = 5, .hidden = true, .index = 3 };
+	struct cache_journal j = { .entries = &pos, .nentries = 1 };
+	struct cache_journal_gap gap = search(&j, &sb);
+
+	CHECK_EQ(j.driver_newest_seq, 0);
+	CHECK(!j.driver_agrees);
+	CHECK_EQ(gap.end, 0);
 }
 
 TEST_MAIN()

@@ -3,6 +3,8 @@
 #include "set.h"
 
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "libcache/dev_fault.h"
 #include "libcache/repair.h"
@@ -233,6 +235,124 @@ TEST(a_set_that_never_ran_gets_the_bucket_of_which_the_device_has_so_many)
 	put_unsealed(d.dev, &d.sb);
 	CHECK_EQ(mend(d.dev, NULL, true, &plan), -EUCLEAN);
 	CHECK(plan.cannot);
+	cache_dev_close(d.dev);
+}
+
+/* Buckets of 64 MiB, 1024 of them: a device so large is a file without content. */
+TEST(a_lost_size_of_more_than_16_bits_is_kept_as_its_exponent)
+{
+	int fd = memfd_create("large", MFD_CLOEXEC);
+	struct cache_repair_plan plan;
+	struct cache_dev *dev;
+	struct cache_sb sb = disk_sb(1024, 131072, 0);
+	char path[32];
+
+	CHECK_EQ(ftruncate(fd, (off_t)1024 * 131072 * 512), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	CHECK_EQ(cache_dev_open(path, CACHE_DEV_READ | CACHE_DEV_WRITE, &dev, NULL), 0);
+	close(fd);
+	sb.version = CACHE_SB_VERSION_CDEV;
+	sb.flags = 0;
+	sb.bucket_sectors = 24;
+	put_unsealed(dev, &sb);
+	CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+	CHECK(plan.super && !guessed);
+	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
+	CHECK_EQ(sb.bucket_sectors, 131072);
+	CHECK_EQ(sb.version, CACHE_SB_VERSION_CDEV_WITH_FEATURES);
+	CHECK_EQ(sb.feature_incompat, CACHE_FEATURE_INCOMPAT_LOG_LARGE_BUCKET);
+	CHECK_EQ(cache_sb_check(&sb, cache_dev_sectors(dev), 512, NULL, NULL), 0);
+	cache_dev_close(dev);
+}
+
+TEST(a_set_that_never_ran_has_no_reason_to_keep_the_uuid_of_another)
+{
+	struct cache_sb back = { .block_sectors = 8 }, none = back;
+	const struct cache_sb *backs[] = { NULL, &none, &back };
+
+	disk_uuid(back.set_uuid, 0x60);
+	for (unsigned i = 0; i < 3; i++) {
+		struct disk d = never_ran();
+		struct cache_repair_plan plan;
+		struct cache_sb sb;
+
+		memset(d.sb.set_uuid, 0, 16);
+		put_unsealed(d.dev, &d.sb);
+		CHECK_EQ(mend(d.dev, backs[i], false, &plan), 0);
+		CHECK(!guessed);
+		CHECK_EQ(cache_sb_read(d.dev, &sb, NULL), 0);
+		if (i == 2)
+			CHECK_MEM(sb.set_uuid, back.set_uuid, 16);
+		else
+			CHECK_EQ(sb.set_uuid[6] >> 4, 4);	/* a random one */
+		cache_dev_close(d.dev);
+	}
+}
+
+/* Half of the device is not here: its number of buckets is not what is wrong. */
+TEST(of_a_device_that_was_cut_no_field_is_made_up)
+{
+	struct cache_dev *whole = set_open("registered"), *half;
+	uint64_t n = cache_dev_sectors(whole) * 3 / 4;
+	uint8_t buf[CACHE_SB_BYTES], now[CACHE_SB_BYTES];
+	struct cache_repair_plan plan;
+	char *data = cache_dev_buf(n * CACHE_SECTOR_BYTES);
+
+	CHECK_EQ(cache_dev_mem_new("half", n, &half, NULL), 0);
+	CHECK_EQ(cache_dev_read(whole, 0, n, data, NULL), 0);
+	CHECK_EQ(cache_dev_write(half, 0, n, data, NULL), 0);
+	get(half, buf);
+	CHECK_EQ(mend(half, NULL, true, &plan), -EUCLEAN);
+	CHECK(strstr(plan.cannot, "smaller than its superblock says"));
+	get(half, now);
+	CHECK_MEM(now, buf, sizeof(buf));
+	free(data);
+	cache_dev_close(half);
+	cache_dev_close(whole);
+}
+
+/* The number of buckets is lost, and one bucket of the ring too: its length still tells. */
+TEST(a_ring_tells_how_many_buckets_there_are_though_one_of_it_is_wrong)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		struct cache_dev *dev = set_open("registered");
+		struct cache_repair_plan plan;
+		struct cache_sb was, sb;
+
+		CHECK_EQ(cache_sb_read(dev, &was, NULL), 0);
+		sb = was;
+		sb.nbuckets = 1200;
+		sb.journal_bucket[i] = 77;
+		put_unsealed(dev, &sb);
+		CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+		CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
+		CHECK_EQ(sb.nbuckets, was.nbuckets);
+		CHECK_EQ(sb.njournal, was.njournal);
+		CHECK_MEM(sb.journal_bucket, was.journal_bucket, sizeof(sb.journal_bucket));
+		cache_dev_close(dev);
+	}
+}
+
+/* Entries one behind the other tell how large a block is, a single one not for sure. */
+TEST(a_block_size_that_one_entry_alone_suggests_is_a_guess)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_repair_plan plan;
+	struct jset_spec j = { .seq = 1, .last_seq = 1, .btree_root = root_key(&d.sb, 22, 1),
+			       .uuid_bucket = root_key(&d.sb, 21, 1) };
+	struct cache_sb sb;
+
+	/* the size of the table is that of a bucket */
+	put_jset(&d, 0, 0, &j);
+	d.sb.block_sectors = 24;
+	put_unsealed(d.dev, &d.sb);
+	CHECK_EQ(mend(d.dev, NULL, false, &plan), -EUCLEAN);
+	if (!strstr(plan.cannot, "guess"))
+		TEST_FAIL("%s", plan.cannot);
+	CHECK_EQ(mend(d.dev, NULL, true, &plan), 0);
+	CHECK_EQ(guessed, 1);
+	CHECK_EQ(cache_sb_read(d.dev, &sb, NULL), 0);
+	CHECK_EQ(sb.block_sectors, 8);
 	cache_dev_close(d.dev);
 }
 
