@@ -7,12 +7,15 @@
  * acknowledged of it. An extent of the tree, or of the journal that is replayed over it,
  * answers from the cache; where none is live the backing device does, and behind a flash
  * volume there is nothing. PLAN is what `lives` left: a line a device, BACK... are those
- * that are not flash volumes, in its order. Says what the guest would say, a "=== JUDGED N"
- * before each device; fails when a block is wrong or a device would not be attached.
+ * that are not flash volumes, in its order. Says what the guest would say, and before each
+ * device "=== JUDGED back1 UUID", or "flash"; fails when a block is wrong or a device would
+ * not be attached.
  */
 #include "answers.h"
 
 #include "../kernel/guest/written.h"
+
+#include "libcache/ids.h"
 
 #define BLOCK_SECTORS	(WRITTEN_BLOCK_BYTES / 512)
 
@@ -20,6 +23,7 @@ struct device {
 	struct written w;
 	uint64_t acked, total;
 	bool flash;
+	uint8_t uuid[16];
 	struct cache_dev *cache, *back;
 	int64_t inode;			/* -1: nothing is cached of it */
 	uint64_t first_sector;		/* of its data */
@@ -135,11 +139,15 @@ static const char *attach(const struct cache_image *img, struct device *d, const
 
 	if (d->flash) {
 		d->inode = find_flash(&img->uuids);
-		return d->inode < 0 ? "no flash volume" : NULL;
+		if (d->inode < 0)
+			return "there is no flash volume";
+		memcpy(d->uuid, img->uuids.slot[d->inode].uuid, sizeof(d->uuid));
+		return NULL;
 	}
 	if (cache_dev_open(path, CACHE_DEV_READ, &d->back, NULL) ||
 	    cache_sb_read(d->back, &sb, NULL))
 		fail("cannot be opened", path);
+	memcpy(d->uuid, sb.uuid, sizeof(d->uuid));
 	d->first_sector = sb.data_offset_sectors;
 	d->inode = cache_uuid_find(&img->uuids, sb.uuid);
 	if (memcmp(sb.set_uuid, img->sb.set_uuid, sizeof(sb.set_uuid)))
@@ -149,7 +157,7 @@ static const char *attach(const struct cache_image *img, struct device *d, const
 	return NULL;
 }
 
-static bool judge_device(struct device *d)
+static bool check(struct device *d)
 {
 	uint64_t *buf = cache_dev_buf(WRITTEN_AT_ONCE * WRITTEN_BLOCK_BYTES);
 	int64_t wrong = written_check(&d->w, d->acked, d->total > d->acked ? d->total : d->acked,
@@ -161,13 +169,31 @@ static bool judge_device(struct device *d)
 	return !wrong;
 }
 
+/* The device number @n of those that are not flash volumes, at @path. */
+static bool judge(const struct cache_image *img, struct device *d, int n, const char *path)
+{
+	const char *why = attach(img, d, path);
+	char uuid[CACHE_UUID_TEXT_BYTES], name[16] = "flash";
+	bool right;
+
+	cache_uuid_format(d->uuid, uuid);
+	if (!d->flash)
+		snprintf(name, sizeof(name), "back%d", n);
+	printf("=== JUDGED %s %s\n", name, uuid);
+	if (why)
+		printf("=== REFUSED: %s\n", why);
+	right = !why && check(d);
+	cache_dev_close(d->back);
+	return right;
+}
+
 int main(int argc, char **argv)
 {
 	struct cache_image *img;
 	struct answers answers;
 	char line[512];
 	bool right = true;
-	int n = 0, back = 3;
+	int n = 0;
 	FILE *plan;
 
 	if (argc < 3) {
@@ -182,17 +208,11 @@ int main(int argc, char **argv)
 		fail("cannot be read", argv[2]);
 	while (fgets(line, sizeof(line), plan)) {
 		struct device d = { .cache = img->dev, .answers = &answers };
-		const char *why;
 
-		if (!parse(line, &d) || (!d.flash && back == argc))
+		if (!parse(line, &d) || (!d.flash && argc == n + 3))
 			fail("is not of these devices", argv[1]);
-		printf("=== JUDGED %d\n", ++n);
-		why = attach(img, &d, d.flash ? "" : argv[back]);
-		back += !d.flash;
-		if (why)
-			printf("=== REFUSED: %s\n", why);
-		right &= !why && judge_device(&d);
-		cache_dev_close(d.back);
+		n += !d.flash;
+		right &= judge(img, &d, n, d.flash ? NULL : argv[n + 2]);
 	}
 	fclose(plan);
 	answers_fini(&answers);

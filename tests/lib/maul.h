@@ -252,14 +252,19 @@ static inline void maul_seal_node(struct maul *m, const struct maul_node *n)
 /* The checksum of a superblock or a journal entry follows the change. */
 static inline void maul_seal_block(struct maul *m, uint8_t *p, uint64_t sector, uint64_t n)
 {
+	struct cache_sb_disk *sb = (void *)p;
 	struct cache_jset_disk *j = (void *)p;
 	uint64_t magic = cache_sb_set_magic(&m->sb) ^ CACHE_JSET_MAGIC;
 	bool is_jset = cache_le64_get(j->magic) == magic && cache_jset_bytes(j) <= n * 512;
 
+	uint8_t set_uuid[16];
+
+	memcpy(set_uuid, sb->set_uuid, sizeof(set_uuid));
 	maul_flip(m, p, is_jset ? cache_jset_bytes(j) : n * 512);
-	if (sector == CACHE_SB_SECTOR &&
-	    !memcmp(((struct cache_sb_disk *)p)->magic, cache_sb_magic, 16)) {
-		((struct cache_sb_disk *)p)->csum = cache_le64_of(cache_sb_csum(p));
+	if (sector == CACHE_SB_SECTOR && !memcmp(sb->magic, cache_sb_magic, 16)) {
+		/* under another name it would be another set, which nobody asked for */
+		memcpy(sb->set_uuid, set_uuid, sizeof(set_uuid));
+		sb->csum = cache_le64_of(cache_sb_csum(p));
 	} else if (is_jset && cache_jset_bytes(j) <= n * 512) {
 		j->csum = cache_le64_of(cache_jset_csum(j));
 		maul_lie(m, maul_all);
