@@ -221,17 +221,41 @@ static void move_ring(struct cache_sb *sb)
 		sb->journal_bucket[i] += 100;
 }
 
+static void halve_blocks(struct cache_sb *sb)
+{
+	sb->block_sectors /= 2;
+}
+
+static void second_of_two(struct cache_sb *sb)
+{
+	sb->nr_in_set = 2;
+	sb->nr_this_dev = 1;
+}
+
+/* Which needs fewer prio_sets than the chain has. */
+static void half_as_many(struct cache_sb *sb)
+{
+	sb->nbuckets /= 2;
+}
+
 /* A backup that came from before a change of geometry. */
 TEST(a_backup_of_another_geometry_is_refused)
 {
-	void (*const changes[])(struct cache_sb *) = { double_buckets, move_ring };
+	static const struct {
+		const char *image;
+		void (*change)(struct cache_sb *);
+	} rows[] = {
+		{ "registered", double_buckets }, { "registered", move_ring },
+		{ "churn-lru", halve_blocks }, { "registered", second_of_two },
+		{ "wb-crash", half_as_many },
+	};
 
-	for (unsigned i = 0; i < 2; i++) {
-		struct cache_dev *dev = set_open("registered");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct cache_dev *dev = set_open(rows[i].image);
 		struct cache_backup b = take(dev), other = b;
 		uint8_t now[CACHE_SB_BYTES];
 
-		changes[i](&other.sb);
+		rows[i].change(&other.sb);
 		cache_sb_encode(&other.sb, other.super);
 		lose(dev);
 		CHECK_EQ(put_back(dev, &other, true, NULL), -EUCLEAN);
@@ -239,6 +263,42 @@ TEST(a_backup_of_another_geometry_is_refused)
 		CHECK(!now[24]);	/* nothing was written */
 		CHECK_EQ(put_back(dev, &b, false, NULL), 0);
 		cache_dev_close(dev);
+	}
+}
+
+static void to_backing(struct cache_sb *sb)
+{
+	sb->version = CACHE_SB_VERSION_BDEV;
+}
+
+static void to_another_set(struct cache_sb *sb)
+{
+	sb->set_uuid[15] ^= 1;
+}
+
+/* With the uuid of the backup, and a right checksum. */
+TEST(a_superblock_of_another_kind_or_set_is_not_replaced)
+{
+	void (*const changes[])(struct cache_sb *) = { to_backing, to_another_set };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct cache_dev *dev = set_open("registered"), *back;
+		struct cache_backup b = take(dev);
+		uint8_t was[CACHE_SB_BYTES], now[CACHE_SB_BYTES];
+
+		change(dev, changes[i]);
+		get(dev, was);
+		CHECK_EQ(put_back(dev, &b, true, NULL), -EUCLEAN);
+		get(dev, now);
+		CHECK_MEM(now, was, sizeof(now));
+		cache_dev_close(dev);
+
+		back = backing(CACHE_BDEV_STATE_CLEAN);
+		memcpy(b.sb.uuid, super_of(back).uuid, 16);
+		cache_sb_encode(&b.sb, b.super);
+		b.dev_sectors = cache_dev_sectors(back);
+		CHECK_EQ(put_back(back, &b, true, NULL), -EUCLEAN);
+		cache_dev_close(back);
 	}
 }
 
