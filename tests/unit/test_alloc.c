@@ -331,11 +331,44 @@ TEST(the_debug_check_finds_a_bucket_that_is_a_prio_bucket)
 	struct fake f;
 	uint64_t prio[1], b;
 
+	for (int previous = 0; previous < 2; previous++) {
+		start(&f, &lru);
+		prio[0] = f.a.free[CACHE_RESERVE_PRIO].slot[0];
+		*(previous ? &f.a.prio_previous : &f.a.prio_current) = prio;
+		CHECK_EQ(cache_alloc_get(&f.a, CACHE_RESERVE_PRIO, &b), -EUCLEAN);
+		f.a.prio_current = f.a.prio_previous = NULL;
+		done(&f);
+	}
+}
+
+TEST(the_debug_check_finds_a_bucket_that_waits_in_another_queue)
+{
+	struct fake f;
+	uint64_t b;
+
+	for (int later = 0; later < 2; later++) {
+		struct cache_ring *other;
+
+		start(&f, &lru);
+		other = later ? &f.a.free_inc : &f.a.free[CACHE_RESERVE_BTREE];
+		other->slot[(other->head + other->used) & other->mask] =
+			f.a.free[CACHE_RESERVE_PRIO].slot[f.a.free[CACHE_RESERVE_PRIO].head];
+		other->used++;
+		CHECK_EQ(cache_alloc_get(&f.a, CACHE_RESERVE_PRIO, &b), -EUCLEAN);
+		cache_alloc_fini(&f.a);
+		cache_buckets_fini(&f.t);
+	}
+}
+
+TEST(a_reserve_that_there_is_not_is_refused)
+{
+	struct fake f;
+	uint64_t b = 77;
+
 	start(&f, &lru);
-	prio[0] = f.a.free[CACHE_RESERVE_PRIO].slot[0];
-	f.a.prio_current = prio;
-	CHECK_EQ(cache_alloc_get(&f.a, CACHE_RESERVE_PRIO, &b), -EUCLEAN);
-	f.a.prio_current = NULL;
+	CHECK_EQ(cache_alloc_get(&f.a, CACHE_RESERVE_NR, &b), -EINVAL);
+	CHECK_EQ(cache_alloc_get_wait(&f.a, CACHE_RESERVE_NR, &b), -EINVAL);
+	CHECK_EQ(b, 77);
 	done(&f);
 }
 

@@ -202,6 +202,21 @@ TEST(who_does_not_wait_is_told_at_once)
 	cache_buckets_fini(&f.t);
 }
 
+TEST(a_bucket_that_was_put_is_not_pinned_any_more)
+{
+	static struct fixture f;
+	uint64_t b;
+
+	start(&f);
+	go(&f);
+	CHECK_EQ(cache_alloc_thread_get(f.th, CACHE_RESERVE_NONE, true, &b), 0);
+	CHECK_EQ(f.t.rec[b].pin, 1);
+	cache_alloc_thread_put(f.th, b);
+	CHECK_EQ(f.t.rec[b].pin, 0);
+	cache_alloc_thread_stop(f.th);
+	done(&f);
+}
+
 TEST(a_gc_that_ends_wakes_the_thread)
 {
 	static struct fixture f;
