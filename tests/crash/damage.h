@@ -111,18 +111,17 @@ static inline void switch_discards_on(struct cache_dev *dev)
 	free(buf);
 }
 
-/* The bucket of the oldest entry that replay asks for: all that stands in it so far. */
+/* The ring bucket of the oldest entry that replay asks for, whole; what follows is elsewhere. */
 static inline void discard_the_oldest(struct cache_dev *dev)
 {
 	struct cache_image *img = set_load(dev);
-	const struct cache_journal *j = &img->journal;
-	char zeros[CACHE_SECTOR_BYTES] = { 0 };
+	uint32_t index = img->journal.replay[0]->index;
+	void *zeros = cache_dev_buf(img->sb.bucket_sectors * CACHE_SECTOR_BYTES);
 
-	for (size_t i = 0; i < j->nentries; i++)
-		if (j->entries[i].index == j->replay[0]->index &&
-		    j->entries[i].seq <= j->replay[0]->seq)
-			CHECK_EQ(cache_dev_write(dev, cache_jset_sector(&img->sb, &j->entries[i]),
-						 1, zeros, NULL), 0);
+	CHECK(img->journal.replay[1]->index != index);
+	CHECK_EQ(cache_dev_write(dev, cache_bucket_sector(&img->sb, img->sb.journal_bucket[index]),
+				 img->sb.bucket_sectors, zeros, NULL), 0);
+	free(zeros);
 	cache_image_close(img);
 	switch_discards_on(dev);
 }
