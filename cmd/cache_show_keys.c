@@ -137,7 +137,7 @@ void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned lev
 	else
 		cache_report_null(r, NULL);
 	show_key_cells(&o->show, k, level);
-	cache_report_u64(r, NULL, cache_bkey_staleness(&img->sb, &img->buckets, k));
+	cache_report_u64(r, NULL, cache_bkey_staleness(&img->sb, &img->gens, k));
 	if (block)
 		cache_report_u64(r, NULL, *block);
 	cache_report_end(r);
@@ -181,7 +181,7 @@ static int show_interior(void *ctx, const struct cache_btree_node *n)
 	for (size_t i = 0; i < n->keys.n; i++) {
 		const struct cache_bkey *k = &n->keys.k[i];
 
-		if (!o->stale && cache_bkey_is_bad(&img->sb, &img->buckets, k, n->level))
+		if (!o->stale && cache_bkey_is_bad(&img->sb, &img->gens, k, n->level))
 			continue;
 		if (is_wanted(o, k, n->level, prev))
 			show_keys_row(o, k, n->level, n->bucket, NULL);

@@ -20,7 +20,7 @@ struct walk {
 	uint64_t *entered;	/* bit a bucket */
 };
 
-unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_buckets *gens,
+unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
 			      const struct cache_bkey *k)
 {
 	unsigned stale = 0;
@@ -31,14 +31,14 @@ unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_buck
 
 		if (!cache_ptr_is_available(sb, k, i) || bucket >= gens->nbuckets)
 			continue;
-		s = cache_gen_after(cache_bucket_gen(gens, bucket), cache_ptr_gen(k->ptr[i]));
+		s = cache_gen_after(cache_gens_gen(gens, bucket), cache_ptr_gen(k->ptr[i]));
 		if (s > stale)
 			stale = s;
 	}
 	return stale;
 }
 
-bool cache_bkey_is_bad(const struct cache_sb *sb, const struct cache_buckets *gens,
+bool cache_bkey_is_bad(const struct cache_sb *sb, const struct cache_gens *gens,
 		       const struct cache_bkey *k, unsigned level)
 {
 	if (!cache_key_ptrs(k) || (level && cache_bkey_is_freeing(k)))

@@ -162,11 +162,10 @@ static int check_cache(struct check *k, unsigned dev)
 	int ret;
 
 	k->f->devs[dev] = NULL;
-	ret = cache_image_load(d, CACHE_LOAD_MARKS, &sink, &c.img, &res->err);
+	ret = cache_image_load(d, CACHE_LOAD_GENS, &sink, &c.img, &res->err);
 	if (ret)
 		return ret;
-	if (c.img->loaded == CACHE_LOAD_MARKS) {
-		cache_prio_forget(&c.img->prios);	/* the table has them */
+	if (c.img->loaded == CACHE_LOAD_GENS) {
 		ret = cache_fsck_loaded(&c, k->backing, k->f->ndevs, &res->err);
 		res->has_summary = !ret;
 		if (!ret)

@@ -38,7 +38,7 @@ static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
 	if (cache_key_dirty(&e->key))
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_STALE_DIRTY,
-			.want = cache_bucket_gen(&c->img->buckets, bucket) });
+			.want = cache_gens_gen(&c->img->gens, bucket) });
 }
 
 /* Each block of the cache only once (S14). */

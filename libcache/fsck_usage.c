@@ -4,13 +4,13 @@
 
 void cache_fsck_buckets(struct fsck_cache *c)
 {
-	const struct cache_buckets *t = &c->img->buckets;
+	const struct cache_gens *g = &c->img->gens;
 	struct cache_fsck_summary *s = c->sum;
 
-	for (uint64_t b = t->first_bucket; b < t->nbuckets; b++) {
-		unsigned lag = cache_bucket_gc_gen(t, b);
+	for (uint64_t b = c->img->sb.first_bucket; b < g->nbuckets; b++) {
+		uint8_t lag = cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
 
-		switch (cache_bucket_mark(t, b)) {
+		switch (cache_gens_mark(g, b)) {
 		case CACHE_GC_MARK_METADATA:
 			s->metadata_buckets++;
 			break;

@@ -61,14 +61,17 @@ static int load_journal(struct cache_image *img, const struct cache_sink *sink,
 	return 0;
 }
 
-static int load_prios(struct cache_image *img, const struct cache_sink *sink,
-		      struct cache_err *err)
+static int load_prios(struct cache_image *img, enum cache_load upto,
+		      const struct cache_sink *sink, struct cache_err *err)
 {
 	const struct cache_jset *newest = &img->journal.newest;
+	uint64_t head = newest->prio_bucket[img->sb.nr_this_dev];
 	int ret;
 
-	ret = cache_prio_read(img->dev, &img->sb, newest->prio_bucket[img->sb.nr_this_dev],
-			      &img->prios, sink, err);
+	if (upto == CACHE_LOAD_GENS)
+		ret = cache_prio_read_gens(img->dev, &img->sb, head, &img->prios, sink, err);
+	else
+		ret = cache_prio_read(img->dev, &img->sb, head, &img->prios, sink, err);
 	if (!ret)
 		ret = cache_uuids_read(img->dev, &img->sb, &newest->uuid_bucket,
 				       newest->pos.version, &img->uuids, sink, err);
@@ -80,9 +83,9 @@ static int load_prios(struct cache_image *img, const struct cache_sink *sink,
 int cache_image_load_rest(struct cache_image *img, enum cache_load upto,
 			  const struct cache_sink *sink, struct cache_err *err)
 {
-	int ret = load_prios(img, sink, err);
+	int ret = load_prios(img, upto, sink, err);
 
-	return ret || upto < CACHE_LOAD_MARKS ? ret : cache_image_mark(img, sink, err);
+	return ret || upto < CACHE_LOAD_GENS ? ret : cache_image_mark(img, upto, sink, err);
 }
 
 static int load(struct cache_image *img, enum cache_load upto,
@@ -126,6 +129,7 @@ void cache_image_close(struct cache_image *img)
 		return;
 	cache_keys_fini(&img->overlay);
 	free(img->gen_unknown);
+	cache_gens_fini(&img->gens);
 	cache_buckets_fini(&img->buckets);
 	cache_uuids_fini(&img->uuids);
 	cache_prio_fini(&img->prios);
@@ -148,7 +152,7 @@ enum cache_role cache_image_role(const struct cache_image *img, uint64_t bucket)
 		return CACHE_ROLE_SUPERBLOCK;
 	if (bucket < cache_sb_reserved_buckets(&img->sb))
 		return CACHE_ROLE_JOURNAL;
-	switch (cache_bucket_mark(&img->buckets, bucket)) {
+	switch (cache_gens_mark(&img->gens, bucket)) {
 	case CACHE_GC_MARK_DIRTY:
 		return CACHE_ROLE_DIRTY;
 	case CACHE_GC_MARK_RECLAIMABLE:

@@ -22,7 +22,7 @@ static int emit(struct stream *s, const struct cache_bkey *k, uint64_t leaf_buck
 		return 0;
 	e.check_key = cache_ptr_dev(k->ptr[0]) == CACHE_PTR_CHECK_DEV;
 	e.available = cache_ptr_is_available(&s->img->sb, k, 0);
-	e.staleness = cache_bkey_staleness(&s->img->sb, &s->img->buckets, k);
+	e.staleness = cache_bkey_staleness(&s->img->sb, &s->img->gens, k);
 	e.from_journal = !leaf_bucket;
 	e.outside = outside;
 	return s->fn(s->ctx, &e);

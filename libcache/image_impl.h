@@ -5,9 +5,12 @@
 
 #include "libcache/image.h"
 
-/* The start-up walk and what follows it: fills buckets, raised, nnodes, overlay. */
-int cache_image_mark(struct cache_image *img, const struct cache_sink *sink,
-		     struct cache_err *err);
+/*
+ * The start-up walk and what follows it: fills gens, raised, nnodes, overlay, and with
+ * @upto CACHE_LOAD_MARKS buckets.
+ */
+int cache_image_mark(struct cache_image *img, enum cache_load upto,
+		     const struct cache_sink *sink, struct cache_err *err);
 
 /* What follows the newest journal entry, which @img has; @upto: past CACHE_LOAD_JOURNAL. */
 int cache_image_load_rest(struct cache_image *img, enum cache_load upto,

@@ -21,23 +21,39 @@ struct marking {
 	uint64_t nodes, nodes_expected;
 };
 
-static int init_buckets(struct marking *s)
+/* The gens that were read are the table: nobody asks what they were on disk. */
+static int init_gens(struct cache_image *img)
 {
-	struct cache_image *img = s->img;
+	uint8_t *gen = img->prios.gen;
+
+	img->prios.gen = NULL;
+	return cache_gens_init(&img->gens, img->sb.nbuckets, gen);
+}
+
+static int init_buckets(struct cache_image *img)
+{
 	const struct cache_prios *p = &img->prios;
 	int ret = cache_buckets_init(&img->buckets, img->sb.nbuckets, img->sb.first_bucket,
 				     img->sb.bucket_sectors);
 
 	if (ret)
-		return cache_err_set(s->err, ret, 0, "no table for %llu buckets",
-				     (unsigned long long)img->sb.nbuckets);
+		return ret;
+	img->gens = cache_gens_of(&img->buckets);
 	for (uint64_t b = 0; b < img->sb.nbuckets; b++) {
 		cache_bucket_set_gen(&img->buckets, b, p->gen[b]);
 		cache_bucket_set_last_gc(&img->buckets, b, p->gen[b]);
 		cache_bucket_set_prio(&img->buckets, b, p->prio[b]);
-		s->nodes_expected += p->prio[b] == CACHE_BTREE_PRIO;
 	}
 	return 0;
+}
+
+static int init_tables(struct marking *s, enum cache_load upto)
+{
+	int ret = upto == CACHE_LOAD_GENS ? init_gens(s->img) : init_buckets(s->img);
+
+	s->nodes_expected = s->img->prios.nmetadata;
+	return !ret ? 0 : cache_err_set(s->err, ret, 0, "no table for %llu buckets",
+					(unsigned long long)s->img->sb.nbuckets);
 }
 
 /* A bit for each bucket whose prio_set did not verify. */
@@ -96,7 +112,7 @@ static struct cache_btree_walk walk_of(struct cache_image *img, cache_btree_node
 				       void *ctx, const struct cache_sink *sink)
 {
 	return (struct cache_btree_walk){
-		.dev = img->dev, .sb = &img->sb, .gens = &img->buckets, .sink = sink,
+		.dev = img->dev, .sb = &img->sb, .gens = &img->gens, .sink = sink,
 		.root = img->journal.newest.btree_root,
 		.root_level = img->journal.newest.pos.level, .node = fn, .ctx = ctx };
 }
@@ -226,20 +242,20 @@ static int mark_journal(struct marking *s)
 /* A bucket of the set's own structures; the driver overrides what marked it. */
 static int mark_own(struct marking *s, uint64_t bucket, const char *owner)
 {
-	struct cache_buckets *t = &s->img->buckets;
+	struct cache_gens *t = &s->img->gens;
 	enum cache_gc_mark was;
 	int ret = 0;
 
 	if (bucket >= t->nbuckets)
 		return 0;
-	was = cache_bucket_mark(t, bucket);
+	was = cache_gens_mark(t, bucket);
 	if (was == CACHE_GC_MARK_METADATA)
 		ret = cache_found(s->sink, s->err, &(struct cache_finding){
 			.code = CACHE_P_BUCKET_META, .bucket = bucket, .what = owner });
 	else if (was)
 		ret = cache_found(s->sink, s->err, &(struct cache_finding){
 			.code = CACHE_P_BUCKET_OWNERS, .bucket = bucket, .what = owner });
-	cache_bucket_set_mark(t, bucket, CACHE_GC_MARK_METADATA);
+	cache_gens_set_mark(t, bucket, CACHE_GC_MARK_METADATA);
 	return ret;
 }
 
@@ -266,20 +282,20 @@ static int check_stale(struct marking *s, enum cache_problem code, const struct 
 {
 	uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&s->img->sb, k, 0) : UINT64_MAX;
 
-	if (bucket >= s->img->buckets.nbuckets ||
-	    !cache_bkey_staleness(&s->img->sb, &s->img->buckets, k))
+	if (bucket >= s->img->gens.nbuckets ||
+	    !cache_bkey_staleness(&s->img->sb, &s->img->gens, k))
 		return 0;
 	return cache_found(s->sink, s->err, &(struct cache_finding){
 		.code = code, .bucket = bucket, .gen = cache_ptr_gen(k->ptr[0]),
-		.want = cache_bucket_gen(&s->img->buckets, bucket) });
+		.want = cache_gens_gen(&s->img->gens, bucket) });
 }
 
-int cache_image_mark(struct cache_image *img, const struct cache_sink *sink,
-		     struct cache_err *err)
+int cache_image_mark(struct cache_image *img, enum cache_load upto,
+		     const struct cache_sink *sink, struct cache_err *err)
 {
 	struct marking s = { .img = img, .sink = sink, .err = err,
-			     .m = { .sb = &img->sb, .buckets = &img->buckets } };
-	int ret = init_buckets(&s);
+			     .m = { .sb = &img->sb, .gens = &img->gens } };
+	int ret = init_tables(&s, upto);
 
 	if (!ret)
 		ret = init_unknown(&s);
@@ -295,6 +311,6 @@ int cache_image_mark(struct cache_image *img, const struct cache_sink *sink,
 		ret = check_stale(&s, CACHE_P_UUID_STALE, &img->journal.newest.uuid_bucket);
 	img->raised = s.m.raised;
 	if (!ret)
-		img->loaded = CACHE_LOAD_MARKS;
+		img->loaded = upto;
 	return ret;
 }

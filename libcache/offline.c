@@ -91,7 +91,8 @@ static int pin_journal(struct cache_offline *o, struct cache_err *err)
 static int mark_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct cache_offline *o = ctx;
-	struct cache_marks m = { .sb = &o->img->sb, .buckets = &o->t };
+	struct cache_gens gens = cache_gens_of(&o->t);
+	struct cache_marks m = { .sb = &o->img->sb, .gens = &gens };
 	struct cache_mark_clash clash;
 	bool ok = cache_mark_key(&m, &n->key, n->level + 1, &clash);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcache/bucket.h"
 #include "libcache/crc64.h"
 #include "libcache/prio.h"
 
@@ -85,8 +86,12 @@ static void take_member(struct chain *c)
 	uint64_t n = cache_min_u64(per, c->p->nbuckets - first);
 
 	for (uint64_t i = 0; i < n; i++) {
-		c->p->prio[first + i] = cache_le16_get(e[i].prio);
+		uint16_t prio = cache_le16_get(e[i].prio);
+
+		if (c->p->prio)
+			c->p->prio[first + i] = prio;
 		c->p->gen[first + i] = e[i].gen;
+		c->p->nmetadata += prio == CACHE_BTREE_PRIO;
 	}
 	c->p->member_ok[c->p->nfollowed] = true;
 }
@@ -113,47 +118,52 @@ static int follow(struct chain *c, uint64_t bucket, uint64_t *next)
 	return ret == -ENOENT && *next < c->sb->nbuckets ? 0 : ret;
 }
 
-static int alloc_prios(struct chain *c)
+static int alloc_prios(struct chain *c, bool with_prio)
 {
 	struct cache_prios *p = c->p;
 
 	memset(p, 0, sizeof(*p));
 	p->nbuckets = c->sb->nbuckets;
 	p->nmembers = cache_prio_buckets(c->sb);
-	p->prio = calloc(p->nbuckets, sizeof(*p->prio));
+	p->prio = with_prio ? calloc(p->nbuckets, sizeof(*p->prio)) : NULL;
 	p->gen = calloc(p->nbuckets, sizeof(*p->gen));
 	p->chain = calloc(p->nmembers, sizeof(*p->chain));
 	p->member_ok = calloc(p->nmembers, sizeof(*p->member_ok));
 	c->buf = cache_dev_buf(c->area_bytes);
-	if (p->prio && p->gen && p->chain && p->member_ok && c->buf)
+	if ((p->prio || !with_prio) && p->gen && p->chain && p->member_ok && c->buf)
 		return 0;
 	return cache_err_set(c->err, -ENOMEM, 0, "no memory for the gens of %llu buckets",
 			     (unsigned long long)p->nbuckets);
+}
+
+static int read_chain(struct chain *c, uint64_t bucket, bool with_prio)
+{
+	int ret;
+
+	c->area_bytes = cache_meta_bucket_bytes(c->sb);
+	ret = alloc_prios(c, with_prio);
+	while (!ret && c->p->nfollowed < c->p->nmembers)
+		ret = follow(c, bucket, &bucket);
+	free(c->buf);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
 		    struct cache_prios *prios, const struct cache_sink *sink,
 		    struct cache_err *err)
 {
-	struct chain c = {
-		.dev = dev, .sb = sb, .p = prios, .sink = sink, .err = err,
-		.area_bytes = cache_meta_bucket_bytes(sb),
-	};
-	uint64_t bucket = head;
-	int ret = alloc_prios(&c);
+	struct chain c = { .dev = dev, .sb = sb, .p = prios, .sink = sink, .err = err };
 
-	while (!ret && prios->nfollowed < prios->nmembers)
-		ret = follow(&c, bucket, &bucket);
-	free(c.buf);
-	return ret == -ENOENT ? 0 : ret;
+	return read_chain(&c, head, true);
 }
 
-void cache_prio_forget(struct cache_prios *prios)
+int cache_prio_read_gens(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
+			 struct cache_prios *prios, const struct cache_sink *sink,
+			 struct cache_err *err)
 {
-	free(prios->prio);
-	free(prios->gen);
-	prios->prio = NULL;
-	prios->gen = NULL;
+	struct chain c = { .dev = dev, .sb = sb, .p = prios, .sink = sink, .err = err };
+
+	return read_chain(&c, head, false);
 }
 
 void cache_prio_fini(struct cache_prios *p)

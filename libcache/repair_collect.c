@@ -159,7 +159,7 @@ static int judge_orphan(void *ctx, const struct cache_bkey *k)
 	struct collect *s = ctx;
 	struct cache_extent e = { .key = *k, .available = true };
 
-	e.staleness = cache_bkey_staleness(&s->c->img->sb, &s->c->img->buckets, k);
+	e.staleness = cache_bkey_staleness(&s->c->img->sb, &s->c->img->gens, k);
 	if (!s->d->all && !cache_repair_is_doubtful(s->d, k))
 		return 0;
 	return judge(s, &e);

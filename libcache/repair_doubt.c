@@ -272,7 +272,7 @@ int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_image *img,
 					 .progress = cache_repair_progress_again };
 	int ret;
 
-	d->gens = &img->buckets;
+	d->gens = &img->gens;
 	ret = cache_image_each_node(img, visit, d, &sink, err);
 	if (!ret)
 		ret = cache_repair_changed(&again, err);

@@ -22,7 +22,7 @@ struct repair_ranges {
 /* What the findings put in doubt. */
 struct repair_doubt {
 	const struct cache_sb *sb;
-	const struct cache_buckets *gens;	/* set for the walk: which pointers are stale */
+	const struct cache_gens *gens;	/* set for the walk: which pointers are stale */
 	const struct cache_repair_opts *opts;	/* for its progress; may be NULL */
 	uint64_t *nodes;	/* bit a bucket: keys of this node, or below it, are in doubt */
 	uint64_t *foreign;	/* bit a bucket: what extents have there is not theirs */

@@ -237,7 +237,7 @@ static int unpin(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 		    b >= p->img->sb.nbuckets || p->seen[b / 64] & bit)
 			continue;
 		p->seen[b / 64] |= bit;
-		p->clean -= cache_bucket_mark(&p->img->buckets, b) ==
+		p->clean -= cache_gens_mark(&p->img->gens, b) ==
 			    CACHE_GC_MARK_RECLAIMABLE;
 	}
 	return 0;
@@ -254,7 +254,7 @@ static int count_buckets(struct cache_image *img, uint64_t *unused, uint64_t *cl
 	if (!p.seen)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit a bucket");
 	for (uint64_t b = img->sb.first_bucket; b < img->sb.nbuckets; b++) {
-		enum cache_gc_mark m = cache_bucket_mark(&img->buckets, b);
+		enum cache_gc_mark m = cache_gens_mark(&img->gens, b);
 
 		*unused += m == CACHE_GC_MARK_NONE;
 		p.clean += m == CACHE_GC_MARK_RECLAIMABLE;

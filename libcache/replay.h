@@ -37,7 +37,7 @@ struct cache_replay_forecast {
 
 /**
  * cache_replay_forecast() - play the replay of a set at every pace
- * @img: loaded up to CACHE_LOAD_MARKS
+ * @img: loaded up to CACHE_LOAD_GENS
  *
  * Reads the nodes that the replay would touch, a few times each. A tree too
  * damaged to play, or a play too long to finish, counts as one that does not hang

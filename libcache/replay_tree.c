@@ -133,7 +133,7 @@ static int add_children(struct replay *r, uint32_t parent, const struct cache_bt
 	for (size_t i = 0; i < bn->keys.n && !ret; i++) {
 		const struct cache_bkey *k = &bn->keys.k[i];
 
-		if (cache_bkey_is_bad(&r->img->sb, &r->img->buckets, k, bn->level))
+		if (cache_bkey_is_bad(&r->img->sb, &r->img->gens, k, bn->level))
 			continue;
 		c.disk = c.hi = *k;
 		ret = new_node(r, &c, &child[n]);
@@ -281,7 +281,7 @@ static int take_live(struct replay *r, const struct replay_node *n,
 	for (size_t i = 0; i < all->n; i++) {
 		struct cache_bkey k = all->k[i], *last = live->n ? &live->k[live->n - 1] : NULL;
 
-		if (cache_bkey_is_bad(sb, &r->img->buckets, &k, 0) || !clip(&k, &n->lo, &n->hi))
+		if (cache_bkey_is_bad(sb, &r->img->gens, &k, 0) || !clip(&k, &n->lo, &n->hi))
 			continue;
 		if (last && continues(sb, last, &k)) {
 			cache_bkey_set_size(last, cache_key_size(last) + cache_key_size(&k));

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "libcache/bucket.h"
+#include "libcache/gens.h"
 #include "libcache/dev.h"
 #include "libcache/keys.h"
 #include "libcache/super.h"
@@ -67,7 +67,7 @@ typedef int cache_btree_node_fn(void *ctx, const struct cache_btree_node *node);
 struct cache_btree_walk {
 	struct cache_dev *dev;
 	const struct cache_sb *sb;
-	const struct cache_buckets *gens;	/* which pointers are stale */
+	const struct cache_gens *gens;	/* which pointers are stale */
 	const struct cache_sink *sink;		/* may be NULL */
 	struct cache_bkey root;
 	unsigned root_level;
@@ -94,11 +94,11 @@ int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err);
  * Whether the driver skips the key when it looks for live ones: a freeing key, a
  * key without pointers, a pointer to an absent device or a stale one (format 5.6).
  */
-bool cache_bkey_is_bad(const struct cache_sb *sb, const struct cache_buckets *gens,
+bool cache_bkey_is_bad(const struct cache_sb *sb, const struct cache_gens *gens,
 		       const struct cache_bkey *k, unsigned level);
 
 /* Greatest staleness of its available pointers, 0: none is stale. */
-unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_buckets *gens,
+unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
 			      const struct cache_bkey *k);
 
 #ifdef __cplusplus

@@ -68,9 +68,10 @@ struct cache_fsck {
  * The devices are closed by the call. What stops the check of one device is in
  * its result and does not stop the others.
  *
- * Memory: 11 bytes a bucket of the cache in hand while it is loaded, then 8; 8 bytes a
- * live extent or a bit a 4 KiB of the cache, whichever is less; the journal's keys; and
- * for the nodes in hand some 50 MiB at most. `tests/size/run` measures it.
+ * Memory: 3 bytes a bucket of the cache in hand (gens.h), a bit a bucket while its tree is
+ * walked and one where a prio_set is lost; 8 bytes a live extent or a bit a 4 KiB of the
+ * cache, whichever is less; the journal's keys; and for the nodes in hand some 50 MiB at
+ * most. `tests/size/run` measures it.
  * Return: 0 whatever was found; -ECANCELED.
  */
 int cache_fsck_run(struct cache_fsck *f);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "libcache/btree.h"
-#include "libcache/bucket.h"
+#include "libcache/gens.h"
 #include "libcache/journal.h"
 #include "libcache/prio.h"
 #include "libcache/super.h"
@@ -25,7 +25,8 @@ enum cache_load {
 	CACHE_LOAD_SUPER,
 	CACHE_LOAD_JOURNAL,
 	CACHE_LOAD_PRIOS,	/* and the uuid table */
-	CACHE_LOAD_MARKS,	/* the whole tree is read, as the kernel's start does */
+	CACHE_LOAD_GENS,	/* the whole tree is read, as the kernel's start does */
+	CACHE_LOAD_MARKS,	/* and with prios and sectors used: all that an allocator asks for */
 };
 
 /* What a bucket is for: the words of the kernel's priority_stats, and more. */
@@ -41,10 +42,11 @@ struct cache_image {
 	enum cache_load loaded;		/* how far it got: damage may stop it early */
 	bool has_journal;		/* newest entry known: journal.newest is filled */
 	struct cache_journal journal;
-	struct cache_prios prios;	/* as on disk */
+	struct cache_prios prios;	/* as on disk; for CACHE_LOAD_GENS only the chain */
 	struct cache_uuids uuids;
 	/* As the kernel has them after its start: gens raised by keys, marks set. */
-	struct cache_buckets buckets;
+	struct cache_gens gens;
+	struct cache_buckets buckets;	/* CACHE_LOAD_MARKS; then @gens is a window on it */
 	uint64_t *gen_unknown;		/* bit a bucket: no prio_set and no key told its gen; NULL: none */
 	uint64_t raised;		/* buckets whose gen a key has raised */
 	uint64_t nnodes[CACHE_BTREE_LEVEL_MAX + 1];
@@ -65,7 +67,8 @@ struct cache_image {
  * With a sink a superblock that is not usable leaves an image with only @sb; ask
  * @loaded and @has_journal. A backing device loads as far as CACHE_LOAD_SUPER.
  *
- * Memory: 11 bytes a bucket, 56 a journal entry, one node a level.
+ * Memory: 11 bytes a bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 a journal entry, one
+ * node a level.
  * Return: 0; -EIO, -ENOMEM; -ERANGE when too small for a superblock; without a
  * sink the errno of the first broken rule.
  */
@@ -94,7 +97,7 @@ typedef int cache_extent_fn(void *ctx, const struct cache_extent *e);
 
 /**
  * cache_image_each_extent() - all extents in key order, bsets and journal merged
- * @img: loaded up to CACHE_LOAD_MARKS
+ * @img: loaded up to CACHE_LOAD_GENS
  *
  * Keys without pointers are left out: they have hidden what they hide. Stale
  * extents, check keys and extents of absent members are delivered and say so.

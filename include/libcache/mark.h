@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "libcache/bkey.h"
-#include "libcache/bucket.h"
+#include "libcache/gens.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,7 +18,7 @@ extern "C" {
 
 struct cache_marks {
 	const struct cache_sb *sb;
-	struct cache_buckets *buckets;
+	struct cache_gens *gens;	/* prios and sectors used: if it has a table */
 	uint64_t *gen_unknown;	/* bit a bucket, may be NULL: its gen is the next pointer's */
 	uint64_t raised;	/* gens moved forward by a key */
 };

@@ -18,8 +18,9 @@ extern "C" {
 
 struct cache_prios {
 	uint64_t nbuckets;
-	uint16_t *prio;
+	uint16_t *prio;			/* NULL: not asked for */
 	uint8_t	 *gen;
+	uint64_t nmetadata;		/* buckets of priority CACHE_BTREE_PRIO */
 	uint64_t seq;			/* of the head, or of the first member that verified */
 	uint64_t nmembers;		/* of a whole chain */
 	uint64_t *chain;		/* nmembers bucket numbers, as far as followed */
@@ -42,10 +43,11 @@ struct cache_prios {
 int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
 		    struct cache_prios *prios, const struct cache_sink *sink,
 		    struct cache_err *err);
+/* The same without prios->prio, for those who only look: one byte a bucket. */
+int cache_prio_read_gens(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
+			 struct cache_prios *prios, const struct cache_sink *sink,
+			 struct cache_err *err);
 void cache_prio_fini(struct cache_prios *prios);
-
-/* Gives back what takes memory by the bucket: prio and gen are NULL then. */
-void cache_prio_forget(struct cache_prios *prios);
 
 /* Whether the gen of @bucket was read from a member that verified. */
 bool cache_prio_is_known(const struct cache_sb *sb, const struct cache_prios *prios,

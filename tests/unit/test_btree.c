@@ -269,7 +269,7 @@ static int note_node(void *ctx, const struct cache_btree_node *n)
 	return v->stop_after && v->n == v->stop_after ? 7 : 0;
 }
 
-static int walk(struct node *t, unsigned level, struct visit *v, struct cache_buckets *gens,
+static int walk(struct node *t, unsigned level, struct visit *v, struct cache_gens *gens,
 		const struct cache_sink *sink)
 {
 	struct cache_btree_walk w = {
@@ -280,20 +280,20 @@ static int walk(struct node *t, unsigned level, struct visit *v, struct cache_bu
 	return cache_btree_walk(&w, NULL);
 }
 
-static struct cache_buckets gens_of_one(const struct cache_sb *sb)
+static struct cache_gens gens_of_one(const struct cache_sb *sb)
 {
-	struct cache_buckets gens;
+	uint8_t *gen = malloc(sb->nbuckets);
+	struct cache_gens gens;
 
-	CHECK_EQ(cache_buckets_init(&gens, sb->nbuckets, sb->first_bucket, sb->bucket_sectors), 0);
-	for (uint64_t b = 0; b < sb->nbuckets; b++)
-		cache_bucket_set_gen(&gens, b, 1);
+	memset(gen, 1, sb->nbuckets);
+	CHECK_EQ(cache_gens_init(&gens, sb->nbuckets, gen), 0);
 	return gens;
 }
 
 TEST(a_walk_goes_from_parents_to_children_in_order)
 {
 	struct node t = tree_new();
-	struct cache_buckets gens = gens_of_one(&t.d.sb);
+	struct cache_gens gens = gens_of_one(&t.d.sb);
 	struct visit v = { .n = 0 };
 
 	CHECK_EQ(walk(&t, 1, &v, &gens, NULL), 0);
@@ -304,12 +304,12 @@ TEST(a_walk_goes_from_parents_to_children_in_order)
 	v = (struct visit){ .stop_after = 2 };
 	CHECK_EQ(walk(&t, 1, &v, &gens, NULL), 7);
 	CHECK_EQ(v.n, 2);
-	cache_buckets_fini(&gens);
+	cache_gens_fini(&gens);
 	node_free(&t);
 }
 
 /* Walks with a sink that must hear @code, then without one. */
-static void check_walk(struct node *t, unsigned level, struct cache_buckets *gens,
+static void check_walk(struct node *t, unsigned level, struct cache_gens *gens,
 		       enum cache_problem code, int error, unsigned nodes)
 {
 	struct visit v = { .n = 0 };
@@ -326,60 +326,60 @@ static void check_walk(struct node *t, unsigned level, struct cache_buckets *gen
 TEST(a_stale_child_is_not_followed_and_leaves_a_hole)
 {
 	struct node t = tree_new();
-	struct cache_buckets gens = gens_of_one(&t.d.sb);
+	struct cache_gens gens = gens_of_one(&t.d.sb);
 
-	cache_bucket_set_gen(&gens, 102, 2);
+	cache_gens_set_gen(&gens, 102, 2);
 	check_walk(&t, 1, &gens, CACHE_P_CHILD_MISSING, -EUCLEAN, 2);
-	cache_bucket_set_gen(&gens, 101, 2);
+	cache_gens_set_gen(&gens, 101, 2);
 	check_walk(&t, 1, &gens, CACHE_P_ROOT_NO_CHILD, -EUCLEAN, 1);
-	cache_buckets_fini(&gens);
+	cache_gens_fini(&gens);
 	node_free(&t);
 }
 
 TEST(a_tree_that_bites_its_tail_ends)
 {
 	struct node t = tree_new();
-	struct cache_buckets gens = gens_of_one(&t.d.sb);
+	struct cache_gens gens = gens_of_one(&t.d.sb);
 	struct cache_bkey self = root_key(&t.d.sb, 100, 1);
 
 	append(&t, 0, &self, 1);
 	check_walk(&t, 16, &gens, CACHE_P_NODE_TWICE, -EUCLEAN, 1);
-	cache_buckets_fini(&gens);
+	cache_gens_fini(&gens);
 	node_free(&t);
 }
 
 TEST(a_root_deeper_than_any_tree_is_not_followed)
 {
 	struct node t = tree_new();
-	struct cache_buckets gens = gens_of_one(&t.d.sb);
+	struct cache_gens gens = gens_of_one(&t.d.sb);
 
 	check_walk(&t, 17, &gens, CACHE_P_ROOT_LEVEL, -EUCLEAN, 0);
-	cache_buckets_fini(&gens);
+	cache_gens_fini(&gens);
 	node_free(&t);
 }
 
 TEST(two_live_children_that_end_alike_are_damage)
 {
 	struct node t = tree_new();
-	struct cache_buckets gens = gens_of_one(&t.d.sb);
+	struct cache_gens gens = gens_of_one(&t.d.sb);
 	struct cache_bkey child[2] = { root_key(&t.d.sb, 101, 1), root_key(&t.d.sb, 102, 1) };
 
 	append(&t, 0, child, 2);
 	check_walk(&t, 1, &gens, CACHE_P_CHILD_TWICE, -EUCLEAN, 3);
-	cache_buckets_fini(&gens);
+	cache_gens_fini(&gens);
 	node_free(&t);
 }
 
 TEST(a_key_before_its_left_neighbours_end_is_out_of_range)
 {
 	struct node t = tree_new();
-	struct cache_buckets gens = gens_of_one(&t.d.sb);
+	struct cache_gens gens = gens_of_one(&t.d.sb);
 	struct cache_bkey right = root_key(&t.d.sb, 102, 1);
 	struct cache_bkey b = extent(0, 992, 1008, true, 201 * 64, 1);
 
 	put_bset(&t.d, &right, 6, 0, &b, 1);
 	check_walk(&t, 1, &gens, CACHE_P_CHILD_RANGE, -EUCLEAN, 3);
-	cache_buckets_fini(&gens);
+	cache_gens_fini(&gens);
 	node_free(&t);
 }
 

@@ -7,6 +7,7 @@
 struct table {
 	struct cache_sb sb;
 	struct cache_buckets buckets;
+	struct cache_gens gens;
 	struct cache_marks m;
 	struct cache_mark_clash clash;
 };
@@ -17,7 +18,8 @@ static struct table *table_new(void)
 
 	t->sb = disk_sb(1024, 16, 8);
 	CHECK_EQ(cache_buckets_init(&t->buckets, 1024, 2, 16), 0);
-	t->m = (struct cache_marks){ .sb = &t->sb, .buckets = &t->buckets };
+	t->gens = cache_gens_of(&t->buckets);
+	t->m = (struct cache_marks){ .sb = &t->sb, .gens = &t->gens };
 	return t;
 }
 
