@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The ring: the entries of format 3.3, what is found in hand-made rings, and what
  * the driver's own search would find in them. */
+#include "bad_sectors.h"
 #include "disk.h"
 
 #include <errno.h>
@@ -202,6 +203,59 @@ TEST(entries_behind_a_damaged_one_are_found_and_are_the_newest)
 	CHECK_EQ(j.nreplay, 4);
 	CHECK_EQ(j.driver_newest_seq, 2);
 	CHECK(!j.driver_agrees);
+	done(&d, &j);
+}
+
+/* Further back than the driver's own look at the bucket gets. */
+TEST(a_bucket_that_cannot_be_read_behind_a_damaged_entry_is_said_once)
+{
+	static const struct {
+		unsigned bad;		/* sectors into the bucket */
+		uint64_t newest;
+	} rows[] = { { 4000, 5 }, { 2048, 5 } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct disk d = disk_new(64, 4096, 8);
+		struct cache_journal j;
+		struct heard h;
+		struct cache_err err = { 0 };
+
+		fill(&d, 1, 1, 5, 1);
+		damage(&d, 1, 16, 100);
+		d.dev = bad_new(d.dev);
+		bad_add(d.dev, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]) + rows[i].bad, 1);
+		j = ring(&d, &h);
+		CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_UNREADABLE), 1);
+		CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
+		CHECK_EQ(j.newest.pos.seq, rows[i].newest);
+		cache_journal_fini(&j);
+		CHECK_EQ(cache_journal_read(d.dev, &d.sb, &j, NULL, &err), -EIO);
+		CHECK(err.text[0]);
+		done(&d, &j);
+	}
+}
+
+/* Its first sector can be read, and says how long it is. */
+TEST(a_hidden_entry_of_which_the_end_cannot_be_read_is_none)
+{
+	struct disk d = disk_new(64, 4096, 8);
+	struct cache_bkey k[200];
+	struct jset_spec last = { .seq = 3, .last_seq = 1, .keys = k, .nkeys = 200 };
+	struct cache_journal j;
+	struct heard h;
+	uint32_t at;
+
+	for (unsigned i = 0; i < 200; i++)
+		k[i] = extent(0, 8 * i, 8 * i + 8, true, 4096 * 40 + 8 * i, 1);
+	at = fill(&d, 1, 1, 2, 1);
+	CHECK(put_jset(&d, 1, 2104, &last) > 8);
+	damage(&d, 1, at - 8, 100);
+	d.dev = bad_new(d.dev);
+	bad_add(d.dev, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]) + 2105, 1);
+	j = ring(&d, &h);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_UNREADABLE), 1);
+	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
+	CHECK_EQ(j.newest.pos.seq, 1);
 	done(&d, &j);
 }
 
