@@ -372,6 +372,7 @@ static int name_shared(struct collect *s)
 		}
 		if (shares && !is_dirty(&last->k)) {
 			drop_clean(s, last);
+			end = 0;	/* what came before it ended before it began */
 		} else if (shares) {
 			tell(s, &k, "another dirty extent claims its place in the cache");
 			s->plan->blocked_dirty_sectors += cache_key_size(&k);

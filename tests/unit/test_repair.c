@@ -377,6 +377,61 @@ TEST(of_two_dirty_extents_that_claim_one_range_the_second_keeps_the_rest)
 	leave(&d, enter(&d));
 }
 
+/* The second leaf reaches into the range of the first, with what is there clean or dirty. */
+TEST(where_two_leaves_claim_one_range_the_dirty_one_stays_or_the_one_in_order)
+{
+	for (int dirty = 0; dirty < 2; dirty++) {
+		struct disk d = make(NULL, 0, 0x30, 0);
+		struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+		struct cache_bkey leaf[] = { node_key(&d.sb, 0, 100, 23, 1), root_key(&d.sb, 24, 1) };
+		struct cache_bkey a = extent(0, 80, 100, false, SECTOR(30), 1);
+		struct cache_bkey b = extent(0, 90, 120, dirty, SECTOR(31), 1);
+		struct cache_repair_plan plan;
+
+		put_bset(&d, &root, 5, 0, leaf, 2);
+		put_bset(&d, &leaf[0], 6, 0, &a, 1);
+		put_bset(&d, &leaf[1], 7, 0, &b, 1);
+		put_entry(&d, 1, UUID, 1);
+		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+		CHECK_EQ(plan.kept_dirty_sectors, dirty ? 30 : 0);
+		CHECK_EQ(plan.kept_sectors, dirty ? 30 : 20);
+		CHECK_EQ(dirty_of(&d), dirty ? 30 : 0);
+		leave(&d, enter(&d));
+	}
+}
+
+/* The right half of a tree of level 2, cut off at its node of level 1. */
+TEST(clean_data_in_the_place_of_dirty_data_that_was_cut_off_goes)
+{
+	struct disk d = make(NULL, 0, 0x30, 0);
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+	struct cache_bkey half[] = { node_key(&d.sb, 0, 1000, 23, 1), root_key(&d.sb, 24, 1) };
+	struct cache_bkey left = node_key(&d.sb, 0, 1000, 26, 1), right = root_key(&d.sb, 27, 1);
+	struct cache_bkey clean = extent(0, 100, 132, false, SECTOR(30), 1);
+	struct cache_bkey dirty[] = {
+		extent(0, 2000, 2004, true, SECTOR(30) + 8, 1),
+		extent(0, 3000, 3008, true, SECTOR(30) + 16, 1),
+	};
+	struct loss loss = { 0 };
+	struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss };
+	struct cache_repair_plan plan;
+
+	put_bset(&d, &root, 5, 0, half, 2);
+	put_bset(&d, &half[0], 6, 0, &left, 1);
+	put_bset(&d, &half[1], 7, 0, &right, 1);
+	disk_flip(&d, SECTOR(24), 0);
+	put_bset(&d, &left, 8, 0, &clean, 1);
+	put_bset(&d, &right, 9, 0, dirty, 2);
+	put_entry(&d, 1, UUID, 2);
+	mends(&d, opts, &plan);
+	CHECK_EQ(plan.blocked_dirty_sectors, 0);
+	CHECK_EQ(loss.sectors, 0);
+	CHECK_EQ(plan.kept_dirty_sectors, 12);
+	CHECK_EQ(plan.dropped_clean_sectors, 32);
+	CHECK_EQ(dirty_of(&d), 12);
+	leave(&d, enter(&d));
+}
+
 static void wipe(struct disk *d, uint64_t bucket)
 {
 	char *zeros = cache_dev_buf(CACHE_PAGE_BYTES);
