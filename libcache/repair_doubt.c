@@ -90,7 +90,9 @@ int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb)
 	d->shared = calloc(n, sizeof(*d->shared));
 	d->members = calloc(n, sizeof(*d->members));	/* fewer members than buckets */
 	d->visited = calloc(n, sizeof(*d->visited));
-	return d->nodes && d->foreign && d->shared && d->members && d->visited ? 0 : -ENOMEM;
+	d->ousted = calloc(n, sizeof(*d->ousted));
+	return d->nodes && d->foreign && d->shared && d->members && d->visited &&
+	       d->ousted ? 0 : -ENOMEM;
 }
 
 void cache_repair_doubt_fini(struct repair_doubt *d)
@@ -100,6 +102,7 @@ void cache_repair_doubt_fini(struct repair_doubt *d)
 	free(d->shared);
 	free(d->members);
 	free(d->visited);
+	free(d->ousted);
 	free(d->ranges.r);
 	memset(d, 0, sizeof(*d));
 }
@@ -212,6 +215,22 @@ int cache_repair_changed(const struct repair_again *a, struct cache_err *err)
 	return cache_err_set(err, -EIO, 0, "a btree node read well before, and now does not");
 }
 
+/*
+ * A child that counts as replaced, and whose bucket is claimed by data too: that key may
+ * have made it so, and then all that hangs on it would go without a word.
+ */
+static bool is_ousted(struct repair_doubt *d, const struct cache_bkey *k, uint64_t bucket)
+{
+	if (bucket >= d->sb->nbuckets || !repair_bit(d->foreign, bucket) ||
+	    !cache_bkey_staleness(d->sb, &d->img->gens, k))
+		return false;
+	if (cache_repair_is_node_s(d->img, bucket, cache_ptr_gen(k->ptr[0]))) {
+		repair_set_bit(d->ousted, bucket);
+		d->scan = true;
+	}
+	return true;
+}
+
 /* The ranges of children in doubt: their parents are sure to be visited. */
 static int visit(void *ctx, const struct cache_btree_node *n)
 {
@@ -227,9 +246,12 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 	for (size_t i = 0; i < n->keys.n; i++) {
 		const struct cache_bkey *k = &n->keys.k[i];
 		uint64_t bucket = cache_ptr_bucket(d->sb, k, 0);
+		bool bad = cache_bkey_is_bad(d->sb, &d->img->gens, k, n->level);
 
+		if (bad && is_ousted(d, k, bucket))
+			add_range(d, inode, offset, cache_key_inode(k), k->low);
 		/* one that was replaced bounds nothing: its range is the next one's */
-		if (cache_bkey_is_bad(d->sb, d->gens, k, n->level))
+		if (bad)
 			continue;
 		if (bucket >= d->sb->nbuckets || repair_bit(d->nodes, bucket))
 			add_range(d, inode, offset, cache_key_inode(k), k->low);
@@ -272,7 +294,7 @@ int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_image *img,
 					 .progress = cache_repair_progress_again };
 	int ret;
 
-	d->gens = &img->gens;
+	d->img = img;
 	ret = cache_image_each_node(img, visit, d, &sink, err);
 	if (!ret)
 		ret = cache_repair_changed(&again, err);

@@ -22,7 +22,7 @@ struct repair_ranges {
 /* What the findings put in doubt. */
 struct repair_doubt {
 	const struct cache_sb *sb;
-	const struct cache_gens *gens;	/* set for the walk: which pointers are stale */
+	const struct cache_image *img;	/* set for the walk */
 	const struct cache_repair_opts *opts;	/* for its progress; may be NULL */
 	uint64_t *nodes;	/* bit a bucket: keys of this node, or below it, are in doubt */
 	uint64_t *foreign;	/* bit a bucket: what extents have there is not theirs */
@@ -30,6 +30,7 @@ struct repair_doubt {
 	uint64_t *members;	/* bit a prio_set: gens are in doubt */
 	struct repair_ranges ranges;
 	uint64_t *visited;	/* bit a bucket: nodes that the walk has reached */
+	uint64_t *ousted;	/* bit a bucket: nodes cut off by the gen of a key that lies */
 	bool all;		/* any clean extent may be stale */
 	bool scan;		/* leaves may be cut off: look for nodes everywhere */
 	bool failed;		/* out of memory while listening */
@@ -57,6 +58,17 @@ struct repair_again {
 void cache_repair_hear_again(void *ctx, const struct cache_finding *f);
 int cache_repair_progress_again(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 int cache_repair_changed(const struct repair_again *a, struct cache_err *err);
+
+/*
+ * A bucket is written to only once its gen is on disk. So where a key of data raises the
+ * gen of a bucket that is a node's, and on disk it is the node's or less, the key lies.
+ */
+static inline bool cache_repair_is_node_s(const struct cache_image *img, uint64_t bucket,
+					  uint8_t gen)
+{
+	return img->prios.gen && cache_prio_is_known(&img->sb, &img->prios, bucket) &&
+	       !cache_gen_after(img->prios.gen[bucket], gen);
+}
 
 bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_bkey *k);
 
