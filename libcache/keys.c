@@ -80,34 +80,42 @@ int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
 	return ret;
 }
 
-/* keys[0 .. n), settled, into @out */
-static int settle(const struct cache_bkey *keys, size_t n, unsigned level,
-		  struct cache_keys *out)
+/* The later half of @keys, two or more, becomes @half, and its room is given back. */
+static int split(struct cache_keys *keys, struct cache_keys *half)
 {
-	struct cache_keys old = { 0 }, new = { 0 };
-	int ret;
+	size_t n = keys->n - keys->n / 2;
+	void *k = reallocarray(NULL, n, sizeof(*keys->k)), *rest;
 
-	if (n <= 1)
-		return n ? cache_keys_push(out, keys) : 0;
-	ret = settle(keys, n / 2, level, &old);
-	if (!ret)
-		ret = settle(keys + n / 2, n - n / 2, level, &new);
-	if (!ret)
-		ret = level ? cache_keys_merge(&old, &new, out)
-			    : cache_keys_overlay(&old, &new, out);
-	cache_keys_fini(&old);
-	cache_keys_fini(&new);
-	return ret;
+	if (!k)
+		return -ENOMEM;
+	keys->n -= n;
+	memcpy(k, keys->k + keys->n, n * sizeof(*keys->k));
+	*half = (struct cache_keys){ k, n, n };
+	rest = reallocarray(keys->k, keys->n, sizeof(*keys->k));
+	if (!rest)
+		return -ENOMEM;
+	keys->k = rest;
+	keys->room = keys->n;
+	return 0;
 }
 
+/* There is never more than the keys twice: halves settle alone, and then into one. */
 int cache_keys_settle(struct cache_keys *keys, unsigned level)
 {
-	struct cache_keys out = { 0 };
+	struct cache_keys half = { 0 }, out = { 0 };
 	int ret;
 
 	if (cache_keys_are_sorted(keys, level))
 		return 0;
-	ret = settle(keys->k, keys->n, level, &out);
+	ret = split(keys, &half);
+	if (!ret)
+		ret = cache_keys_settle(&half, level);
+	if (!ret)
+		ret = cache_keys_settle(keys, level);
+	if (!ret)
+		ret = level ? cache_keys_merge(keys, &half, &out)
+			    : cache_keys_overlay(keys, &half, &out);
+	cache_keys_fini(&half);
 	if (ret) {
 		cache_keys_fini(&out);
 		return ret;

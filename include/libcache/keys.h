@@ -38,8 +38,11 @@ int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
 
 /**
  * cache_keys_settle() - put keys in any order into their place, later ones winning
- * @keys:  in the order they were made; replaced by the sorted result
+ * @keys:  in the order they were made; replaced by the sorted result, after an error by
+ *         whatever was done
  * @level: 0: as overlay; else: as merge
+ *
+ * Memory: what @keys has, and as much again. Return: 0 or -ENOMEM.
  */
 int cache_keys_settle(struct cache_keys *keys, unsigned level);
 
