@@ -400,36 +400,58 @@ TEST(where_two_leaves_claim_one_range_the_dirty_one_stays_or_the_one_in_order)
 	}
 }
 
-/* The right half of a tree of level 2, cut off at its node of level 1. */
-TEST(clean_data_in_the_place_of_dirty_data_that_was_cut_off_goes)
+/*
+ * The right half of a tree of level 2, from 1000 on, cut off at its node of level 1. On
+ * the left is @clean, in the leaf that was cut off are two dirty extents.
+ */
+static struct disk cut_off(struct cache_bkey clean, struct cache_bkey a, struct cache_bkey b)
 {
 	struct disk d = make(NULL, 0, 0x30, 0);
 	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
 	struct cache_bkey half[] = { node_key(&d.sb, 0, 1000, 23, 1), root_key(&d.sb, 24, 1) };
 	struct cache_bkey left = node_key(&d.sb, 0, 1000, 26, 1), right = root_key(&d.sb, 27, 1);
-	struct cache_bkey clean = extent(0, 100, 132, false, SECTOR(30), 1);
-	struct cache_bkey dirty[] = {
-		extent(0, 2000, 2004, true, SECTOR(30) + 8, 1),
-		extent(0, 3000, 3008, true, SECTOR(30) + 16, 1),
-	};
-	struct loss loss = { 0 };
-	struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss };
-	struct cache_repair_plan plan;
 
 	put_bset(&d, &root, 5, 0, half, 2);
 	put_bset(&d, &half[0], 6, 0, &left, 1);
 	put_bset(&d, &half[1], 7, 0, &right, 1);
 	disk_flip(&d, SECTOR(24), 0);
 	put_bset(&d, &left, 8, 0, &clean, 1);
-	put_bset(&d, &right, 9, 0, dirty, 2);
+	put_bset(&d, &right, 9, 0, (struct cache_bkey []){ a, b }, 2);
 	put_entry(&d, 1, UUID, 2);
-	mends(&d, opts, &plan);
-	CHECK_EQ(plan.blocked_dirty_sectors, 0);
-	CHECK_EQ(loss.sectors, 0);
-	CHECK_EQ(plan.kept_dirty_sectors, 12);
-	CHECK_EQ(plan.dropped_clean_sectors, 32);
-	CHECK_EQ(dirty_of(&d), 12);
-	leave(&d, enter(&d));
+	return d;
+}
+
+TEST(clean_data_in_the_place_or_range_of_dirty_data_that_was_cut_off_goes)
+{
+	struct disk rows[] = {
+		/* the place of both; the second has its own */
+		cut_off(extent(0, 100, 120, false, SECTOR(30), 1),
+			extent(0, 2000, 2004, true, SECTOR(30) + 8, 1),
+			extent(0, 3000, 3008, true, SECTOR(30) + 16, 1)),
+		/* it begins within what the first one has */
+		cut_off(extent(0, 100, 120, false, SECTOR(30) + 2, 1),
+			extent(0, 2000, 2004, true, SECTOR(30), 1),
+			extent(0, 3000, 3008, true, SECTOR(31), 1)),
+		/* the range of the first, which reaches over the edge */
+		cut_off(extent(0, 980, 1000, false, SECTOR(30), 1),
+			extent(0, 998, 1002, true, SECTOR(31), 1),
+			extent(0, 3000, 3008, true, SECTOR(32), 1)),
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct loss loss = { 0 };
+		struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss };
+		struct cache_repair_plan plan;
+
+		mends(&rows[i], opts, &plan);
+		CHECK_EQ(plan.blocked_dirty_sectors, 0);
+		CHECK_EQ(loss.sectors, 0);
+		CHECK_EQ(plan.kept_dirty_sectors, 12);
+		CHECK_EQ(plan.kept_sectors, 12);
+		CHECK_EQ(plan.dropped_clean_sectors, 20);
+		CHECK_EQ(dirty_of(&rows[i]), 12);
+		leave(&rows[i], enter(&rows[i]));
+	}
 }
 
 static void wipe(struct disk *d, uint64_t bucket)
