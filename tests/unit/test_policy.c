@@ -326,6 +326,25 @@ TEST(lru_reads_the_whole_table_once_and_then_only_what_it_needs)
 	stop(&r);
 }
 
+/* Seven can be taken, and a pass would take fifteen. */
+TEST(lru_by_priorities_that_the_driver_never_gives_takes_what_there_is)
+{
+	struct run r;
+
+	start(&r, CACHE_POLICY_LRU, 0, 0);
+	for (uint64_t b = 1; b < N; b++) {
+		cache_bucket_set_prio(&r.t, b, 40000 + b);
+		if (b > 7)
+			cache_alloc_dirty(&r.a, b);
+	}
+	r.t.min_prio = 40001;
+	CHECK_EQ(cache_alloc_refill(&r.a), CACHE_ALLOC_WAIT_GC);
+	CHECK_EQ(r.a.stats.invalidated, 7);
+	for (uint64_t b = 1; b <= 7; b++)
+		CHECK_EQ(cache_bucket_pin(&r.t, b), 1);
+	stop(&r);
+}
+
 /* Bounds count in what a full bucket can lose; damage may make one fuller than full. */
 TEST(a_bucket_with_more_sectors_than_it_has_room_for_is_still_taken_in_time)
 {
