@@ -17,7 +17,7 @@
 
 /* Entries of one set. */
 struct life {
-	uint64_t magic, nentries, newest_sector;
+	uint64_t magic, nentries, newest_sector, last_sector;
 	unsigned blocks;
 	struct cache_jset newest;
 };
@@ -78,6 +78,7 @@ static struct life *take(struct search *s, const struct cache_jset_disk *d, uint
 	if (!l)
 		return NULL;
 	l->nentries++;
+	l->last_sector = cache_max_u64(l->last_sector, sector);
 	if (cache_le64_get(d->seq) > l->newest.pos.seq) {
 		cache_jset_decode(d, &l->newest);
 		l->newest_sector = sector;
@@ -214,6 +215,7 @@ static void conclude(struct search *s, uint64_t set_magic, struct repair_evidenc
 	ev->set_magic = l->magic;
 	ev->newest = l->newest;
 	ev->newest_sector = l->newest_sector;
+	ev->last_sector = l->last_sector;
 	ev->blocks = l->blocks;
 	find_bucket_size(s, ev);
 }

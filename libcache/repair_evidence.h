@@ -16,6 +16,7 @@ struct repair_evidence {
 	uint64_t set_magic;
 	struct cache_jset newest;	/* pos.index and pos.offset_sectors mean nothing */
 	uint64_t newest_sector;
+	uint64_t last_sector;	/* of the entry that lies furthest back */
 	unsigned blocks;	/* bit b: entries lie as blocks of 1 << b sectors let them */
 	uint64_t bucket_sectors;	/* 0: nothing tells */
 	bool bucket_proven;	/* a prio_set of that size verifies, where that size puts it */

@@ -188,6 +188,7 @@ static int infer(struct repair *r)
 	if (!has_magic(r->was) && !m->sealed && !m->ev.nentries)
 		return 0;
 	m->ran = has_run(r, &m->sb);
+	m->no_magic = !has_magic(r->was);
 	cache_super_infer(m);
 	cache_sb_encode(&m->sb, r->now);
 	return 0;

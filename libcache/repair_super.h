@@ -21,6 +21,7 @@ struct super_mend {
 	/* The checksum was right, so what is wrong was put there on purpose. */
 	bool sealed;
 	bool ran;			/* the set has: what @ev says is about it */
+	bool no_magic;			/* other bytes lay there: no field vouches for another */
 	const char *proof[SUPER_FIELDS];	/* of fields that got another value */
 	uint32_t guessed;		/* bit a field */
 };

@@ -110,6 +110,30 @@ static bool fits_ring(const struct super_mend *m, uint64_t nbuckets)
 	return breaks <= 2;
 }
 
+static bool is_past(const struct super_mend *m, const struct cache_bkey *k, uint64_t nbuckets)
+{
+	return cache_key_ptrs(k) && cache_ptr_sector(k->ptr[0]) / m->sb.bucket_sectors >= nbuckets;
+}
+
+/* Whether the journal lies, or names something, past the end of so many buckets. */
+static bool is_too_few(const struct super_mend *m, uint64_t nbuckets)
+{
+	const struct cache_jset *newest = &m->ev.newest;
+	uint64_t end = cache_first_bucket_for(m->sb.bucket_sectors) + cache_njournal_for(nbuckets);
+
+	return m->ran && (m->ev.last_sector / m->sb.bucket_sectors >= end ||
+			  newest->prio_bucket[m->ev.nr_this_dev] >= nbuckets ||
+			  is_past(m, &newest->btree_root, nbuckets) ||
+			  is_past(m, &newest->uuid_bucket, nbuckets));
+}
+
+/* What any bytes may say: nothing that the set wrote goes with it. */
+static bool is_unfounded(const struct super_mend *m, uint64_t nbuckets)
+{
+	return !m->sealed && !fits_ring(m, nbuckets) &&
+	       (m->no_magic || is_too_few(m, nbuckets));
+}
+
 static void infer_nbuckets(struct super_mend *m)
 {
 	uint64_t most = dev_buckets(m), n = m->sb.nbuckets;
@@ -119,7 +143,7 @@ static void infer_nbuckets(struct super_mend *m)
 		say(m, SUPER_NBUCKETS, "device size and journal buckets");
 		return;
 	}
-	if (n >= CACHE_NBUCKETS_QUEUE_MIN && n <= most && fits_chain(m, n))
+	if (n >= CACHE_NBUCKETS_QUEUE_MIN && n <= most && fits_chain(m, n) && !is_unfounded(m, n))
 		return;
 	/* a device that was cut: no other number of buckets brings back what is gone */
 	if (m->sealed && n > most && n <= INT64_MAX && fits_chain(m, n))

@@ -333,6 +333,37 @@ TEST(a_ring_tells_how_many_buckets_there_are_though_one_of_it_is_wrong)
 	}
 }
 
+/* 704 buckets would have a prio chain as long as 2048 have, and a shorter ring. */
+static void count_is_mended(const char *name, bool magic)
+{
+	struct cache_dev *dev = set_open(name);
+	struct cache_repair_plan plan;
+	struct cache_sb was, sb;
+
+	CHECK_EQ(cache_sb_read(dev, &was, NULL), 0);
+	sb = was;
+	sb.nbuckets = 704;
+	sb.njournal = 77;
+	memset(sb.magic, magic ? sb.magic[0] : 1, magic ? 1 : sizeof(sb.magic));
+	put_unsealed(dev, &sb);
+	CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
+	CHECK_EQ(sb.nbuckets, was.nbuckets);
+	CHECK_EQ(sb.njournal, was.njournal);
+	cache_dev_close(dev);
+}
+
+TEST(what_lies_where_the_superblock_was_does_not_say_how_many_buckets_there_are)
+{
+	count_is_mended("registered", false);
+	count_is_mended("churn-lru", false);
+}
+
+TEST(a_number_of_buckets_that_the_journal_does_not_fit_in_is_not_believed)
+{
+	count_is_mended("churn-lru", true);
+}
+
 /* Entries one behind the other tell how large a block is, a single one not for sure. */
 TEST(a_block_size_that_one_entry_alone_suggests_is_a_guess)
 {
