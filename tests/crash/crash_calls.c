@@ -14,6 +14,7 @@
 #include "dev_ops.h"
 #include "libcache/backup.h"
 #include "libcache/dev.h"
+#include "libcache/dev_fault.h"
 #include "libcache/types.h"
 #include "libcache/undo.h"
 #include "test.h"
@@ -465,6 +466,45 @@ TEST(a_backup_whose_calls_fail_is_not_there_and_not_believed)
 				runs++;
 	CHECK(runs >= 14);
 	printf("# %u runs with a call that fails or does less\n", runs);
+}
+
+/* A superblock in memory, behind a wrapper, and a backup of it. */
+static int back_up_memory(struct cache_backup *b, struct cache_err *err)
+{
+	struct cache_fault fault = { 0 };
+	struct cache_dev *dev;
+	int ret = cache_dev_mem_new("mem", 64, &dev, err);
+
+	if (!ret)
+		ret = cache_dev_fault_new(dev, &fault, &dev, err);
+	if (ret)
+		return ret;
+	make_super(b);
+	CHECK_EQ(cache_dev_write(dev, CACHE_SB_SECTOR, 8, b->super, NULL), 0);
+	ret = cache_backup_take(dev, 0, b, err);
+	cache_dev_close(dev);
+	return ret;
+}
+
+TEST(a_backup_and_the_device_it_is_of_say_what_memory_they_lack)
+{
+	bool struck = true;
+	uint64_t n;
+
+	for (n = 1; struck; n++) {
+		struct cache_backup b = { 0 };
+		struct cache_err err = { 0 };
+		int ret;
+
+		crash_alloc_seen = 0;
+		crash_alloc_at = n;
+		ret = back_up_memory(&b, &err);
+		struck = crash_alloc_seen >= n;
+		crash_alloc_at = 0;
+		if (ret != (struck ? -ENOMEM : 0) || !ret != !err.text[0])
+			TEST_FAIL("allocation %" PRIu64 ": %d %s", n, ret, err.text);
+	}
+	printf("# %" PRIu64 " runs without memory\n", n);
 }
 
 /* Reads of many places at once, from @dev as it was. */

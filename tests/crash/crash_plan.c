@@ -49,6 +49,7 @@ static const struct case_of cases[] = {
 	{ "uuids", "registered", lose_the_uuids, plan_tree, 1 },
 	{ "misled replay", "registered", mislead_the_replay, plan_tree, 1 },
 	{ "torn leaf", "churn-lru", tear_a_leaf, plan_tree, 7 },
+	{ "lost root", "churn-lru", lose_the_root, plan_tree, 41 },
 	{ "full ring", "ring-full", NULL, plan_tree, 41 },
 	{ "geometry", "registered", lose_the_geometry, plan_super, 1 },
 	{ "geometry of a tree", "churn-lru", lose_the_geometry, plan_super, 1 },

@@ -31,6 +31,15 @@ static inline void tear_a_leaf(struct cache_dev *dev)
 	cache_image_close(img);
 }
 
+/* What hangs on it has to be looked for. */
+static inline void lose_the_root(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+
+	flip(dev, cache_ptr_sector(img->journal.newest.btree_root.ptr[0]), 200);
+	cache_image_close(img);
+}
+
 static inline void lose_prios(struct cache_dev *dev)
 {
 	struct cache_image *img = set_load(dev);
