@@ -400,6 +400,28 @@ TEST(where_two_leaves_claim_one_range_the_dirty_one_stays_or_the_one_in_order)
 	}
 }
 
+/* No lookup comes to what lies past the node, but writeback does: dirty, it stays. */
+TEST(of_an_extent_past_the_end_of_its_leaf_only_dirty_data_stays)
+{
+	for (int dirty = 0; dirty < 2; dirty++) {
+		struct disk d = make(NULL, 0, 0x30, 0);
+		struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+		struct cache_bkey leaf[] = { node_key(&d.sb, 0, 100, 23, 1), root_key(&d.sb, 24, 1) };
+		struct cache_bkey a = extent(0, 80, 110, dirty, SECTOR(30), 1);
+		struct cache_repair_plan plan;
+
+		put_bset(&d, &root, 5, 0, leaf, 2);
+		put_bset(&d, &leaf[0], 6, 0, &a, 1);
+		put_bset(&d, &leaf[1], 7, 0, NULL, 0);
+		put_entry(&d, 1, UUID, 1);
+		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+		CHECK_EQ(plan.kept_dirty_sectors, dirty ? 30 : 0);
+		CHECK_EQ(plan.kept_sectors, dirty ? 30 : 0);
+		CHECK_EQ(dirty_of(&d), dirty ? 30 : 0);
+		leave(&d, enter(&d));
+	}
+}
+
 /*
  * The right half of a tree of level 2, from 1000 on, cut off at its node of level 1. On
  * the left is @clean, in the leaf that was cut off are two dirty extents.
