@@ -432,6 +432,7 @@ static struct disk cut_off(struct cache_bkey clean, struct cache_bkey a, struct 
 	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
 	struct cache_bkey half[] = { node_key(&d.sb, 0, 1000, 23, 1), root_key(&d.sb, 24, 1) };
 	struct cache_bkey left = node_key(&d.sb, 0, 1000, 26, 1), right = root_key(&d.sb, 27, 1);
+	struct cache_bkey fake[] = { root_key(&d.sb, 28, 1), root_key(&d.sb, 29, 1) };
 
 	put_bset(&d, &root, 5, 0, half, 2);
 	put_bset(&d, &half[0], 6, 0, &left, 1);
@@ -440,6 +441,11 @@ static struct disk cut_off(struct cache_bkey clean, struct cache_bkey a, struct 
 	put_bset(&d, &left, 8, 0, &clean, 1);
 	put_bset(&d, &right, 9, 0, (struct cache_bkey []){ a, b }, 2);
 	put_entry(&d, 1, UUID, 2);
+	/* these start like a node: one damaged, one longer than a node is */
+	put_bset(&d, &fake[0], 10, 0, &clean, 1);
+	disk_flip(&d, SECTOR(28), 0);
+	put_bset(&d, &fake[1], 10, 0, &clean, 1);
+	disk_flip(&d, SECTOR(29), 31);
 	return d;
 }
 
