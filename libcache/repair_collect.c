@@ -364,7 +364,7 @@ static int name_shared(struct collect *s)
 	n = take_places(s, in);
 	for (uint64_t i = 0; i < n; i++) {
 		struct cache_bkey k = { in[i].k.high, in[i].k.low, { in[i].k.ptr } };
-		bool shares = cache_ptr_sector(in[i].k.ptr) < end;
+		bool shares = last && cache_ptr_sector(in[i].k.ptr) < end;
 
 		if (shares && !is_dirty(&in[i].k)) {
 			drop_clean(s, &in[i]);
