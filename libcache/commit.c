@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "checked.h"
+#include "journal_hidden.h"
 #include "jset_codec.h"
 #include "prio_codec.h"
 
@@ -261,6 +262,20 @@ int cache_commit_add_key(struct cache_commit *c, const struct cache_bkey *k)
 void cache_commit_checkpoint(struct cache_commit *c)
 {
 	c->checkpoint = true;
+}
+
+int cache_commit_outlive(struct cache_commit *c, struct cache_err *err)
+{
+	uint64_t seq;
+	int ret = cache_journal_greatest(c->img->dev, &c->img->sb, &seq, err);
+
+	if (ret)
+		return ret;
+	if (seq == UINT64_MAX)
+		return cache_err_set(err, -EUCLEAN, 0,
+				     "the journal has an entry of the greatest seq there is");
+	c->entry.pos.seq = cache_max_u64(c->entry.pos.seq, seq + 1);
+	return 0;
 }
 
 void cache_commit_move_on(struct cache_commit *c)

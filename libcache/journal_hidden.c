@@ -20,6 +20,9 @@
 #include "checked.h"
 #include "jset_codec.h"
 
+/* Of the ring, when all of it is read. */
+#define WINDOW_BYTES	(8 * CACHE_JSET_MAX_BYTES)
+
 struct hidden {
 	struct cache_dev *dev;
 	const struct cache_sb *sb;
@@ -163,4 +166,47 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 	}
 	free(h.buf);
 	return ret ? ret : h.found;
+}
+
+/* Entries can begin at every block; @window, if it could be read, tells where one may. */
+static uint64_t greatest_of(struct hidden *h, uint64_t sector, uint64_t n, uint64_t room,
+			    const char *window)
+{
+	uint64_t magic = cache_sb_set_magic(h->sb) ^ CACHE_JSET_MAGIC, greatest = 0;
+
+	for (uint64_t at = 0; at < n; at += h->sb->block_sectors) {
+		const struct cache_jset_disk *d =
+			(const void *)(window + at * CACHE_SECTOR_BYTES);
+
+		if (window && cache_le64_get(d->magic) != magic)
+			continue;
+		d = (const void *)h->buf;
+		if (read_entry(h, sector + at, room - at) == 1)
+			greatest = cache_max_u64(greatest, cache_le64_get(d->seq));
+	}
+	return greatest;
+}
+
+int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uint64_t *seq,
+			   struct cache_err *err)
+{
+	struct hidden h = { .dev = dev, .sb = sb, .buf = cache_dev_buf(CACHE_JSET_MAX_BYTES) };
+	char *window = cache_dev_buf(WINDOW_BYTES);
+	uint64_t block = sb->block_sectors, size = sb->bucket_sectors;
+	uint64_t step = WINDOW_BYTES / CACHE_SECTOR_BYTES / block * block;
+	bool memory = h.buf && window;
+
+	*seq = 0;
+	for (uint32_t i = 0; memory && i < sb->njournal; i++)
+		for (uint64_t at = 0; at < size; at += step) {
+			uint64_t sector = cache_bucket_sector(sb, sb->journal_bucket[i]) + at;
+			uint64_t n = cache_min_u64(size - at, step);
+			bool read = !cache_dev_read(dev, sector, n, window, NULL);
+
+			*seq = cache_max_u64(*seq, greatest_of(&h, sector, n, size - at,
+							       read ? window : NULL));
+		}
+	free(h.buf);
+	free(window);
+	return memory ? 0 : cache_err_set(err, -ENOMEM, 0, "no memory for a journal window");
 }

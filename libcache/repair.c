@@ -195,10 +195,10 @@ static int settle_place(struct repair *r, struct cache_commit *commit)
 {
 	struct cache_commit_place place;
 	bool found = true;
-	int ret = 0;
+	int ret = cache_commit_outlive(commit, r->err);
 
 	cache_commit_checkpoint(commit);
-	if (!r->plan->wipe_ring)
+	if (!ret && !r->plan->wipe_ring)
 		ret = cache_commit_place(commit, &place, r->err);
 	if (!ret && !r->plan->wipe_ring)
 		ret = cache_commit_is_found(r->img, &place, &found, r->err);

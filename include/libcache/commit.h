@@ -108,6 +108,18 @@ int cache_commit_add_key(struct cache_commit *c, const struct cache_bkey *k);
  */
 void cache_commit_checkpoint(struct cache_commit *c);
 
+/**
+ * cache_commit_outlive() - a seq beyond that of every entry that the ring still holds
+ *
+ * What stands behind damage, or was left by a part of the ring that is damaged whole, may
+ * have greater seqs than the newest that is known. The driver takes what verifies right
+ * behind an entry of its own: once it has written up to there, those would be the newest.
+ * Before cache_commit_place().
+ *
+ * Return: 0; -EUCLEAN when there is no such seq; -ENOMEM.
+ */
+int cache_commit_outlive(struct cache_commit *c, struct cache_err *err);
+
 /*
  * The entry of a checkpoint goes to the start of the next ring bucket even if it
  * would fit after the newest: cache_commit_wipe_ring() can then end that one too.

@@ -105,6 +105,18 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	run -0 cache-fsck -n "$IMG"
 }
 
+@test "what a damaged ring still holds is older than the entry that a repair writes" {
+	image registered.cache
+	# entry 2 stands behind the damaged one, where the kernel would come upon it in time
+	poke "$IMG" 'raw:journal[1].csum=flip'
+	run -4 cache-fsck -n "$IMG"
+	[[ "$output" == *JOURNAL_EMPTY* ]]
+	run -1 cache-fsck -y "$IMG"
+	run -0 cache-fsck -n "$IMG"
+	run -0 cache-show-journal -J "$IMG"
+	[[ "$output" == *'"seq": "0x3"'* ]]
+}
+
 @test "of a set that cannot be mended, what can still be read is said, and with which command" {
 	image two-backs.cache
 	poke "$IMG" 'uuid[1].copy=0'
