@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Will the start hang? The replay is rehearsed once for each way in which the
- * allocator's thread may happen to run beside it: hangs in all of them, or in some.
+ * allocator's thread may happen to run beside it: hangs in all of them, or in some, or
+ * gets through a ring that was full.
  */
 #include "fsck_impl.h"
 #include "replay.h"
@@ -12,7 +13,7 @@ int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err)
 	struct cache_replay_forecast f;
 	int ret = cache_replay_forecast(c->img, &f, err);
 
-	if (ret || !f.hangs)
+	if (ret || !(f.hangs + f.narrow))
 		return ret;
 	return cache_found(c->sink, err, &(struct cache_finding){
 		.code = f.hangs == REPLAY_PACES ? CACHE_P_JOURNAL_RING_FULL

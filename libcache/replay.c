@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checked.h"
+
 /* Leaves written out at a time by one who waits for the journal. */
 #define FLUSH_LEAVES	8
 /* Below so many buckets queued for nodes the replay waits for the allocator. */
@@ -64,6 +66,8 @@ static int journal_write(struct replay *r)
 		unsigned flushed;
 
 		reclaim(r);
+		if (!r->ring_blocks && !r->full_at)
+			r->full_at = r->seq;
 		flushed = flush_leaves(r);
 		if (!r->ring_blocks && !flushed)
 			reclaim(r);
@@ -284,8 +288,10 @@ int cache_replay_forecast(struct cache_image *img, struct cache_replay_forecast 
 		if (ret == REPLAY_HANGS) {
 			f->hangs++;
 			f->seq = r.seq;
-		} else if (r.entries > f->entries) {
-			f->entries = r.entries;
+		} else {
+			f->narrow += r.full_at != 0;
+			f->seq = f->seq ? f->seq : r.full_at;
+			f->entries = cache_max_u64(f->entries, r.entries);
 		}
 		if (ret > 0)
 			ret = 0;

@@ -12,7 +12,9 @@
  * What decides it is a feedback: whoever finds the ring bucket used up first writes
  * out leaves that pin the oldest entry, each of which so loses a block of room, is
  * split by the next key it gets, and soon replaces the root again. So splits
- * cannot be estimated; they are played. Only counting: nothing is written.
+ * cannot be estimated; they are played. Only counting: nothing is written. Once that
+ * feedback has begun, how it ends is a matter of chance: a play that got through it
+ * is no proof.
  *
  * Shown on real kernels, 6.1 and 6.12: see tests/kernel/README.md.
  */
@@ -31,7 +33,8 @@ enum replay_pace {
 
 struct cache_replay_forecast {
 	unsigned hangs;		/* of REPLAY_PACES plays */
-	uint64_t seq;		/* entry at which the last of them hung */
+	unsigned narrow;	/* others: the ring was full, and what they wrote made room */
+	uint64_t seq;		/* entry at which the last that hung did, else the first was full */
 	uint64_t entries;	/* most journal entries written by a play that did not */
 };
 
@@ -94,6 +97,7 @@ struct replay {
 	uint32_t ring_cur, ring_discard;	/* distances; may pass njournal */
 	uint32_t ring_blocks;		/* free in the current ring bucket */
 	uint64_t entries;		/* written */
+	uint64_t full_at;		/* entry at which the ring first was; 0: never */
 };
 
 /* What ends a play, beside errors. */
