@@ -8,7 +8,8 @@
 
 static bool super_is_left(const struct fsck_show *s, unsigned i)
 {
-	return s->mended[i].super_hurt && !s->mended[i].super;
+	return s->mended[i].super_hurt && !s->mended[i].super &&
+	       !fsck_final_result(s, i)->has_summary;
 }
 
 static bool names_backing(const struct fsck_show *s)

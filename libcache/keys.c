@@ -84,18 +84,19 @@ int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
 static int split(struct cache_keys *keys, struct cache_keys *half)
 {
 	size_t n = keys->n - keys->n / 2;
-	void *k = reallocarray(NULL, n, sizeof(*keys->k)), *rest;
+	void *rest;
 
-	if (!k)
+	half->k = reallocarray(NULL, n, sizeof(*keys->k));
+	if (!half->k)
 		return -ENOMEM;
+	half->n = half->room = n;
 	keys->n -= n;
-	memcpy(k, keys->k + keys->n, n * sizeof(*keys->k));
-	*half = (struct cache_keys){ k, n, n };
+	memcpy(half->k, keys->k + keys->n, n * sizeof(*keys->k));
 	rest = reallocarray(keys->k, keys->n, sizeof(*keys->k));
-	if (!rest)
-		return -ENOMEM;
-	keys->k = rest;
-	keys->room = keys->n;
+	if (rest) {	/* else it stays as large as it was */
+		keys->k = rest;
+		keys->room = keys->n;
+	}
 	return 0;
 }
 
