@@ -93,10 +93,10 @@ static int split(struct cache_keys *keys, struct cache_keys *half)
 	keys->n -= n;
 	memcpy(half->k, keys->k + keys->n, n * sizeof(*keys->k));
 	rest = reallocarray(keys->k, keys->n, sizeof(*keys->k));
-	if (rest) {	/* else it stays as large as it was */
-		keys->k = rest;
-		keys->room = keys->n;
-	}
+	if (!rest)
+		return -ENOMEM;	/* @half is the caller's to free */
+	keys->k = rest;
+	keys->room = keys->n;
 	return 0;
 }
 
