@@ -142,7 +142,10 @@ static int judge_extent(void *ctx, const struct cache_extent *e)
 	return judge_shared(c, e);
 }
 
-/* Dirty data whose owner is gone (S15). */
+/*
+ * Dirty data whose owner is gone (S15), and any whose owner is yet to come: the next device
+ * that is attached takes the first empty slot, and with it what another one left there.
+ */
 static void judge_slots(struct fsck_cache *c)
 {
 	const struct cache_uuids *u = &c->img->uuids;
@@ -150,13 +153,15 @@ static void judge_slots(struct fsck_cache *c)
 	for (uint32_t i = 0; i < u->n; i++) {
 		enum cache_slot_state state = cache_uuid_state(&u->slot[i]);
 
-		if (!c->slots[i].dirty_sectors || state == CACHE_SLOT_BACKING ||
-		    state == CACHE_SLOT_FLASH)
-			continue;
-		cache_found(c->sink, NULL, &(struct cache_finding){
-			.code = state == CACHE_SLOT_FREE ? CACHE_P_UUID_NO_SLOT
-							 : CACHE_P_UUID_LEAK,
-			.inode = i, .count = c->slots[i].dirty_sectors });
+		if (state == CACHE_SLOT_FREE && c->slots[i].extents)
+			cache_found(c->sink, NULL, &(struct cache_finding){
+				.code = CACHE_P_UUID_NO_SLOT, .inode = i,
+				.count = c->slots[i].cached_sectors,
+				.got = c->slots[i].dirty_sectors });
+		else if (state == CACHE_SLOT_RETIRED && c->slots[i].dirty_sectors)
+			cache_found(c->sink, NULL, &(struct cache_finding){
+				.code = CACHE_P_UUID_LEAK, .inode = i,
+				.count = c->slots[i].dirty_sectors });
 	}
 }
 

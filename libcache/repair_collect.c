@@ -85,8 +85,12 @@ static const char *impossible(const struct collect *s, const struct cache_bkey *
 static bool clean_is_doubtful(const struct collect *s, const struct cache_bkey *k)
 {
 	const struct cache_image *img = s->c->img;
-	uint64_t bucket = cache_ptr_bucket(&img->sb, k, 0);
+	uint64_t bucket = cache_ptr_bucket(&img->sb, k, 0), inode = cache_key_inode(k);
 
+	/* the next device to be attached would take the slot, and these with it */
+	if (inode < img->uuids.n &&
+	    cache_uuid_state(&img->uuids.slot[inode]) == CACHE_SLOT_FREE)
+		return true;
 	return s->d->all || repair_bit(s->d->shared, bucket) ||
 	       !cache_prio_is_known(&img->sb, &img->prios, bucket) ||
 	       repair_bit(s->d->members, bucket / cache_prios_per_bucket(&img->sb)) ||

@@ -117,6 +117,16 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[[ "$output" == *'"seq": "0x3"'* ]]
 }
 
+@test "clean data in an empty slot is dropped, before the next device takes the slot" {
+	image registered.cache
+	poke "$IMG" uuid.table=zero
+	run -4 cache-fsck -n "$IMG"
+	[[ "$output" == *"UUID_NO_SLOT"*"8 sectors, 0 of them dirty, belong to device 0"* ]]
+	run -1 cache-fsck -p "$IMG"
+	run -0 cache-fsck -n "$IMG"
+	[[ "$output" == *"clean, 0 extents"* ]]
+}
+
 @test "of a set that cannot be mended, what can still be read is said, and with which command" {
 	image two-backs.cache
 	poke "$IMG" 'uuid[1].copy=0'
