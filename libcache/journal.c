@@ -14,9 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One read; an entry that does not fit is read again from its start. */
-#define WINDOW_BYTES	(8 * CACHE_JSET_MAX_BYTES)
-
 struct scan {
 	struct cache_dev *dev;
 	const struct cache_sb *sb;
@@ -24,7 +21,7 @@ struct scan {
 	const struct cache_sink *sink;
 	struct cache_err *err;
 	uint64_t magic;
-	char *buf;		/* WINDOW_BYTES */
+	char *buf;		/* CACHE_JSET_WINDOW_BYTES */
 	size_t room;		/* entries allocated */
 	uint64_t seen;		/* seq of the newest that the driver can read */
 };
@@ -112,7 +109,8 @@ static int scan_bucket(struct scan *s, uint32_t index)
 	uint64_t size = s->sb->bucket_sectors, offset = 0;
 
 	while (offset < size) {
-		uint64_t n = cache_min_u64(size - offset, WINDOW_BYTES / CACHE_SECTOR_BYTES);
+		uint64_t n = cache_min_u64(size - offset,
+					   CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES);
 		uint64_t at = 0;
 		int ret;
 
@@ -385,7 +383,7 @@ int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
 	struct scan s = {
 		.dev = dev, .sb = sb, .j = journal, .sink = sink, .err = err,
 		.magic = cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC,
-		.buf = cache_dev_buf(WINDOW_BYTES),
+		.buf = cache_dev_buf(CACHE_JSET_WINDOW_BYTES),
 	};
 	int ret = 0;
 

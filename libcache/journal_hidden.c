@@ -20,9 +20,6 @@
 #include "checked.h"
 #include "jset_codec.h"
 
-/* Of the ring, when all of it is read. */
-#define WINDOW_BYTES	(8 * CACHE_JSET_MAX_BYTES)
-
 struct hidden {
 	struct cache_dev *dev;
 	const struct cache_sb *sb;
@@ -191,9 +188,9 @@ int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uin
 			   struct cache_err *err)
 {
 	struct hidden h = { .dev = dev, .sb = sb, .buf = cache_dev_buf(CACHE_JSET_MAX_BYTES) };
-	char *window = cache_dev_buf(WINDOW_BYTES);
+	char *window = cache_dev_buf(CACHE_JSET_WINDOW_BYTES);
 	uint64_t block = sb->block_sectors, size = sb->bucket_sectors;
-	uint64_t step = WINDOW_BYTES / CACHE_SECTOR_BYTES / block * block;
+	uint64_t step = CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES / block * block;
 	bool memory = h.buf && window;
 
 	*seq = 0;

@@ -4,6 +4,9 @@
 
 #include "libcache/journal.h"
 
+/* One read of the ring; an entry that does not fit is read again from its start. */
+#define CACHE_JSET_WINDOW_BYTES	(8 * CACHE_JSET_MAX_BYTES)
+
 /* At most 32 GiB: nothing overflows, but bound it before reading that far. */
 static inline uint64_t cache_jset_bytes(const struct cache_jset_disk *d)
 {
