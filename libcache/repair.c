@@ -309,14 +309,15 @@ static bool wants_no_discard(const struct repair *r)
 static int decide(struct repair *r)
 {
 	struct cache_repair_plan *p = r->plan;
+	/* the gap that only the bit excused is damage once the bit is gone */
+	bool unforgiven = r->forgiven && wants_no_discard(r);
 	int ret;
 
 	p->super = r->doubt.super;
 	p->uuids = r->doubt.uuids;
 	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->img);
-	r->doubt.beyond_extents |= r->forgiven && wants_no_discard(r);
-	p->rebuild = r->doubt.rebuild || r->doubt.uuids || r->opts->ndrop_uuids ||
-		     (r->forgiven && wants_no_discard(r));
+	r->doubt.beyond_extents |= unforgiven;
+	p->rebuild = r->doubt.rebuild || r->doubt.uuids || r->opts->ndrop_uuids || unforgiven;
 	if (!p->rebuild)
 		return 0;
 	/* What cannot be read now may be read another time, or on another machine. */
