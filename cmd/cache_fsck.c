@@ -407,10 +407,10 @@ static void mend(struct run *r, unsigned i)
 	struct opts *o = r->o;
 	struct cache_repair_opts opts = {
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
-		.clear_discard = o->clear_discard, .seed = o->seed, .drop_uuids = (const uint8_t (*)[16])o->drop,
-		.ndrop_uuids = o->ndrop, .loss = on_loss, .unread = on_unread,
-		.progress = on_mending, .field = on_field,
-		.confirm = on_confirm, .ctx = r };
+		.clear_discard = o->clear_discard, .seed = o->seed,
+		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
+		.loss = on_loss, .unread = on_unread, .progress = on_mending,
+		.field = on_field, .confirm = on_confirm, .ctx = r };
 	struct cache_sb backing[BACKING_MAX];
 	struct cache_err err = { 0 };
 	struct cache_dev *dev;
