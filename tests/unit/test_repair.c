@@ -354,21 +354,29 @@ TEST(all_dirty_extents_that_share_a_place_with_another_are_named)
 	cache_dev_close(d.dev);
 }
 
-TEST(of_two_dirty_extents_that_claim_one_range_the_second_keeps_the_rest)
+/* A root over two leaves that meet at 100, an extent in each; @b may be NULL. */
+static struct disk two_leaves(const struct cache_bkey *a, const struct cache_bkey *b)
 {
 	struct disk d = make(NULL, 0, 0x30, 0);
 	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
 	struct cache_bkey leaf[] = { node_key(&d.sb, 0, 100, 23, 1), root_key(&d.sb, 24, 1) };
+
+	put_bset(&d, &root, 5, 0, leaf, 2);
+	put_bset(&d, &leaf[0], 6, 0, a, 1);
+	put_bset(&d, &leaf[1], 7, 0, b, b ? 1 : 0);
+	put_entry(&d, 1, UUID, 1);
+	return d;
+}
+
+TEST(of_two_dirty_extents_that_claim_one_range_the_second_keeps_the_rest)
+{
 	struct cache_bkey a = extent(0, 80, 100, true, SECTOR(30), 1);
 	struct cache_bkey b = extent(0, 90, 120, true, SECTOR(31), 1);
+	struct disk d = two_leaves(&a, &b);
 	struct loss loss = { 0 };
 	struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss };
 	struct cache_repair_plan plan;
 
-	put_bset(&d, &root, 5, 0, leaf, 2);
-	put_bset(&d, &leaf[0], 6, 0, &a, 1);
-	put_bset(&d, &leaf[1], 7, 0, &b, 1);
-	put_entry(&d, 1, UUID, 1);
 	mends(&d, opts, &plan);
 	CHECK_EQ(plan.dropped_dirty_sectors, 10);
 	CHECK_EQ(plan.kept_dirty_sectors, 40);
@@ -381,17 +389,11 @@ TEST(of_two_dirty_extents_that_claim_one_range_the_second_keeps_the_rest)
 TEST(where_two_leaves_claim_one_range_the_dirty_one_stays_or_the_one_in_order)
 {
 	for (int dirty = 0; dirty < 2; dirty++) {
-		struct disk d = make(NULL, 0, 0x30, 0);
-		struct cache_bkey root = root_key(&d.sb, ROOT, 1);
-		struct cache_bkey leaf[] = { node_key(&d.sb, 0, 100, 23, 1), root_key(&d.sb, 24, 1) };
 		struct cache_bkey a = extent(0, 80, 100, false, SECTOR(30), 1);
 		struct cache_bkey b = extent(0, 90, 120, dirty, SECTOR(31), 1);
+		struct disk d = two_leaves(&a, &b);
 		struct cache_repair_plan plan;
 
-		put_bset(&d, &root, 5, 0, leaf, 2);
-		put_bset(&d, &leaf[0], 6, 0, &a, 1);
-		put_bset(&d, &leaf[1], 7, 0, &b, 1);
-		put_entry(&d, 1, UUID, 1);
 		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
 		CHECK_EQ(plan.kept_dirty_sectors, dirty ? 30 : 0);
 		CHECK_EQ(plan.kept_sectors, dirty ? 30 : 20);
@@ -404,16 +406,10 @@ TEST(where_two_leaves_claim_one_range_the_dirty_one_stays_or_the_one_in_order)
 TEST(of_an_extent_past_the_end_of_its_leaf_only_dirty_data_stays)
 {
 	for (int dirty = 0; dirty < 2; dirty++) {
-		struct disk d = make(NULL, 0, 0x30, 0);
-		struct cache_bkey root = root_key(&d.sb, ROOT, 1);
-		struct cache_bkey leaf[] = { node_key(&d.sb, 0, 100, 23, 1), root_key(&d.sb, 24, 1) };
 		struct cache_bkey a = extent(0, 80, 110, dirty, SECTOR(30), 1);
+		struct disk d = two_leaves(&a, NULL);
 		struct cache_repair_plan plan;
 
-		put_bset(&d, &root, 5, 0, leaf, 2);
-		put_bset(&d, &leaf[0], 6, 0, &a, 1);
-		put_bset(&d, &leaf[1], 7, 0, NULL, 0);
-		put_entry(&d, 1, UUID, 1);
 		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
 		CHECK_EQ(plan.kept_dirty_sectors, dirty ? 30 : 0);
 		CHECK_EQ(plan.kept_sectors, dirty ? 30 : 0);
