@@ -347,24 +347,16 @@ TEST(a_writer_that_is_interrupted_or_does_half_goes_on)
 TEST(a_writer_without_memory_says_so_and_can_be_undone)
 {
 	bool struck = true;
-	uint64_t n;
 
-	for (n = 1; struck; n++) {
+	for (uint64_t n = 1; struck; n++) {
 		struct place p = place_new(CACHE_DEV_DIRECT);
 		struct cache_err err = { 0 };
-		int ret;
 
-		crash_alloc_seen = 0;
-		crash_alloc_at = n;
-		ret = rewrite(&p, &err);
-		struck = crash_alloc_seen >= n;
-		crash_alloc_at = 0;
-		if (ret != (struck ? -ENOMEM : 0) || (ret && !err.text[0]))
-			TEST_FAIL("allocation %" PRIu64 ": %d %s", n, ret, err.text);
+		crash_alloc_fail(n);
+		struck = crash_alloc_said(rewrite(&p, &err), &err);
 		is_given_back(&p);
 		place_free(&p);
 	}
-	printf("# %" PRIu64 " runs without memory\n", n);
 }
 
 /* The reader of the undo file in the same way; afterwards it still can be done. */
@@ -489,22 +481,14 @@ static int back_up_memory(struct cache_backup *b, struct cache_err *err)
 TEST(a_backup_and_the_device_it_is_of_say_what_memory_they_lack)
 {
 	bool struck = true;
-	uint64_t n;
 
-	for (n = 1; struck; n++) {
+	for (uint64_t n = 1; struck; n++) {
 		struct cache_backup b = { 0 };
 		struct cache_err err = { 0 };
-		int ret;
 
-		crash_alloc_seen = 0;
-		crash_alloc_at = n;
-		ret = back_up_memory(&b, &err);
-		struck = crash_alloc_seen >= n;
-		crash_alloc_at = 0;
-		if (ret != (struck ? -ENOMEM : 0) || !ret != !err.text[0])
-			TEST_FAIL("allocation %" PRIu64 ": %d %s", n, ret, err.text);
+		crash_alloc_fail(n);
+		struck = crash_alloc_said(back_up_memory(&b, &err), &err);
 	}
-	printf("# %" PRIu64 " runs without memory\n", n);
 }
 
 /* Reads of many places at once, from @dev as it was. */

@@ -88,27 +88,17 @@ static void plan_without_memory(const struct case_of *c, struct cache_dev *dev,
 	struct cache_fault fault = { .kinds = CACHE_FAULT_WRITE | CACHE_FAULT_FLUSH };
 	struct cache_dev *watched;
 	bool struck = true;
-	uint64_t n;
 
+	printf("# %s\n", c->name);
 	CHECK_EQ(cache_dev_fault_new(set_lend(dev), &fault, &watched, NULL), 0);
-	for (n = 1; struck; n += c->step) {
+	for (uint64_t n = 1; struck; n += c->step) {
 		struct cache_repair_plan plan = { 0 };
 		struct cache_err err = { 0 };
-		int ret;
 
-		crash_alloc_seen = 0;
-		crash_alloc_at = n;
-		ret = c->plan(watched, &plan, &err);
-		struck = crash_alloc_seen >= n;
-		crash_alloc_at = 0;
-		if (ret != (struck ? -ENOMEM : 0))
-			TEST_FAIL("%s, allocation %" PRIu64 " failed: %d %s", c->name, n, ret,
-				  err.text);
-		if (ret && !err.text[0])
-			TEST_FAIL("%s, allocation %" PRIu64 " failed without a word", c->name, n);
+		crash_alloc_fail(n);
+		struck = crash_alloc_said(c->plan(watched, &plan, &err), &err);
 	}
 	CHECK_EQ(fault.seen, 0);
-	printf("# %s: %" PRIu64 " runs without memory\n", c->name, n / c->step);
 	cache_dev_close(watched);
 }
 

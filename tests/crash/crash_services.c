@@ -78,22 +78,16 @@ TEST(whatever_memory_a_check_lacks_is_said)
 {
 	struct cache_dev *base = set_open("registered");
 	bool struck = true;
-	uint64_t n;
 
-	for (n = 1; struck; n++) {
+	for (uint64_t n = 1; struck; n++) {
 		struct cache_dev *dev = set_lend(base);
 		struct cache_fsck_result res;
 		int ret;
 
-		crash_alloc_seen = 0;
-		crash_alloc_at = n;
+		crash_alloc_fail(n);
 		res = look(dev, &ret);
-		struck = crash_alloc_seen >= n;
-		crash_alloc_at = 0;
-		if (struck && ret != -ENOMEM && res.ret != -ENOMEM)
-			TEST_FAIL("allocation %" PRIu64 " failed: %d and %d", n, ret, res.ret);
+		struck = crash_alloc_said(ret ? ret : res.ret, ret ? NULL : &res.err);
 	}
-	printf("# %" PRIu64 " runs without memory\n", n);
 	cache_dev_close(base);
 }
 
@@ -218,27 +212,17 @@ TEST(whatever_memory_a_formatter_lacks_is_said)
 {
 	struct cache_dev *base = used_device();
 	bool struck = true;
-	uint64_t n;
 
-	for (n = 1; struck; n++) {
+	for (uint64_t n = 1; struck; n++) {
 		struct cache_dev *copy = set_copy(base);
 		struct cache_err err = { 0 };
-		int ret;
 
-		crash_alloc_seen = 0;
-		crash_alloc_at = n;
-		ret = format(copy, &err);
-		struck = crash_alloc_seen >= n;
-		crash_alloc_at = 0;
-		if (!ret && what_is(copy) != NEW)
+		crash_alloc_fail(n);
+		struck = crash_alloc_said(format(copy, &err), &err);
+		if (!struck && what_is(copy) != NEW)
 			TEST_FAIL("done, it says, and the superblock is not the new one");
-		if (ret && ret != -ENOMEM)
-			TEST_FAIL("allocation %" PRIu64 " failed: %d", n, ret);
-		if (struck && !ret)
-			TEST_FAIL("allocation %" PRIu64 " failed and nobody said so", n);
 		cache_dev_close(copy);
 	}
-	printf("# %" PRIu64 " runs without memory\n", n);
 	cache_dev_close(base);
 }
 
@@ -337,24 +321,17 @@ TEST(whatever_memory_an_undo_lacks_is_said)
 {
 	struct taken t = format_with_undo();
 	bool struck = true;
-	uint64_t n;
 
-	for (n = 1; struck; n++) {
+	for (uint64_t n = 1; struck; n++) {
 		struct cache_dev *copy = set_copy(t.after);
-		int ret;
 
-		crash_alloc_seen = 0;
-		crash_alloc_at = n;
-		ret = take_back(copy, t.file);
-		struck = crash_alloc_seen >= n;
-		crash_alloc_at = 0;
-		CHECK_EQ(ret, struck ? -ENOMEM : 0);
-		if (ret)
+		crash_alloc_fail(n);
+		struck = crash_alloc_said(take_back(copy, t.file), NULL);
+		if (struck)
 			CHECK_EQ(take_back(copy, t.file), 0);
 		CHECK(same(copy, t.before));
 		cache_dev_close(copy);
 	}
-	printf("# %" PRIu64 " runs without memory\n", n);
 	taken_fini(&t);
 }
 
@@ -388,24 +365,16 @@ static int allocate(struct cache_dev *dev, unsigned write_points, struct cache_e
 TEST(whatever_memory_the_allocator_on_a_set_lacks_is_said)
 {
 	struct cache_dev *base = set_open("registered");
-	uint64_t n;
 
 	for (unsigned points = 0; points < 2; points++) {
 		bool struck = true;
 
-		for (n = 1; struck; n++) {
+		for (uint64_t n = 1; struck; n++) {
 			struct cache_err err = { 0 };
-			int ret;
 
-			crash_alloc_seen = 0;
-			crash_alloc_at = n;
-			ret = allocate(base, points * 4, &err);
-			struck = crash_alloc_seen >= n;
-			crash_alloc_at = 0;
-			if (ret != (struck ? -ENOMEM : 0) || (ret && !err.text[0]))
-				TEST_FAIL("allocation %" PRIu64 " failed: %d %s", n, ret, err.text);
+			crash_alloc_fail(n);
+			struck = crash_alloc_said(allocate(base, points * 4, &err), &err);
 		}
-		printf("# %" PRIu64 " runs without memory\n", n);
 	}
 	cache_dev_close(base);
 }
@@ -435,16 +404,9 @@ TEST(whatever_memory_a_benchmark_lacks_is_said)
 		o.commit_fd = -1;
 		for (uint64_t n = 1; struck; n++) {
 			struct cache_err err = { 0 };
-			int ret;
 
-			crash_alloc_seen = 0;
-			crash_alloc_at = n;
-			ret = cache_bench_run(&o, NULL, &r, &err);
-			struck = crash_alloc_seen >= n;
-			crash_alloc_at = 0;
-			if (ret != (struck ? -ENOMEM : 0) || (ret && !err.text[0]))
-				TEST_FAIL("row %zu, allocation %" PRIu64 " failed: %d %s", i, n,
-					  ret, err.text);
+			crash_alloc_fail(n);
+			struck = crash_alloc_said(cache_bench_run(&o, NULL, &r, &err), &err);
 		}
 	}
 }

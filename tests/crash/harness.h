@@ -15,6 +15,7 @@
 #ifndef TESTS_CRASH_HARNESS_H
 #define TESTS_CRASH_HARNESS_H
 
+#include "memory.h"
 #include "set.h"
 
 #include "libcache/dev_fault.h"
@@ -304,34 +305,20 @@ static inline void crash_faults(struct crash *c, unsigned step)
 	crash_forget(c);
 }
 
-/* Allocations counted by the wrappers of wrap.h; at the n-th NULL is returned. */
-extern uint64_t crash_alloc_seen, crash_alloc_at;
-
+/* @step 1: every allocation; 2: every second ... */
 static inline void crash_memory(struct crash *c, unsigned step)
 {
-	uint64_t n = 1;
+	bool struck = true;
 
 	crash_record(c);
-	for (;; n += step) {
+	for (uint64_t n = 1; struck; n += step) {
 		struct cache_dev *copy = set_copy(c->base), *dev = set_lend(copy);
-		bool struck;
-		int ret;
 
-		crash_alloc_seen = 0;
-		crash_alloc_at = n;
-		ret = c->work(c->ctx, dev);
-		struck = crash_alloc_seen >= n;
-		crash_alloc_at = 0;
+		crash_alloc_fail(n);
+		struck = crash_alloc_said(c->work(c->ctx, dev), NULL);
 		crash_judge(c, copy, "no memory at allocation", n);
 		cache_dev_close(copy);
-		if (ret && ret != -ENOMEM)
-			TEST_FAIL("allocation %" PRIu64 " failed: %d, want -ENOMEM", n, ret);
-		if (struck && !ret)
-			TEST_FAIL("allocation %" PRIu64 " failed and nobody said so", n);
-		if (!struck)
-			break;
 	}
-	printf("# %" PRIu64 " runs without memory\n", n / step);
 	crash_forget(c);
 }
 

@@ -4,14 +4,15 @@
 #define TESTS_CRASH_WRAP_H
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-uint64_t crash_alloc_seen, crash_alloc_at;
+#include "memory.h"
+
+struct crash_alloc crash_alloc;
 
 static int crash_alloc_fails(void)
 {
-	if (!crash_alloc_at || ++crash_alloc_seen != crash_alloc_at)
+	if (!crash_alloc.at || ++crash_alloc.seen != crash_alloc.at)
 		return 0;
 	errno = ENOMEM;
 	return 1;
