@@ -37,6 +37,20 @@ acked() {
 	awk -v s="$2" '$1 == "ack" && $2 == s && $3 > n { n = $3 } END { print n + 0 }' "$1"
 }
 
+# words LINE KEY...: those of its KEY=VALUE, in the order of the line
+words() {
+	local line=$1; shift
+	tr ' ' '\n' <<< "$line" | grep -E "^($(IFS='|'; echo "$*"))=" | paste -sd' '
+}
+
+# check_line NAME CACHEDISK BACKDISK LINE: a plan for guest/crashed.sh; LINE is of the life
+check_line() {
+	local line=$4 total
+	total=$(words "$line" writes)
+	echo "$1 $2 $3 $(cut -d' ' -f3 <<< "$line") $(words "$line" span blocks acked)" \
+		"total=${total#*=}"
+}
+
 # not_right LOG PLAN: the names of the plan whose check is missing or found wrong blocks
 not_right() {
 	local name seed
