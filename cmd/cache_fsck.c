@@ -379,6 +379,9 @@ static void mend_inside(struct run *r, unsigned i, struct cache_dev *dev,
 	if (!ret && m->plan.drop_all_clean)
 		cmd_warn(&r->o->cmd, r->paths[i],
 			 "the newest writes may be missing: what is lost named ranges that are not known");
+	if (!ret && m->plan.root_lost)
+		cmd_warn(&r->o->cmd, r->paths[i],
+			 "dirty data may be missing: the root of the btree is lost, and nobody knows all nodes that it led to");
 	if (!ret && m->plan.cannot)
 		cmd_warn(&r->o->cmd, r->paths[i], "%s", m->plan.cannot);
 	if (ret)

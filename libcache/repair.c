@@ -427,6 +427,7 @@ static void sum_up(struct cache_repair_plan *plan, const struct cache_repair_pla
 	plan->wipe_ring |= first.wipe_ring;
 	plan->clear_discard |= first.clear_discard;
 	plan->drop_all_clean |= first.drop_all_clean;
+	plan->root_lost |= first.root_lost;
 	plan->safe &= first.safe;
 	plan->dropped_clean_sectors += first.dropped_clean_sectors;
 	plan->dropped_dirty_sectors += first.dropped_dirty_sectors;

@@ -446,5 +446,6 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 		return cache_err_set(err, ret, 0, "no memory for the extents that stay");
 	name_doubtful_ranges(&s);
 	plan->drop_all_clean = d->all;
+	plan->root_lost = d->root_lost;
 	return 0;
 }

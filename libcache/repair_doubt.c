@@ -155,7 +155,7 @@ void cache_repair_doubt_hear(void *ctx, const struct cache_finding *f)
 	d->unreadable |= f->code == CACHE_P_NODE_UNREADABLE;
 	switch (effect_of(f->code)) {
 	case ROOT:
-		d->scan = true;
+		d->scan = d->root_lost = true;
 		__attribute__((fallthrough));
 	case ALL:
 		d->all = true;

@@ -33,6 +33,7 @@ struct repair_doubt {
 	uint64_t *ousted;	/* bit a bucket: nodes cut off by the gen of a key that lies */
 	bool all;		/* any clean extent may be stale */
 	bool scan;		/* leaves may be cut off: look for nodes everywhere */
+	bool root_lost;
 	bool failed;		/* out of memory while listening */
 	bool super, rebuild, uuids, wipe_ring;	/* which remedies were asked for */
 	bool unreadable;	/* a node could not be read: that may pass */

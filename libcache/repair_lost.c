@@ -24,7 +24,8 @@
 struct lost_node {
 	uint64_t bucket;
 	uint8_t gen;
-	bool proven;		/* by its checksum; else it is damaged, or of the past */
+	bool proven;		/* by its checksum, for the gen that its bucket has, or a newer */
+	bool past;		/* by its checksum, for a gen that its bucket had */
 	bool has_parent, stale;
 	uint32_t child;		/* one of its children, an index; NOBODY: a leaf */
 };
@@ -42,6 +43,8 @@ struct lost {
 	struct lost_node *node;		/* by bucket */
 	uint32_t nprios, nnodes, room_prios, room_nodes;
 	struct cache_prios prios;
+	uint64_t *led_to;		/* bit a bucket: a node has a child there, or thinks so */
+	uint64_t ruined;		/* metadata buckets that nothing leads to and nobody can read */
 };
 
 static void *grow(void *list, uint32_t n, uint32_t *room, size_t size)
@@ -150,8 +153,8 @@ static uint64_t node_ptr(const struct lost *l, const struct lost_node *n)
 	return cache_ptr_make(l->sb->nr_this_dev, cache_bucket_sector(l->sb, n->bucket), n->gen);
 }
 
-/* The gen of the pointer that it was written for, its bucket's own or ahead of that. */
-static bool verify_node(struct lost *l, struct lost_node *n)
+/* The gen of the pointer that it was written for: from its bucket's own on, or before. */
+static void verify_node(struct lost *l, struct lost_node *n)
 {
 	const struct cache_bset_disk *d = (void *)l->buf;
 	uint32_t nsectors = cache_btree_node_sectors(l->sb);
@@ -160,13 +163,15 @@ static bool verify_node(struct lost *l, struct lost_node *n)
 	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, n->bucket), nsectors,
 			   l->buf, NULL) ||
 	    cache_bset_bytes(d) > nsectors * CACHE_SECTOR_BYTES)
-		return false;
-	for (unsigned ahead = 0; ahead < 128; ahead++) {
+		return;
+	for (unsigned ahead = 0; ahead < 256; ahead++) {
 		n->gen = own + ahead;
-		if (cache_le64_get(d->csum) == cache_bset_csum(d, node_ptr(l, n)))
-			return true;
+		if (cache_le64_get(d->csum) == cache_bset_csum(d, node_ptr(l, n))) {
+			n->proven = ahead < 128;
+			n->past = !n->proven;
+			return;
+		}
 	}
-	return false;
 }
 
 /* Freeing keys and pointers of parents say which of the nodes are of the past. */
@@ -182,10 +187,15 @@ static void hear_gen(const struct lost *l, const struct cache_bkey *k)
 static void hear_child(struct lost *l, struct lost_node *parent, const struct cache_bkey *k)
 {
 	uint64_t bucket = cache_ptr_bucket(l->sb, k, 0);
-	struct lost_node *n = bucket < l->sb->nbuckets ? node_in(l, bucket) : NULL;
+	struct lost_node *n;
 
-	if (!n || n == parent || !n->proven || n->stale || k->ptr[0] != node_ptr(l, n) ||
-	    cache_key_size(k) != cache_btree_node_sectors(l->sb) || cache_key_dirty(k))
+	if (bucket >= l->sb->nbuckets || cache_key_dirty(k) ||
+	    cache_key_size(k) != cache_btree_node_sectors(l->sb) ||
+	    cache_gen_after(l->prios.gen[bucket], cache_ptr_gen(k->ptr[0])))
+		return;
+	repair_set_bit(l->led_to, bucket);
+	n = node_in(l, bucket);
+	if (!n || n == parent || !n->proven || n->stale || k->ptr[0] != node_ptr(l, n))
 		return;
 	n->has_parent = true;
 	parent->child = n - l->node;
@@ -225,7 +235,7 @@ static int link_nodes(struct lost *l)
 	int ret = 0;
 
 	for (uint32_t i = 0; i < l->nnodes; i++)
-		l->node[i].proven = verify_node(l, &l->node[i]);
+		verify_node(l, &l->node[i]);
 	for (uint32_t i = 0; i < l->nnodes && !ret; i++)
 		if (l->node[i].proven)
 			ret = hear_node(l, &l->node[i], false);
@@ -248,6 +258,8 @@ static unsigned level_of(const struct lost *l, const struct lost_node *n)
 /*
  * Of the nodes without a parent the root is the highest; two of the same level, and it
  * is not known. A leaf beside it is cut off or of the past, and is searched for later.
+ * Nor is it known where a node is ruined that nothing leads to: that may have been the
+ * root, and what we take for it a part of the tree only.
  */
 static void find_root(struct lost *l)
 {
@@ -267,7 +279,7 @@ static void find_root(struct lost *l)
 		best = level;
 		root = n;
 	}
-	if (!root || !only)
+	if (!root || !only || l->ruined)
 		return;
 	newest->btree_root = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX,
 					     cache_btree_node_sectors(l->sb), false);
@@ -327,6 +339,17 @@ static void swap(struct cache_uuids *a, struct cache_uuids *b)
 	*b = t;
 }
 
+/* As much as a damaged root may be: not even of the past. */
+static void count_ruined_nodes(struct lost *l)
+{
+	for (uint32_t i = 0; i < l->nnodes; i++) {
+		const struct lost_node *n = &l->node[i];
+
+		l->ruined += !n->proven && !n->past && !repair_bit(l->led_to, n->bucket) &&
+			     l->prios.prio[n->bucket] == CACHE_BTREE_PRIO;
+	}
+}
+
 /* In use for metadata, and for what is not known yet. */
 static bool is_unclaimed(const struct lost *l, uint64_t bucket)
 {
@@ -347,7 +370,10 @@ static int find_table(struct lost *l)
 	int ret = 0;
 
 	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && ret >= 0; b++) {
-		ret = is_unclaimed(l, b) ? reads_like_table(l, b, &u) : 0;
+		if (!is_unclaimed(l, b))
+			continue;
+		ret = reads_like_table(l, b, &u);
+		l->ruined += !ret && !repair_bit(l->led_to, b);
 		if (ret <= 0)
 			continue;
 		if (!found || follows(&u, &best)) {
@@ -361,6 +387,8 @@ static int find_table(struct lost *l)
 	}
 	if (found && !torn)
 		l->img->journal.newest.uuid_bucket = table_key(l, found);
+	if (!found && l->ruined)
+		l->ruined--;	/* that is the table */
 	cache_uuids_fini(&best);
 	return ret < 0 ? cache_err_set(l->err, ret, 0, "no memory for a uuid table") : 0;
 }
@@ -383,8 +411,10 @@ static int find(struct lost *l)
 	ret = link_nodes(l);
 	if (ret)
 		return cache_err_set(l->err, ret, 0, "no memory for the nodes of a set");
+	ret = find_table(l);
+	count_ruined_nodes(l);
 	find_root(l);
-	return find_table(l);
+	return ret;
 }
 
 int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sink,
@@ -396,8 +426,12 @@ int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sin
 
 	l.buf = cache_dev_buf(cache_max_u64(cache_meta_bucket_bytes(&img->sb),
 					    cache_btree_node_sectors(&img->sb) * CACHE_SECTOR_BYTES));
-	if (!l.buf)
+	l.led_to = calloc(img->sb.nbuckets / 64 + 1, sizeof(*l.led_to));
+	if (!l.buf || !l.led_to) {
+		free(l.buf);
+		free(l.led_to);
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a btree node");
+	}
 	/* as if it filled the last ring bucket: the next one goes to the first */
 	*pos = (struct cache_jset_pos){ .seq = 1, .last_seq = 1, .version = CACHE_JSET_VERSION,
 					.index = img->sb.njournal - 1,
@@ -406,6 +440,7 @@ int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sin
 	cache_prio_fini(&l.prios);
 	free(l.prio);
 	free(l.node);
+	free(l.led_to);
 	free(l.buf);
 	img->has_journal = !ret;
 	return ret ? ret : cache_image_load_rest(img, CACHE_LOAD_MARKS, sink, err);

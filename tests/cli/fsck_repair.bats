@@ -101,7 +101,20 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	run -4 cache-fsck -p "$IMG"
 	run -1 --separate-stderr cache-fsck -y "$IMG"
 	[[ "$stderr" == *"the newest writes may be missing"* ]]
+	[[ "$stderr" != *"the root of the btree is lost"* ]]
 	[[ "$output" == *"17.2 MiB of it dirty"* ]]
+	run -0 cache-fsck -n "$IMG"
+}
+
+@test "a leaf is not taken for the root beside metadata that nobody can read" {
+	image churn-lru.cache
+	mapfile -t nodes < <(cache-show-keys --nodes "$IMG" | awk 'NR > 1 { print $2 }')
+	for bucket in "${nodes[@]::${#nodes[@]}-1}"; do
+		dd if=/dev/zero of="$IMG" bs=8192 seek="$bucket" count=1 conv=notrunc status=none
+	done
+	poke "$IMG" journal.wipe=1
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"dirty data may be missing: the root of the btree is lost"* ]]
 	run -0 cache-fsck -n "$IMG"
 }
 

@@ -59,17 +59,32 @@ static void put_table(struct disk *d, uint64_t bucket, const uint8_t *slot, unsi
 	free(e);
 }
 
-static void put_prios(struct disk *d, uint64_t bucket, uint64_t seq, uint64_t next,
-		      uint64_t first)
+/* Metadata is in @meta, and from PRIO to ROOT. */
+static void put_prios_beside(struct disk *d, uint64_t bucket, uint64_t seq, uint64_t next,
+			     uint64_t first, uint64_t meta)
 {
 	static uint16_t prio[NMAX];
 	static uint8_t gen[NMAX];
 
 	for (unsigned b = 0; b < d->sb.nbuckets; b++) {
-		prio[b] = b >= PRIO && b <= OLDER ? CACHE_BTREE_PRIO : CACHE_INITIAL_PRIO;
+		prio[b] = (b >= PRIO && b <= ROOT) || b == meta ? CACHE_BTREE_PRIO :
+			  CACHE_INITIAL_PRIO;
 		gen[b] = 1;
 	}
 	put_prio_set(d, bucket, seq, next, first, prio, gen);
+}
+
+static void put_prios(struct disk *d, uint64_t bucket, uint64_t seq, uint64_t next,
+		      uint64_t first)
+{
+	put_prios_beside(d, bucket, seq, next, first, ROOT);
+}
+
+/* Another table, of two slots. */
+static void put_older(struct disk *d, uint8_t a, uint8_t b)
+{
+	put_table(d, OLDER, (uint8_t []){ a, b }, 2);
+	put_prios_beside(d, PRIO, 1, 0, 0, OLDER);
 }
 
 static void put_entry(struct disk *d, uint64_t seq, uint64_t table, unsigned level)
@@ -508,7 +523,7 @@ TEST(without_a_ring_the_table_that_follows_the_others_is_the_last)
 		struct cache_repair_plan plan;
 		struct cache_image *img;
 
-		put_table(&d, OLDER, (uint8_t []){ 0x30, rows[i].older }, 2);
+		put_older(&d, 0x30, rows[i].older);
 		lose_the_ring(&d);
 		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
 		CHECK_EQ(plan.kept_dirty_sectors, 32);
@@ -526,7 +541,7 @@ TEST(without_a_ring_two_tables_of_which_neither_follows_prove_nothing)
 {
 	struct disk d = two_devices(0x30, 0x40);
 
-	put_table(&d, OLDER, (uint8_t []){ 0x30, 0x50 }, 2);
+	put_older(&d, 0x30, 0x50);
 	lose_the_ring(&d);
 	refuses(&d, (struct cache_repair_opts){ 0 }, "name the backing devices");
 	cache_dev_close(d.dev);
@@ -619,6 +634,27 @@ TEST(without_a_ring_a_node_that_was_freed_is_not_the_root)
 	freed = root_key(&d.sb, 26, 1);
 	put_bset(&d, &freed, 5, 0, &keys[1], 1);
 	mends_tall(&d);
+}
+
+/*
+ * The right half of a tree looks like a whole one, for its last key is the greatest; but
+ * the root that was is a bucket of metadata that nobody can read.
+ */
+TEST(without_a_ring_a_part_of_the_tree_is_not_taken_for_all_of_it)
+{
+	struct disk d = cut_off(extent(0, 100, 120, true, SECTOR(30), 1),
+				extent(0, 2000, 2004, true, SECTOR(31), 1),
+				extent(0, 3000, 3008, true, SECTOR(32), 1));
+	struct cache_repair_plan plan;
+
+	wipe(&d, ROOT);
+	wipe(&d, 23);
+	disk_flip(&d, SECTOR(24), 0);
+	lose_the_ring(&d);
+	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+	CHECK_EQ(plan.kept_dirty_sectors, 32);
+	CHECK_EQ(dirty_of(&d), 32);
+	leave(&d, enter(&d));
 }
 
 TEST(without_a_ring_nodes_that_lead_to_each_other_are_no_tree)
