@@ -127,7 +127,7 @@ void cache_image_close(struct cache_image *img)
 {
 	if (!img)
 		return;
-	cache_keys_fini(&img->overlay);
+	cache_overlay_fini(&img->overlay);
 	free(img->gen_unknown);
 	cache_gens_fini(&img->gens);
 	cache_buckets_fini(&img->buckets);

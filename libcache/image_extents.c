@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Extents as the driver will see them once it has replayed its journal: two
- * sorted streams, the tree's leaves and the settled journal keys; where both
- * speak the journal wins.
+ * sorted streams, the tree's leaves and what lies on top of the journal's keys;
+ * where both speak the journal wins.
  */
 #include "image_impl.h"
 
@@ -10,7 +10,9 @@ struct stream {
 	struct cache_image *img;
 	cache_extent_fn *fn;
 	void *ctx;
-	size_t next;		/* of img->overlay */
+	struct cache_overlay_walk over;
+	struct cache_bkey next;	/* of the journal */
+	bool more;		/* there is a next */
 };
 
 static int emit(struct stream *s, const struct cache_bkey *k, uint64_t leaf_bucket,
@@ -28,18 +30,23 @@ static int emit(struct stream *s, const struct cache_bkey *k, uint64_t leaf_buck
 	return s->fn(s->ctx, &e);
 }
 
+static int emit_next(struct stream *s)
+{
+	int ret = emit(s, &s->next, 0, false);
+
+	s->more = cache_overlay_next(&s->over, &s->next);
+	return ret;
+}
+
 /* One extent of a leaf, what the journal leaves of it, and what comes before it. */
 static int push(struct stream *s, struct cache_bkey k, uint64_t leaf_bucket)
 {
-	const struct cache_keys *over = &s->img->overlay;
+	const struct cache_bkey *b = &s->next;
 	int ret = 0;
 
-	while (!ret && s->next < over->n && !cache_bkey_is_before(&k, &over->k[s->next])) {
-		const struct cache_bkey *b = &over->k[s->next];
-
+	while (!ret && s->more && !cache_bkey_is_before(&k, b)) {
 		if (cache_bkey_is_before(b, &k)) {
-			ret = emit(s, b, 0, false);
-			s->next++;
+			ret = emit_next(s);
 		} else if (cache_key_start(&k) < cache_key_start(b)) {
 			struct cache_bkey left = k;
 
@@ -102,9 +109,14 @@ int cache_image_each_extent(struct cache_image *img, cache_extent_fn *fn, void *
 			    const struct cache_sink *sink, struct cache_err *err)
 {
 	struct stream s = { .img = img, .fn = fn, .ctx = ctx };
-	int ret = cache_image_each_node(img, push_leaf, &s, sink, err);
+	int ret = cache_overlay_walk_init(&s.over, &img->overlay);
 
-	while (!ret && s.next < img->overlay.n)
-		ret = emit(&s, &img->overlay.k[s.next++], 0, false);
+	if (ret)
+		return cache_err_set(err, ret, 0, "no memory for the journal's keys");
+	s.more = cache_overlay_next(&s.over, &s.next);
+	ret = cache_image_each_node(img, push_leaf, &s, sink, err);
+	while (!ret && s.more)
+		ret = emit_next(&s);
+	cache_overlay_walk_fini(&s.over);
 	return ret;
 }

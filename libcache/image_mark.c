@@ -208,35 +208,50 @@ static int mark_journal_key(void *ctx, const struct cache_jset_pos *pos, unsigne
 	return ret > 0 ? mark(s, k, 0) : ret;
 }
 
-static int collect_journal_key(void *ctx, const struct cache_jset_pos *pos, unsigned index,
-			       const struct cache_bkey *k)
+/* One entry, as it lies; where its keys do not tile it just ends: that was said. */
+static int load_entry(struct cache_image *img, const struct cache_jset_pos *pos,
+		      struct cache_err *err)
 {
-	struct marking *s = ctx;
+	struct cache_overlay *o = &img->overlay;
+	size_t at = o->nwords;
+	struct cache_bkey k;
+	unsigned n;
+	int ret = cache_jset_read(img->dev, &img->sb, pos, NULL, o->words + at, err);
 
-	if (!cache_key_size(k) || cache_extent_invalid(&s->img->sb, k))
-		return 0;
-	return cache_keys_push(&s->img->overlay, k);
+	if (ret)
+		return ret;
+	o->nwords += pos->nwords;
+	for (; (n = cache_overlay_key(o, at, &k)); at += n)
+		if (cache_key_size(&k) && !cache_extent_invalid(&img->sb, &k))
+			cache_overlay_add(o, at);
+	return 0;
+}
+
+static int load_overlay(struct cache_image *img, struct cache_err *err)
+{
+	const struct cache_journal *j = &img->journal;
+	uint64_t nwords = 0;
+	int ret;
+
+	for (size_t i = 0; i < j->nreplay; i++)
+		nwords += j->replay[i]->nwords;
+	ret = cache_overlay_init(&img->overlay, nwords);
+	if (ret)
+		return cache_err_set(err, ret, 0, "no memory for the journal's keys");
+	for (size_t i = 0; i < j->nreplay && !ret; i++)
+		if (j->replay[i]->nwords)
+			ret = load_entry(img, j->replay[i], err);
+	cache_overlay_sort(&img->overlay);
+	return ret;
 }
 
 static int mark_journal(struct marking *s)
 {
 	struct cache_image *img = s->img;
-	int ret;
+	int ret = cache_journal_each_key(img->dev, &img->sb, &img->journal, true,
+					 mark_journal_key, s, s->sink, s->err);
 
-	ret = cache_journal_each_key(img->dev, &img->sb, &img->journal, true,
-				     mark_journal_key, s, s->sink, s->err);
-	if (ret)
-		return ret;
-	/* Said once above: here an entry whose keys do not tile just ends. */
-	ret = cache_journal_each_key(img->dev, &img->sb, &img->journal, false,
-				     collect_journal_key, s,
-				     s->sink ? &(struct cache_sink){ cache_sink_ignore, NULL } : NULL,
-				     s->err);
-	if (!ret)
-		ret = cache_keys_settle(&img->overlay, 0);
-	if (ret == -ENOMEM)
-		cache_err_set(s->err, ret, 0, "no memory for the journal's keys");
-	return ret;
+	return ret ? ret : load_overlay(img, s->err);
 }
 
 /* A bucket of the set's own structures; the driver overrides what marked it. */

@@ -12,7 +12,7 @@
 int cache_keys_push(struct cache_keys *keys, const struct cache_bkey *k)
 {
 	if (keys->n == keys->room) {
-		size_t room = keys->room ? 2 * keys->room : 64;
+		size_t room = keys->room ? 2 * keys->room : 8;
 		void *p = reallocarray(keys->k, room, sizeof(*keys->k));
 
 		if (!p)

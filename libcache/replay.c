@@ -189,22 +189,29 @@ static void alloc_init(struct replay *r, uint64_t unused, uint64_t clean)
 	a->allowed = r->pace == REPLAY_ALLOC_EAGER ? UINT32_MAX : r->pace == REPLAY_ALLOC_ONCE;
 }
 
-static int replay_key(void *ctx, const struct cache_jset_pos *pos, unsigned index,
-		      const struct cache_bkey *k)
+/* One entry, whose words begin at @at. */
+static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size_t at)
 {
-	struct replay *r = ctx;
+	const cache_le64 *words = r->img->overlay.words;
+	size_t end = at + pos->nwords;
+	struct cache_bkey k;
+	unsigned n;
+	int ret = 0;
 
-	r->seq = pos->seq;
-	if (!cache_key_size(k) || cache_extent_invalid(&r->img->sb, k))
-		return REPLAY_CANNOT;
-	return cache_replay_insert(r, k);
+	for (; !ret && (n = cache_bkey_decode(words + at, end - at, &k)); at += n) {
+		r->seq = pos->seq;
+		if (!cache_key_size(&k) || cache_extent_invalid(&r->img->sb, &k))
+			return REPLAY_CANNOT;
+		ret = cache_replay_insert(r, at);
+	}
+	return ret;
 }
 
 static int play(struct replay *r, uint64_t unused, uint64_t clean)
 {
-	static const struct cache_sink deaf = { cache_sink_ignore, NULL };
 	const struct cache_journal *j = &r->img->journal;
 	uint32_t n = r->img->sb.njournal;
+	size_t at = 0;
 	int ret;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -213,11 +220,10 @@ static int play(struct replay *r, uint64_t unused, uint64_t clean)
 	r->seq = j->newest.pos.last_seq;
 	alloc_init(r, unused, clean);
 	ret = cache_replay_tree_init(r);
-	if (!ret) {
+	if (!ret)
 		alloc_unasked(r);
-		ret = cache_journal_each_key(r->img->dev, &r->img->sb, j, false, replay_key,
-					     r, &deaf, r->err);
-	}
+	for (size_t i = 0; i < j->nreplay && !ret; at += j->replay[i++]->nwords)
+		ret = replay_entry(r, j->replay[i], at);
 	cache_replay_tree_fini(r);
 	return ret;
 }

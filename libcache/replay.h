@@ -46,7 +46,8 @@ struct cache_replay_forecast {
  * damaged to play, or a play too long to finish, counts as one that does not hang
  * at the paces it was not played to the end: what is wrong there is found elsewhere.
  *
- * Memory: the journal's keys, what names the children of the nodes on their way.
+ * Memory: 4 bytes a key of the journal, or 8 while they are put down; what names the
+ * children of the nodes on their way, and of leaves the set that is not written.
  * Return: 0; -EIO, -ENOMEM.
  */
 int cache_replay_forecast(struct cache_image *img, struct cache_replay_forecast *f,
@@ -55,6 +56,12 @@ int cache_replay_forecast(struct cache_image *img, struct cache_replay_forecast 
 /* Below: between replay.c and replay_tree.c. */
 
 #define REPLAY_NONE	UINT32_MAX
+
+/* Keys of the image's overlay by their places, the oldest first. */
+struct replay_refs {
+	uint32_t *at;
+	size_t n, room;
+};
 
 /* A node as far as the replay has to know it. */
 struct replay_node {
@@ -65,7 +72,7 @@ struct replay_node {
 	uint32_t nblocks, written;	/* of its log */
 	bool loaded;
 	uint64_t pin;			/* entry its oldest unwritten key came from; 0: none */
-	struct cache_keys added;	/* leaf: what the replay inserted, in order */
+	struct replay_refs added;	/* leaf: what the replay inserted, each perhaps beyond it */
 	struct cache_keys unwritten;	/* leaf: the set not yet on disk, empty keys kept */
 	uint32_t *child;		/* interior: live ones, in order */
 	uint32_t nchildren;
@@ -110,7 +117,9 @@ int cache_replay_take_buckets(struct replay *r, unsigned n);
 /* replay_tree.c */
 int cache_replay_tree_init(struct replay *r);
 void cache_replay_tree_fini(struct replay *r);
-int cache_replay_insert(struct replay *r, const struct cache_bkey *k);
+int cache_replay_insert(struct replay *r, uint32_t at);
+/* @k, cut to what lies in the range of @n; false: nothing does. */
+bool cache_replay_clip(struct cache_bkey *k, const struct replay_node *n);
 /* A leaf's unwritten set goes to disk and takes up blocks; its pin ends. */
 void cache_replay_write_leaf(struct replay *r, uint32_t leaf);
 

@@ -90,7 +90,7 @@ void cache_replay_write_leaf(struct replay *r, uint32_t leaf)
 	struct replay_node *n = &r->node[leaf];
 
 	n->written += set_blocks(r, words_of(&n->unwritten));
-	n->unwritten.n = 0;
+	cache_keys_fini(&n->unwritten);
 	unpin(r, leaf);
 }
 
@@ -245,9 +245,9 @@ static int insert_unwritten(struct cache_keys *set, const struct cache_bkey *k)
 	return ret ? ret : cache_keys_push(set, k);
 }
 
-/* @k, cut to what lies in (lo, hi]; false: nothing does. */
-static bool clip(struct cache_bkey *k, const struct cache_bkey *lo, const struct cache_bkey *hi)
+bool cache_replay_clip(struct cache_bkey *k, const struct replay_node *n)
 {
+	const struct cache_bkey *lo = &n->lo, *hi = &n->hi;
 	uint64_t inode = cache_key_inode(k);
 
 	if (cache_pos_cmp(inode, k->low, cache_key_inode(lo), lo->low) <= 0 ||
@@ -281,7 +281,7 @@ static int take_live(struct replay *r, const struct replay_node *n,
 	for (size_t i = 0; i < all->n; i++) {
 		struct cache_bkey k = all->k[i], *last = live->n ? &live->k[live->n - 1] : NULL;
 
-		if (cache_bkey_is_bad(sb, &r->img->gens, &k, 0) || !clip(&k, &n->lo, &n->hi))
+		if (cache_bkey_is_bad(sb, &r->img->gens, &k, 0) || !cache_replay_clip(&k, n))
 			continue;
 		if (last && continues(sb, last, &k)) {
 			cache_bkey_set_size(last, cache_key_size(last) + cache_key_size(&k));
@@ -293,29 +293,83 @@ static int take_live(struct replay *r, const struct replay_node *n,
 	return 0;
 }
 
-static int copy_keys(struct cache_keys *to, const struct cache_keys *from)
+static int by_place(const void *a, const void *b)
 {
-	int ret = 0;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
-	for (size_t i = 0; i < from->n && !ret; i++)
-		ret = cache_keys_push(to, &from->k[i]);
+	return x < y ? -1 : x > y;
+}
+
+static void refs_fini(struct replay_refs *refs)
+{
+	free(refs->at);
+	memset(refs, 0, sizeof(*refs));
+}
+
+static int refs_push(struct replay_refs *refs, uint32_t at)
+{
+	if (refs->n == refs->room) {
+		size_t room = refs->room ? 2 * refs->room : 16;
+		void *p = reallocarray(refs->at, room, sizeof(*refs->at));
+
+		if (!p)
+			return -ENOMEM;
+		refs->at = p;
+		refs->room = room;
+	}
+	refs->at[refs->n++] = at;
+	return 0;
+}
+
+/* In order again, each once: a key may lie on top in many places. */
+static void refs_sort(struct replay_refs *refs)
+{
+	size_t n = 0;
+
+	if (refs->n)
+		qsort(refs->at, refs->n, sizeof(*refs->at), by_place);
+	for (size_t i = 0; i < refs->n; i++)
+		if (!n || refs->at[n - 1] != refs->at[i])
+			refs->at[n++] = refs->at[i];
+	refs->n = n;
+}
+
+/* Of what the replay gave to @leaf, the pieces on top; it forgets those that have none. */
+static int settle_added(struct replay *r, uint32_t leaf, struct cache_keys *added)
+{
+	struct replay_node *n = &r->node[leaf];
+	struct cache_overlay o = { r->img->overlay.words, n->added.at,
+				   r->img->overlay.nwords, n->added.n };
+	struct replay_refs refs = { 0 };
+	struct cache_overlay_walk w;
+	struct cache_bkey k;
+	int ret;
+
+	cache_overlay_sort(&o);
+	ret = cache_overlay_walk_init(&w, &o);
+	while (!ret && cache_overlay_next(&w, &k))
+		if (cache_replay_clip(&k, n))
+			ret = cache_keys_push(added, &k) ? -ENOMEM : refs_push(&refs, w.at);
+	cache_overlay_walk_fini(&w);
+	refs_sort(&refs);
+	refs_fini(&n->added);
+	n->added = refs;
 	return ret;
 }
 
 /* All that a leaf would hold if it were sorted now. */
 static int live_keys(struct replay *r, uint32_t leaf, struct cache_keys *live)
 {
-	const struct replay_node *n = &r->node[leaf];
 	struct cache_keys added = { 0 }, all = { 0 };
 	struct cache_btree_node bn;
 	void *data;
-	int ret = read_node(r, &n->disk, 0, &bn, &data);
+	int ret = read_node(r, &r->node[leaf].disk, 0, &bn, &data);
 
-	if (!ret && (copy_keys(&added, &n->added) || cache_keys_settle(&added, 0) ||
+	if (!ret && (settle_added(r, leaf, &added) ||
 		     cache_keys_overlay(&bn.keys, &added, &all)))
 		ret = no_memory(r);
 	if (!ret)
-		ret = take_live(r, n, &all, live);
+		ret = take_live(r, &r->node[leaf], &all, live);
 	cache_keys_fini(&all);
 	cache_keys_fini(&added);
 	cache_btree_node_fini(&bn);
@@ -337,18 +391,20 @@ static int split_off(struct replay *r, uint32_t of, const struct cache_bkey *lo,
 	return new_node(r, &n, index);
 }
 
-/* Keys of the replay that the new leaf still has to know. */
-static int inherit(struct replay *r, uint32_t from, uint32_t to, const struct cache_bkey *k)
+/* Keys of the replay that the new leaf still has to know, and the one at @at. */
+static int inherit(struct replay *r, uint32_t from, uint32_t to, uint32_t at)
 {
-	const struct cache_keys *added = &r->node[from].added;
+	const struct replay_refs *added = &r->node[from].added;
 	struct replay_node *n = &r->node[to];
 	int ret = 0;
 
 	for (size_t i = 0; i <= added->n && !ret; i++) {
-		struct cache_bkey one = i < added->n ? added->k[i] : *k;
+		uint32_t ref = i < added->n ? added->at[i] : at;
+		struct cache_bkey k;
 
-		if (clip(&one, &n->lo, &n->hi))
-			ret = cache_keys_push(&n->added, &one);
+		cache_overlay_key(&r->img->overlay, ref, &k);
+		if (cache_replay_clip(&k, n))
+			ret = refs_push(&n->added, ref);
 	}
 	return ret ? no_memory(r) : 0;
 }
@@ -464,9 +520,15 @@ static size_t cut_of(const struct cache_keys *keys)
 	return n + 1 < keys->n ? n + 1 : keys->n;
 }
 
-/* @keys go into one or two new leaves instead of @leaf; @k is the key that did not fit. */
+static void forget_keys(struct replay_node *n)
+{
+	refs_fini(&n->added);
+	cache_keys_fini(&n->unwritten);
+}
+
+/* @keys go into one or two new leaves instead of @leaf; that at @at is what did not fit. */
 static int replace_leaf(struct replay *r, uint32_t leaf, struct cache_keys *keys, bool two,
-			const struct cache_bkey *k)
+			uint32_t at)
 {
 	const struct replay_node o = r->node[leaf];
 	size_t n = two ? cut_of(keys) : keys->n;
@@ -481,15 +543,16 @@ static int replace_leaf(struct replay *r, uint32_t leaf, struct cache_keys *keys
 	if (!ret)
 		ret = split_off(r, leaf, &o.lo, cut, words_of(&left), &new[0]);
 	if (!ret)
-		ret = inherit(r, leaf, new[0], k);
+		ret = inherit(r, leaf, new[0], at);
 	if (!ret && two)
 		ret = split_off(r, leaf, cut, &o.hi, words_of(&right), &new[1]);
 	if (!ret && two)
-		ret = inherit(r, leaf, new[1], k);
+		ret = inherit(r, leaf, new[1], at);
+	forget_keys(&r->node[leaf]);
 	return ret ? ret : climb(r, leaf, new, 1 + two);
 }
 
-static int split_leaf(struct replay *r, uint32_t leaf, const struct cache_bkey *k)
+static int split_leaf(struct replay *r, uint32_t leaf, const struct cache_bkey *k, uint32_t at)
 {
 	struct cache_bkey key = *k;
 	struct cache_keys one = { &key, 1 }, live = { 0 }, all = { 0 };
@@ -503,20 +566,21 @@ static int split_leaf(struct replay *r, uint32_t leaf, const struct cache_bkey *
 	if (!ret && cache_keys_overlay(&live, &one, &all))
 		ret = no_memory(r);
 	if (!ret)
-		ret = replace_leaf(r, leaf, &all, two, k);
+		ret = replace_leaf(r, leaf, &all, two, at);
 	cache_keys_fini(&all);
 	cache_keys_fini(&live);
 	return ret;
 }
 
-static int insert_into(struct replay *r, uint32_t leaf, const struct cache_bkey *k)
+/* @k, which is what of the key at @at lies in @leaf. */
+static int insert_into(struct replay *r, uint32_t leaf, const struct cache_bkey *k, uint32_t at)
 {
 	struct replay_node *n = &r->node[leaf];
 
 	/* it might land in the middle of another key and cut that in two */
 	if (cache_bkey_words(k) + CACHE_BKEY_WORDS_MAX > room(r, n))
-		return split_leaf(r, leaf, k);
-	if (insert_unwritten(&n->unwritten, k) || cache_keys_push(&n->added, k))
+		return split_leaf(r, leaf, k, at);
+	if (insert_unwritten(&n->unwritten, k) || refs_push(&n->added, at))
 		return no_memory(r);
 	if (!n->pin) {
 		n->pin = r->seq;
@@ -527,11 +591,12 @@ static int insert_into(struct replay *r, uint32_t leaf, const struct cache_bkey 
 	return 0;
 }
 
-int cache_replay_insert(struct replay *r, const struct cache_bkey *k)
+int cache_replay_insert(struct replay *r, uint32_t at)
 {
-	struct cache_bkey rest = *k;
+	struct cache_bkey rest;
 	int ret = 0;
 
+	cache_overlay_key(&r->img->overlay, at, &rest);
 	while (!ret) {
 		struct cache_bkey piece = rest;
 		const struct cache_bkey *hi;
@@ -542,10 +607,10 @@ int cache_replay_insert(struct replay *r, const struct cache_bkey *k)
 			break;
 		hi = &r->node[leaf].hi;
 		if (cache_bkey_cmp(&rest, hi) <= 0)
-			return insert_into(r, leaf, &piece);
+			return insert_into(r, leaf, &piece, at);
 		cache_bkey_cut_back(&piece, hi->low);
 		cache_bkey_cut_front(&rest, hi->low);
-		ret = insert_into(r, leaf, &piece);
+		ret = insert_into(r, leaf, &piece, at);
 	}
 	return ret;
 }
@@ -565,8 +630,7 @@ int cache_replay_tree_init(struct replay *r)
 void cache_replay_tree_fini(struct replay *r)
 {
 	for (uint32_t i = 0; i < r->nnodes; i++) {
-		cache_keys_fini(&r->node[i].added);
-		cache_keys_fini(&r->node[i].unwritten);
+		forget_keys(&r->node[i]);
 		free(r->node[i].child);
 	}
 	free(r->node);

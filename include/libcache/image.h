@@ -12,6 +12,7 @@
 #include "libcache/btree.h"
 #include "libcache/gens.h"
 #include "libcache/journal.h"
+#include "libcache/overlay.h"
 #include "libcache/prio.h"
 #include "libcache/super.h"
 #include "libcache/uuids.h"
@@ -53,7 +54,7 @@ struct cache_image {
 	uint64_t read_bytes;		/* of btree nodes */
 	uint64_t nbad_nodes;		/* that could not be read, or not whole */
 	uint64_t journal_keys;		/* to be replayed */
-	struct cache_keys overlay;	/* what the replay will insert, settled */
+	struct cache_overlay overlay;	/* what the replay will insert: its entries, in order */
 };
 
 /**
@@ -67,8 +68,8 @@ struct cache_image {
  * With a sink a superblock that is not usable leaves an image with only @sb; ask
  * @loaded and @has_journal. A backing device loads as far as CACHE_LOAD_SUPER.
  *
- * Memory: 11 bytes a bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 a journal entry, one
- * node a level.
+ * Memory: 11 bytes a bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 a journal entry, 28
+ * a key of it that is to be replayed; one node a level.
  * Return: 0; -EIO, -ENOMEM; -ERANGE when too small for a superblock; without a
  * sink the errno of the first broken rule.
  */
@@ -101,7 +102,7 @@ typedef int cache_extent_fn(void *ctx, const struct cache_extent *e);
  *
  * Keys without pointers are left out: they have hidden what they hide. Stale
  * extents, check keys and extents of absent members are delivered and say so.
- * Reads the tree again; memory: the journal's keys and one node a level.
+ * Reads the tree again; memory: one node a level.
  * Return: as cache_image_each_node().
  */
 int cache_image_each_extent(struct cache_image *img, cache_extent_fn *fn, void *ctx,

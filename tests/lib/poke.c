@@ -9,7 +9,7 @@
  *	sb.FIELD				sb.nbuckets=128 sb.sync=0 raw:sb.label=x
  *	journal[SEQ|newest|oldest|atN].FIELD	.seq .root.gen .prio[0] =zero
  *	journal[SEQ].key[I].FIELD		.inode .size .bucket .gen
- *	journal.append=KEYS .fill=N .copy[SEQ]=INDEX .wipe=1
+ *	journal.append=KEYS .fill=N .extents=N .copy[SEQ]=INDEX .wipe=1
  *	prio[MEMBER].FIELD prio.gen[BUCKET] prio.prio[BUCKET]
  *	uuid[SLOT].FIELD uuid.table=zero|garbage
  *	NODE.set[S].FIELD NODE.key[S][I].FIELD	NODE is root, leaf[N], interior[N], node[BUCKET]

@@ -11,32 +11,35 @@
 
 #define EXTENT_SECTORS	8u
 
-static struct cache_packed_key extent(const struct cache_sb *sb, uint64_t i, uint64_t per_inode,
-				      uint64_t per_bucket)
+struct cache_bkey poke_extent(const struct cache_sb *sb, uint64_t i, uint64_t n,
+			      uint64_t inodes)
 {
 	uint64_t first = sb->nbuckets / 4;	/* below is room for the nodes */
+	uint64_t per_bucket = n / (sb->nbuckets - first) + 1, per_inode = n / inodes + 1;
 	uint64_t inode = i / per_inode, nth = i % per_inode;
 	uint64_t sector = cache_bucket_sector(sb, first + i / per_bucket) +
 			  i % per_bucket * EXTENT_SECTORS;
 	struct cache_bkey k = cache_bkey_make(inode, CACHE_BDEV_DATA_START_SECTORS +
 					      (nth + 1) * EXTENT_SECTORS, EXTENT_SECTORS, false);
 
+	if (per_bucket * EXTENT_SECTORS > sb->bucket_sectors)
+		poke_fail("no room for that many extents");
 	cache_bkey_set_ptrs(&k, 1);
 	k.ptr[0] = cache_ptr_make(sb->nr_this_dev, sector, 0);
-	return (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
+	return k;
 }
 
 static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t inodes)
 {
-	const struct cache_sb *sb = &p->img->sb;
-	uint64_t room = sb->nbuckets - sb->nbuckets / 4;
-	uint64_t per_bucket = n / room + 1, per_inode = n / inodes + 1;
 	struct cache_packed_key *keys = calloc(n, sizeof(*keys));
 
-	if (!keys || per_bucket * EXTENT_SECTORS > sb->bucket_sectors)
-		poke_fail("no memory, or no room, for that many extents");
-	for (uint64_t i = 0; i < n; i++)
-		keys[i] = extent(sb, i, per_inode, per_bucket);
+	if (!keys)
+		poke_fail("no memory for that many extents");
+	for (uint64_t i = 0; i < n; i++) {
+		struct cache_bkey k = poke_extent(&p->img->sb, i, n, inodes);
+
+		keys[i] = (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
+	}
 	return keys;
 }
 

@@ -109,25 +109,25 @@ static void advance(const struct poke *p, struct cache_jset_pos *pos, uint32_t n
 	pos->index = (pos->index + 1) % p->img->sb.njournal;
 }
 
-/* Entries after the newest, each with the same keys and all else as the newest has it. */
-static void append(const struct poke *p, uint64_t n, const cache_le64 *words, uint32_t nwords)
+/* Entries after @pos, each with the same keys and all else as that one has it. */
+static void append(const struct poke *p, struct cache_jset_pos *pos, uint64_t n,
+		   const cache_le64 *words, uint32_t nwords)
 {
-	struct cache_jset_pos pos = p->img->journal.newest.pos;
-	uint64_t unused, seq = pos.seq;
-	struct JSET *d = read_entry(p, &pos, &unused);
+	uint64_t unused;
+	struct JSET *d = read_entry(p, pos, &unused);
 	char *buf = cache_dev_buf(CACHE_JSET_MAX_BYTES);
 
 	if (!buf)
 		poke_fail("no memory");
 	while (n--) {
-		advance(p, &pos, nwords);
-		d->seq = cache_le64_of(++seq);
+		advance(p, pos, nwords);
+		d->seq = cache_le64_of(++pos->seq);
 		d->keys = cache_le32_of(nwords);
 		memcpy(buf, d, sizeof(*d));
 		if (nwords)
 			memcpy(buf + sizeof(*d), words, 8 * (size_t)nwords);
 		seal((void *)buf);
-		poke_write(p, cache_jset_sector(&p->img->sb, &pos),
+		poke_write(p, cache_jset_sector(&p->img->sb, pos),
 			   cache_jset_sectors(&p->img->sb, nwords), buf);
 	}
 	free(buf);
@@ -145,14 +145,60 @@ static void append_keys(const struct poke *p)
 {
 	const struct cache_sink ignore = { cache_sink_ignore, NULL };
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
+	struct cache_jset_pos pos = p->img->journal.newest.pos;
 	struct cache_keys live = { 0 };
 	uint32_t n;
 
 	if (!words || cache_image_each_extent(p->img, take_live, &live, &ignore, NULL))
 		poke_fail("no memory, or no extents");
 	n = poke_keys_parse(p, p->value, &live, words, CACHE_JSET_MAX_WORDS);
-	append(p, 1, words, n);
+	append(p, &pos, 1, words, n);
 	cache_keys_fini(&live);
+	free(words);
+}
+
+static void fill(const struct poke *p, uint64_t n)
+{
+	struct cache_jset_pos pos = p->img->journal.newest.pos;
+
+	append(p, &pos, n, NULL, 0);
+}
+
+/* As many words of keys as an entry can have on this set. */
+static uint32_t max_words(const struct cache_sb *sb)
+{
+	uint64_t room = sb->bucket_sectors * CACHE_SECTOR_BYTES - CACHE_JSET_HEADER_BYTES;
+
+	return room / 8 < CACHE_JSET_MAX_WORDS ? room / 8 : CACHE_JSET_MAX_WORDS;
+}
+
+/*
+ * @n clean extents in no order, as many as fit in an entry: memory is measured with them.
+ * An odd stride below a power of two reaches each place once.
+ */
+static void append_extents(const struct poke *p, uint64_t n)
+{
+	const struct cache_sb *sb = &p->img->sb;
+	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
+	struct cache_jset_pos pos = p->img->journal.newest.pos;
+	uint32_t nwords = 0, first = pos.index;
+	uint64_t places = 1;
+
+	if (!words)
+		poke_fail("no memory");
+	while (places < n)
+		places *= 2;
+	for (uint64_t i = 0; i < n; i++) {
+		struct cache_bkey k = poke_extent(sb, i * 2654435769u % places, places, 1);
+
+		nwords += cache_bkey_encode(&k, words + nwords);
+		if (i + 1 < n && nwords + cache_bkey_words(&k) <= max_words(sb))
+			continue;
+		append(p, &pos, 1, words, nwords);
+		nwords = 0;
+		if ((pos.index + 1) % sb->njournal == first)
+			poke_fail("the ring is too small for that many extents");
+	}
 	free(words);
 }
 
@@ -189,7 +235,9 @@ void poke_journal(struct poke *p)
 	else if (!strcmp(s->name, "append"))
 		append_keys(p);
 	else if (!strcmp(s->name, "fill"))
-		append(p, poke_number(p, p->value, 0), NULL, 0);
+		fill(p, poke_number(p, p->value, 0));
+	else if (!strcmp(s->name, "extents"))
+		append_extents(p, poke_number(p, p->value, 0));
 	else if (!strcmp(s->name, "copy") && s->nindex == 1)
 		copy(p, find_entry(p, s->index[0]));
 	else if (!strcmp(s->name, "wipe"))

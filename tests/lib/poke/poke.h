@@ -83,6 +83,10 @@ uint32_t poke_key_at(const struct poke *p, const cache_le64 *words, uint32_t nwo
 /* names.c: a bucket by what it holds, "dirty0" "journal3" "free" */
 bool poke_bucket(const struct poke *p, const char *name, uint64_t *bucket);
 
+/* extents.c: extent @i of @n, spread evenly over @inodes and over the upper buckets */
+struct cache_bkey poke_extent(const struct cache_sb *sb, uint64_t i, uint64_t n,
+			      uint64_t inodes);
+
 /* one for each target */
 void poke_super(struct poke *p);
 void poke_journal(struct poke *p);
