@@ -10,17 +10,17 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#if defined(__has_feature)
-#define DENY_WORKS (!__has_feature(address_sanitizer))
-#elif defined(__SANITIZE_ADDRESS__)
-#define DENY_WORKS 0
+#if defined(__SANITIZE_ADDRESS__)
+#define DENY_MALLOC 0
+#elif defined(__has_feature)
+#define DENY_MALLOC (!__has_feature(address_sanitizer))
 #else
-#define DENY_WORKS 1
+#define DENY_MALLOC 1
 #endif
 
 static long deny_in = -1;	/* allocations until one fails; -1: never */
 
-#if DENY_WORKS
+#if DENY_MALLOC
 static bool deny(void)
 {
 	if (deny_in < 0)
@@ -58,5 +58,18 @@ void *aligned_alloc(size_t align, size_t n)
 	return deny() ? NULL : __libc_memalign(align, n);
 }
 #endif
+
+/* Not where a sanitizer or valgrind has malloc. */
+static bool deny_works(void)
+{
+	void *(*volatile ask)(size_t) = malloc;	/* else the compiler knows better */
+	void *p;
+
+	deny_in = 0;
+	p = ask(1);
+	deny_in = -1;
+	free(p);
+	return !p;
+}
 
 #endif
