@@ -16,4 +16,10 @@ int cache_image_mark(struct cache_image *img, enum cache_load upto,
 int cache_image_load_rest(struct cache_image *img, enum cache_load upto,
 			  const struct cache_sink *sink, struct cache_err *err);
 
+/*
+ * A bucket is written to only once its gen is on disk. So where a key of data raises the
+ * gen of a bucket that is a node's, and on disk it is the node's or less, the key lies.
+ */
+bool cache_image_is_node_s(const struct cache_image *img, uint64_t bucket, uint8_t gen);
+
 #endif

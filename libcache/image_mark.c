@@ -21,7 +21,7 @@ struct marking {
 	uint64_t nodes, nodes_expected;
 };
 
-/* The gens that were read are the table: nobody asks what they were on disk. */
+/* The gens that were read are the table: who asks what they were on disk reads again. */
 static int init_gens(struct cache_image *img)
 {
 	uint8_t *gen = img->prios.gen;
@@ -98,11 +98,45 @@ static int progress(struct marking *s)
 				 cache_max_u64(s->nodes, s->nodes_expected)) ? -ECANCELED : 0;
 }
 
+bool cache_image_is_node_s(const struct cache_image *img, uint64_t bucket, uint8_t gen)
+{
+	int was = cache_prio_gen(img->dev, &img->sb, &img->prios, bucket);
+
+	return was >= 0 && !cache_gen_after(was, gen);
+}
+
+/*
+ * A child that counts as freed before its parent was heard: only the parent has the key
+ * that frees it. A child that was heard first would clash with the mark of that key.
+ */
+static int find_ousted(struct marking *s, const struct cache_btree_node *n)
+{
+	const struct cache_image *img = s->img;
+	int ret = 0;
+
+	for (size_t i = 0; i < n->keys.n && !ret; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+		uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&img->sb, k, 0) : UINT64_MAX;
+
+		if (bucket >= img->sb.nbuckets || cache_bkey_is_freeing(k) ||
+		    !cache_bkey_staleness(&img->sb, &img->gens, k) ||
+		    !cache_image_is_node_s(img, bucket, cache_ptr_gen(k->ptr[0])))
+			continue;
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_BUCKET_OUSTED, .bucket = bucket, .level = n->level - 1,
+			.inode = cache_key_inode(k), .end = k->low,
+			.gen = cache_ptr_gen(k->ptr[0]) });
+	}
+	return ret;
+}
+
 static int mark_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct marking *s = ctx;
 	int ret = progress(s);
 
+	if (!ret && n->level)
+		ret = find_ousted(s, n);
 	for (size_t i = 0; i < n->keys.n && !ret; i++)
 		ret = mark(s, &n->keys.k[i], n->level);
 	return ret ? ret : mark(s, &n->key, n->level + 1);

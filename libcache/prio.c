@@ -180,3 +180,28 @@ bool cache_prio_is_known(const struct cache_sb *sb, const struct cache_prios *p,
 {
 	return bucket < p->nbuckets && p->member_ok[bucket / cache_prios_per_bucket(sb)];
 }
+
+int cache_prio_gen(struct cache_dev *dev, const struct cache_sb *sb,
+		   const struct cache_prios *p, uint64_t bucket)
+{
+	uint64_t per = cache_prios_per_bucket(sb);
+	uint64_t at = CACHE_PRIO_SET_HEADER_BYTES + bucket % per * sizeof(struct cache_bucket_disk) +
+		      offsetof(struct cache_bucket_disk, gen);
+	uint8_t *page;
+	int ret;
+
+	if (!cache_prio_is_known(sb, p, bucket))
+		return -ENOENT;
+	if (p->gen)
+		return p->gen[bucket];
+	page = cache_dev_buf(CACHE_PAGE_BYTES);
+	if (!page)
+		return -ENOMEM;
+	ret = cache_dev_read(dev, cache_bucket_sector(sb, p->chain[bucket / per]) +
+			     at / CACHE_PAGE_BYTES * CACHE_PAGE_SECTORS,
+			     CACHE_PAGE_SECTORS, page, NULL);
+	if (!ret)
+		ret = page[at % CACHE_PAGE_BYTES];
+	free(page);
+	return ret;
+}

@@ -69,6 +69,7 @@ static const struct {
 	{ CACHE_P_BUCKET_OWNERS,	FOREIGN },
 	{ CACHE_P_BUCKET_RESERVED,	FOREIGN },
 	{ CACHE_P_BUCKET_META,		NODE },
+	{ CACHE_P_BUCKET_OUSTED,	FOREIGN },
 };
 
 static enum effect effect_of(enum cache_problem code)
@@ -224,7 +225,7 @@ static bool is_ousted(struct repair_doubt *d, const struct cache_bkey *k, uint64
 	if (bucket >= d->sb->nbuckets || !repair_bit(d->foreign, bucket) ||
 	    !cache_bkey_staleness(d->sb, &d->img->gens, k))
 		return false;
-	if (cache_repair_is_node_s(d->img, bucket, cache_ptr_gen(k->ptr[0]))) {
+	if (cache_image_is_node_s(d->img, bucket, cache_ptr_gen(k->ptr[0]))) {
 		repair_set_bit(d->ousted, bucket);
 		d->scan = true;
 	}
@@ -248,8 +249,11 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 		uint64_t bucket = cache_ptr_bucket(d->sb, k, 0);
 		bool bad = cache_bkey_is_bad(d->sb, &d->img->gens, k, n->level);
 
-		if (bad && is_ousted(d, k, bucket))
+		if (bad && is_ousted(d, k, bucket)) {
 			add_range(d, inode, offset, cache_key_inode(k), k->low);
+			/* it may be the last child: then this walk finds one missing */
+			repair_set_bit(d->nodes, n->bucket);
+		}
 		/* one that was replaced bounds nothing: its range is the next one's */
 		if (bad)
 			continue;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "fsck_impl.h"
+#include "image_impl.h"
 #include "libcache/repair.h"
 #include "rebuild.h"
 
@@ -59,17 +60,6 @@ struct repair_again {
 void cache_repair_hear_again(void *ctx, const struct cache_finding *f);
 int cache_repair_progress_again(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 int cache_repair_changed(const struct repair_again *a, struct cache_err *err);
-
-/*
- * A bucket is written to only once its gen is on disk. So where a key of data raises the
- * gen of a bucket that is a node's, and on disk it is the node's or less, the key lies.
- */
-static inline bool cache_repair_is_node_s(const struct cache_image *img, uint64_t bucket,
-					  uint8_t gen)
-{
-	return img->prios.gen && cache_prio_is_known(&img->sb, &img->prios, bucket) &&
-	       !cache_gen_after(img->prios.gen[bucket], gen);
-}
 
 bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_bkey *k);
 

@@ -15,7 +15,6 @@
 
 #include "bset_codec.h"
 #include "checked.h"
-#include "image_impl.h"
 #include "libcache/crc64.h"
 
 #define NODES_MAX	(1u << 20)

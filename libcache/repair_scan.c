@@ -85,7 +85,7 @@ static int scan_bucket(struct scan *s, uint64_t bucket)
 		return 0;
 	/* Behind the bucket's gen: freed. Ahead: named by a parent that is lost. */
 	if (cache_gen_after(cache_bucket_gen(&s->img->buckets, bucket), gen) &&
-	    !(repair_bit(s->d->ousted, bucket) && cache_repair_is_node_s(s->img, bucket, gen)))
+	    !(repair_bit(s->d->ousted, bucket) && cache_image_is_node_s(s->img, bucket, gen)))
 		return 0;
 	return hear_keys(s, bucket, gen);
 }

@@ -53,6 +53,13 @@ void cache_prio_fini(struct cache_prios *prios);
 bool cache_prio_is_known(const struct cache_sb *sb, const struct cache_prios *prios,
 			 uint64_t bucket);
 
+/*
+ * The gen of @bucket as it lies on disk, read again where @prios no longer has it.
+ * Return: 0 to 255; -ENOENT when it is not known; -EIO, -ENOMEM.
+ */
+int cache_prio_gen(struct cache_dev *dev, const struct cache_sb *sb,
+		   const struct cache_prios *prios, uint64_t bucket);
+
 #ifdef __cplusplus
 }
 #endif

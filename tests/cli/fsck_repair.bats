@@ -171,6 +171,24 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[[ "$stderr" == *"more than one byte"* ]]
 }
 
+@test "a node that a lying key counts as freed comes back, the last of its parent as any other" {
+	# level 2 over two nodes of level 1: whether the lie is heard before the parent or after
+	for liar in 0 230; do
+		img=$BATS_TEST_TMPDIR/set$liar
+		truncate -s 512M "$img"
+		make-cache -q -C -w 4k -b 8k "$img"
+		poke "$img" start=0 'uuid[0].uuid=11111111-2222-3333-4444-555555555555' extents=60000
+		last=$(cache-show-keys --nodes "$img" | awk '$1 == 0 { b = $2 } END { print b }')
+		poke "$img" "node[$last].key[0][5].dirty=1" \
+			"leaf[$liar].key[0][0].bucket=$last" "leaf[$liar].key[0][0].gen=+2"
+		run -4 cache-fsck -n "$img"
+		[[ "$output" == *BUCKET_OUSTED* || "$output" == *BUCKET_MARKS* ]]
+		run -1 cache-fsck -y "$img"
+		[[ "$output" == *"4.0 KiB of it dirty"* ]]
+		run -0 cache-fsck -n "$img"
+	done
+}
+
 @test "a range in doubt begins where the last live node before it ends" {
 	image churn-lru.cache
 	# what the parent has of a node that was replaced, amid the range of the damaged one
