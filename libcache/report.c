@@ -78,6 +78,18 @@ static void fail_write(struct cache_report *r)
 	fail(r, cache_stream_error(r->out));
 }
 
+static void vput(struct cache_report *r, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+static void vput(struct cache_report *r, const char *fmt, va_list ap)
+{
+	if (r->failed)
+		return;
+	errno = EIO;
+	if (vfprintf(r->out, fmt, ap) < 0 || ferror(r->out))
+		fail_write(r);
+}
+
 static void put(struct cache_report *r, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -85,12 +97,8 @@ static void put(struct cache_report *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (r->failed)
-		return;
 	va_start(ap, fmt);
-	errno = EIO;
-	if (vfprintf(r->out, fmt, ap) < 0 || ferror(r->out))
-		fail_write(r);
+	vput(r, fmt, ap);
 	va_end(ap);
 }
 
@@ -428,12 +436,10 @@ void cache_report_line(struct cache_report *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (r->failed || cache_report_is_json(r))
+	if (cache_report_is_json(r))
 		return;
 	va_start(ap, fmt);
-	errno = EIO;
-	if (vfprintf(r->out, fmt, ap) < 0 || ferror(r->out))
-		fail_write(r);
+	vput(r, fmt, ap);
 	va_end(ap);
 	put(r, "\n");
 }
