@@ -92,6 +92,22 @@ static struct cache_undo *opened(const char *path)
 	return u;
 }
 
+static void gives_back(struct cache_undo *u, struct cache_dev *mem, const void *before)
+{
+	CHECK_EQ(cache_undo_check(u, mem, NULL), 0);
+	CHECK_EQ(cache_undo_apply(u, mem, NULL), 0);
+	CHECK_MEM(mem->priv, before, SECTORS * 512);
+}
+
+/* @u and @before may be NULL. */
+static void end(struct cache_undo *u, struct cache_dev *mem, void *before)
+{
+	cache_undo_close(u);
+	cache_dev_close(mem);
+	free(before);
+	unlink(file);
+}
+
 TEST(everything_comes_back_through_overlapping_writes)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -105,14 +121,9 @@ TEST(everything_comes_back_through_overlapping_writes)
 		CHECK(memcmp(mem->priv, before, SECTORS * 512));
 		u = opened(file);
 		CHECK_EQ(cache_undo_records(u), 50);
-		CHECK_EQ(cache_undo_check(u, mem, NULL), 0);
-		CHECK_EQ(cache_undo_apply(u, mem, NULL), 0);
-		CHECK_MEM(mem->priv, before, SECTORS * 512);
+		gives_back(u, mem, before);
 		CHECK_STR(cache_undo_device(u), "mem");
-		cache_undo_close(u);
-		cache_dev_close(mem);
-		free(before);
-		unlink(file);
+		end(u, mem, before);
 	}
 }
 
@@ -134,14 +145,9 @@ TEST(an_undo_cut_off_can_be_done_again)
 		CHECK_EQ(cache_dev_fault_new(lend(mem), &fault, &dev, NULL), 0);
 		CHECK_EQ(cache_undo_apply(u, dev, NULL), -EIO);
 		cache_dev_close(dev);
+		gives_back(u, mem, before);
 		CHECK_EQ(cache_undo_check(u, mem, NULL), 0);
-		CHECK_EQ(cache_undo_apply(u, mem, NULL), 0);
-		CHECK_MEM(mem->priv, before, SECTORS * 512);
-		CHECK_EQ(cache_undo_check(u, mem, NULL), 0);
-		cache_undo_close(u);
-		cache_dev_close(mem);
-		free(before);
-		unlink(file);
+		end(u, mem, before);
 	}
 }
 
@@ -157,14 +163,9 @@ TEST(a_write_longer_than_a_record_comes_back)
 	cache_dev_close(dev);
 	u = opened(file);
 	CHECK_EQ(cache_undo_sectors(u), 3000);
-	CHECK_EQ(cache_undo_check(u, mem, NULL), 0);
-	CHECK_EQ(cache_undo_apply(u, mem, NULL), 0);
-	CHECK_MEM(mem->priv, before, SECTORS * 512);
-	cache_undo_close(u);
-	cache_dev_close(mem);
-	free(before);
+	gives_back(u, mem, before);
+	end(u, mem, before);
 	free(zeros);
-	unlink(file);
 }
 
 /* Cut the writer off at its n-th write, after half of it: the file knows all of it. */
@@ -189,14 +190,9 @@ TEST(a_writer_cut_off_in_any_write_can_be_undone)
 		cache_dev_close(dev);
 		u = opened(file);
 		CHECK_EQ(cache_undo_records(u), at);
-		CHECK_EQ(cache_undo_check(u, mem, NULL), 0);
-		CHECK_EQ(cache_undo_apply(u, mem, NULL), 0);
-		CHECK_MEM(mem->priv, before, SECTORS * 512);
-		cache_undo_close(u);
-		cache_dev_close(mem);
-		free(before);
+		gives_back(u, mem, before);
+		end(u, mem, before);
 		free(buf);
-		unlink(file);
 	}
 }
 
@@ -305,9 +301,7 @@ TEST(a_device_written_to_since_is_refused)
 		((char *)mem->priv)[s * 512 + 99] ^= 1;
 	}
 	CHECK_EQ(err.code, -ESTALE);
-	cache_undo_close(u);
-	cache_dev_close(mem);
-	unlink(file);
+	end(u, mem, NULL);
 }
 
 TEST(what_cannot_be_saved_is_not_written)
@@ -329,11 +323,8 @@ TEST(what_cannot_be_saved_is_not_written)
 	cache_dev_close(dev);
 	u = opened(file);
 	CHECK_EQ(cache_undo_records(u), 1);
-	cache_undo_close(u);
-	cache_dev_close(mem);
-	free(before);
+	end(u, mem, before);
 	free(zeros);
-	unlink(file);
 }
 
 TEST(an_undo_file_is_never_overwritten_and_a_discard_is_dropped)
@@ -347,9 +338,7 @@ TEST(an_undo_file_is_never_overwritten_and_a_discard_is_dropped)
 	CHECK_EQ(cache_dev_undo_new(lend(mem), file, &second, &err), -EEXIST);
 	CHECK(strstr(err.text, "File exists"));
 	cache_dev_close(dev);
-	cache_dev_close(mem);
-	free(before);
-	unlink(file);
+	end(NULL, mem, before);
 }
 
 TEST_MAIN()
