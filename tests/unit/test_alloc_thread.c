@@ -58,6 +58,16 @@ static void go(struct fixture *f)
 	cache_alloc_thread_unlock(th);
 }
 
+/* With nothing to give, and nothing that could be taken; done() would call that wrong. */
+static void go_dry(struct fixture *f)
+{
+	start(f);
+	for (unsigned int i = 1; i < N; i++)
+		cache_bucket_pin_get(&f->t, i);
+	f->a.free[CACHE_RESERVE_BTREE].used = f->a.free[CACHE_RESERVE_PRIO].used = 0;
+	go(f);
+}
+
 static void done(struct fixture *f)
 {
 	struct cache_err err = { 0 };
@@ -170,11 +180,7 @@ TEST(a_stop_lets_one_who_waits_go_with_an_error)
 	uint64_t b;
 	int ret;
 
-	start(&f);
-	for (unsigned int i = 1; i < N; i++)
-		cache_bucket_pin_get(&f.t, i);
-	f.a.free[CACHE_RESERVE_BTREE].used = f.a.free[CACHE_RESERVE_PRIO].used = 0;
-	go(&f);
+	go_dry(&f);
 	CHECK_EQ(pthread_create(&tid, NULL, stop_it, &f), 0);
 	ret = cache_alloc_thread_get(f.th, CACHE_RESERVE_NONE, true, &b);
 	pthread_join(tid, NULL);
@@ -189,11 +195,7 @@ TEST(who_does_not_wait_is_told_at_once)
 	uint64_t b;
 	int ret;
 
-	start(&f);
-	for (unsigned int i = 1; i < N; i++)
-		cache_bucket_pin_get(&f.t, i);
-	f.a.free[CACHE_RESERVE_BTREE].used = f.a.free[CACHE_RESERVE_PRIO].used = 0;
-	go(&f);
+	go_dry(&f);
 	ret = cache_alloc_thread_get(f.th, CACHE_RESERVE_NONE, false, &b);
 	CHECK_EQ(ret, -EAGAIN);
 	CHECK_EQ(cache_alloc_thread_get(f.th, CACHE_RESERVE_NR, false, &b), -EINVAL);
