@@ -43,6 +43,14 @@ static struct {
 static int block_bytes;
 static bool path_changes;	/* between stat() and open() */
 
+static void arm(enum call call, enum effect effect, unsigned at)
+{
+	fault.call = call;
+	fault.effect = effect;
+	fault.seen = 0;
+	fault.at = at;
+}
+
 static bool strikes(enum call call)
 {
 	if (call != fault.call || !fault.at || ++fault.seen != fault.at)
@@ -292,10 +300,7 @@ static bool rewrite_badly(unsigned flags, enum call call, enum effect effect, un
 	bool struck, fatal = effect == FAILS || effect == NOTHING;
 	int ret;
 
-	fault.call = call;
-	fault.effect = effect;
-	fault.seen = 0;
-	fault.at = at;
+	arm(call, effect, at);
 	ret = rewrite(&p, &err);
 	struck = fault.seen >= at;
 	fault.at = 0;
@@ -367,10 +372,7 @@ static bool take_back_badly(const struct place *p, enum call call, enum effect e
 	int ret;
 
 	put_file(p->dev, p->now);
-	fault.call = call;
-	fault.effect = effect;
-	fault.seen = 0;
-	fault.at = at;
+	arm(call, effect, at);
 	ret = take_back(p, &err);
 	struck = fault.seen >= at;
 	fault.at = 0;
@@ -421,10 +423,7 @@ static bool back_up_badly(enum call call, enum effect effect, unsigned at)
 	int ret;
 
 	make_super(&b);
-	fault.call = call;
-	fault.effect = effect;
-	fault.seen = 0;
-	fault.at = at;
+	arm(call, effect, at);
 	ret = cache_backup_save(&b, p.undo, &err);
 	struck = fault.seen >= at;
 	if (!ret != !(struck && fatal) || !ret != !access(p.undo, F_OK) || !ret != !err.text[0])
@@ -522,10 +521,7 @@ TEST(a_batch_that_the_ring_does_not_take_is_read_all_the_same)
 		struct cache_dev *dev;
 
 		CHECK_EQ(cache_dev_open(p.dev, CACHE_DEV_READ, &dev, NULL), 0);
-		fault.call = calls[i / 2];
-		fault.effect = i & 1 ? INTERRUPTED : FAILS;
-		fault.seen = 0;
-		fault.at = 1;
+		arm(calls[i / 2], i & 1 ? INTERRUPTED : FAILS, 1);
 		CHECK_EQ(read_batch(dev, &p, 200), 0);
 		runs += fault.seen >= 1;
 		fault.at = 0;
@@ -547,10 +543,7 @@ TEST(what_is_in_flight_when_waiting_fails_is_awaited_all_the_same)
 		req[i] = (struct cache_dev_req){ .nsectors = 1,
 						 .buf = cache_dev_buf(CACHE_SECTOR_BYTES) };
 	CHECK_EQ(pipe(fd), 0);
-	fault.call = CALL_REAP;
-	fault.effect = FAILS;
-	fault.seen = 0;
-	fault.at = 1;
+	arm(CALL_REAP, FAILS, 1);
 	fault.pipe = fd[1];
 	ret = cache_uring_read_many(&ring, fd[0], req, 2);
 	if (ret == -ENOSYS)
@@ -610,15 +603,10 @@ TEST(a_block_device_is_what_its_driver_says_or_is_not_opened)
 	CHECK_EQ(open_block(&p, 512, &dev, &err), -EAGAIN);
 	path_changes = false;
 	for (unsigned at = 1; at <= 2; at++) {
-		fault.call = CALL_IOCTL;
-		fault.effect = FAILS;
-		fault.seen = 0;
-		fault.at = at;
+		arm(CALL_IOCTL, FAILS, at);
 		CHECK_EQ(open_block(&p, 512, &dev, &err), -ENOSPC);
 	}
-	fault.call = CALL_OPEN;
-	fault.seen = 0;
-	fault.at = 1;
+	arm(CALL_OPEN, FAILS, 1);
 	fault.error = EBUSY;
 	CHECK_EQ(open_block(&p, 512, &dev, &err), -EBUSY);
 	CHECK(strstr(err.text, "in use by the kernel"));
@@ -634,10 +622,7 @@ TEST(a_discard_that_a_device_does_not_know_is_no_error)
 
 	CHECK_EQ(open_block(&p, 512, &dev, &err), 0);
 	CHECK_EQ(cache_dev_discard(dev, 0, 8, &err), 0);
-	fault.call = CALL_IOCTL;
-	fault.effect = FAILS;
-	fault.seen = 0;
-	fault.at = 1;
+	arm(CALL_IOCTL, FAILS, 1);
 	fault.error = EOPNOTSUPP;
 	CHECK_EQ(cache_dev_discard(dev, 0, 8, &err), 0);
 	fault.seen = 0;
