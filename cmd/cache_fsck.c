@@ -255,6 +255,17 @@ static void on_field(void *ctx, const struct cache_repair_field *f)
 		 f->guessed ? ", which is no proof" : "");
 }
 
+static void on_slot(void *ctx, const struct cache_repair_slot *slot)
+{
+	struct run *r = ctx;
+	char uuid[CACHE_UUID_TEXT_BYTES];
+
+	cache_uuid_format(slot->uuid, uuid);
+	cmd_progress_end(&r->progress);
+	cmd_note(&r->o->cmd, 0, "%s: slot %" PRIu32 " of the uuid table is that of %s: %s",
+		 r->paths[r->mending], slot->index, uuid, slot->proof);
+}
+
 static bool on_confirm_super(void *ctx, const struct cache_repair_plan *p)
 {
 	struct run *r = ctx;
@@ -316,7 +327,7 @@ static void say_why_not(struct run *r, unsigned i, int ret, const struct cache_e
 }
 
 /* Superblocks of the backing devices at hand: they can prove a lost uuid slot. */
-static unsigned read_backing(const struct run *r, struct cache_sb *sbs)
+static unsigned read_backing(const struct run *r, struct cache_sb *sbs, uint64_t *sectors)
 {
 	unsigned n = 0;
 
@@ -326,6 +337,7 @@ static unsigned read_backing(const struct run *r, struct cache_sb *sbs)
 		if (!r->before[i].is_backing ||
 		    cache_dev_open(r->paths[i], CACHE_DEV_READ, &dev, NULL))
 			continue;
+		sectors[n] = cache_dev_sectors(dev);
 		n += !cache_sb_read(dev, &sbs[n], NULL);
 		cache_dev_close(dev);
 	}
@@ -413,14 +425,16 @@ static void mend(struct run *r, unsigned i)
 		.clear_discard = o->clear_discard, .seed = o->seed,
 		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
 		.loss = on_loss, .unread = on_unread, .progress = on_mending,
-		.field = on_field, .confirm = on_confirm, .ctx = r };
+		.field = on_field, .slot = on_slot, .confirm = on_confirm, .ctx = r };
 	struct cache_sb backing[BACKING_MAX];
+	uint64_t sectors[BACKING_MAX];
 	struct cache_err err = { 0 };
 	struct cache_dev *dev;
 	int ret = 0;
 
 	opts.backing = backing;
-	opts.nbacking = read_backing(r, backing);
+	opts.backing_sectors = sectors;
+	opts.nbacking = read_backing(r, backing, sectors);
 	if (open_to_mend(r, i, &dev))
 		return;
 	r->mended[i].tried = true;
@@ -433,13 +447,23 @@ static void mend(struct run *r, unsigned i)
 		mend_inside(r, i, dev, &opts);
 }
 
+/* A device at hand that no slot knows: the table may be wrong though it looks right. */
+static bool heard_of_unknown(const struct run *r)
+{
+	for (unsigned i = 0; i < r->o->n; i++)
+		if (fsck_heard_has(&r->heard, i, CACHE_P_BDEV_UNKNOWN))
+			return true;
+	return false;
+}
+
 static bool wants_mending(const struct run *r, unsigned i)
 {
 	const struct cache_fsck_result *res = &r->before[i];
 
 	if (res->ret || (res->is_backing && !heard_of_super(r, i)))
 		return false;
-	return !cache_fsck_is_clean(res) || (r->o->ndrop && !res->is_backing) ||
+	return !cache_fsck_is_clean(res) ||
+	       (!res->is_backing && (r->o->ndrop || heard_of_unknown(r))) ||
 	       (r->o->clear_discard && fsck_heard_has(&r->heard, i, CACHE_P_SB_DISCARD));
 }
 

@@ -74,6 +74,14 @@ static void found_count(struct fsck_cache *c, enum cache_problem code, uint64_t 
 			.code = code, .count = count });
 }
 
+void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry *e)
+{
+	bool flash = cache_uuid_state(e) == CACHE_SLOT_FLASH, noise = cache_uuid_is_noise(e);
+
+	slot->data_start = flash || noise ? 0 : CACHE_BDEV_DATA_START_SECTORS;
+	slot->data_end = flash && !noise ? e->sectors : CACHE_DEV_SECTORS_MAX;
+}
+
 /* What is known of the backing devices of the set, before its extents are judged. */
 static int init_slots(struct fsck_cache *c, const struct fsck_backing *backing, unsigned n)
 {
@@ -82,12 +90,8 @@ static int init_slots(struct fsck_cache *c, const struct fsck_backing *backing, 
 	c->slots = calloc(u->n ? u->n : 1, sizeof(*c->slots));
 	if (!c->slots)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < u->n; i++) {
-		bool flash = cache_uuid_state(&u->slot[i]) == CACHE_SLOT_FLASH;
-
-		c->slots[i].data_start = flash ? 0 : CACHE_BDEV_DATA_START_SECTORS;
-		c->slots[i].data_end = flash ? u->slot[i].sectors : CACHE_DEV_SECTORS_MAX;
-	}
+	for (uint32_t i = 0; i < u->n; i++)
+		cache_fsck_bound_slot(&c->slots[i], &u->slot[i]);
 	for (unsigned i = 0; i < n; i++) {
 		int64_t slot = -1;
 

@@ -3,6 +3,7 @@
  * Extents, as the driver will see them: staleness, owner, place on the backing
  * device, and that no two of them share a block of the cache (S9, S11, S13 to S17).
  */
+#include "checked.h"
 #include "fsck_impl.h"
 
 #include <errno.h>
@@ -88,7 +89,8 @@ static void judge_owner(struct fsck_cache *c, const struct cache_extent *e)
 	if (e->key.low > slot->data_end)
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_PAST_END, .want = slot->data_end });
-	if (state == CACHE_SLOT_FLASH && !cache_key_dirty(&e->key))
+	if (state == CACHE_SLOT_FLASH && !cache_key_dirty(&e->key) &&
+	    !cache_uuid_is_noise(&u->slot[inode]))
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_FLASH_CLEAN });
 }
@@ -109,6 +111,7 @@ static void count(struct fsck_cache *c, const struct cache_extent *e)
 {
 	uint64_t inode = cache_key_inode(&e->key), size = cache_key_size(&e->key);
 	bool dirty = cache_key_dirty(&e->key);
+	struct fsck_slot *slot;
 
 	c->sum->extents++;
 	c->sum->cached_sectors += size;
@@ -116,10 +119,13 @@ static void count(struct fsck_cache *c, const struct cache_extent *e)
 	c->sum->dirty_sectors += dirty ? size : 0;
 	if (inode >= c->img->uuids.n)
 		return;
-	c->slots[inode].extents++;
-	c->slots[inode].cached_sectors += size;
-	c->slots[inode].dirty_extents += dirty;
-	c->slots[inode].dirty_sectors += dirty ? size : 0;
+	slot = &c->slots[inode];
+	if (!slot->extents++ || cache_key_start(&e->key) < slot->first)
+		slot->first = cache_key_start(&e->key);
+	slot->end = cache_max_u64(slot->end, e->key.low);
+	slot->cached_sectors += size;
+	slot->dirty_extents += dirty;
+	slot->dirty_sectors += dirty ? size : 0;
 }
 
 static int judge_extent(void *ctx, const struct cache_extent *e)

@@ -18,6 +18,7 @@ struct fsck_backing {
 struct fsck_slot {
 	uint64_t extents, cached_sectors, dirty_extents, dirty_sectors;
 	uint64_t data_start, data_end;	/* sectors its extents must lie in */
+	uint64_t first, end;		/* sectors they lie in, if there are any */
 };
 
 struct fsck_cache {
@@ -36,6 +37,9 @@ struct fsck_cache {
  */
 int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 		      unsigned nbacking, struct cache_err *err);
+
+/* The bounds of what a slot has, as far as it says them: one that was overwritten does not. */
+void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry *e);
 
 /* Each returns 0, -EIO, -ENOMEM or -ECANCELED; what is wrong goes to the sink. */
 int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err);

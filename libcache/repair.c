@@ -88,7 +88,7 @@ static int complete_uuids(struct repair *r)
 	if (!u->slot)
 		return cache_err_set(r->err, -ENOMEM, 0, "no memory for a uuid table");
 	u->n = cache_nr_uuids(&r->img->sb);
-	r->doubt.uuids = true;
+	r->doubt.uuids = r->doubt.table = true;
 	return 0;
 }
 
@@ -142,9 +142,14 @@ static void retire_nodes(struct repair *r)
 	}
 }
 
-/* @d is all zero. What no driver writes is left out: what a free slot holds, odd flags. */
+/*
+ * @d is all zero. What no driver writes is left out: what a free slot holds, odd flags; but
+ * a slot whose owner is not known must not pass for an entry.
+ */
 static void encode_slot(const struct cache_uuid_entry *e, struct cache_uuid_disk *d)
 {
+	bool noise = cache_uuid_is_noise(e);
+
 	if (cache_uuid_state(e) == CACHE_SLOT_FREE)
 		return;
 	memcpy(d->uuid, e->uuid, sizeof(d->uuid));
@@ -152,8 +157,10 @@ static void encode_slot(const struct cache_uuid_entry *e, struct cache_uuid_disk
 	d->first_reg = cache_le32_of(e->first_reg);
 	d->last_reg = cache_le32_of(e->last_reg);
 	d->invalidated = cache_le32_of(e->invalidated);
-	d->flags = cache_le32_of(e->flags & CACHE_UUID_FLASH_ONLY);
+	d->flags = cache_le32_of(noise ? e->flags : e->flags & CACHE_UUID_FLASH_ONLY);
 	d->sectors = cache_le64_of(e->sectors);
+	if (noise)
+		memcpy(d->pad, e->reserved, sizeof(d->pad));
 }
 
 static int write_uuids(struct repair *r, struct cache_commit *commit)
@@ -306,6 +313,23 @@ static bool wants_no_discard(const struct repair *r)
 	return r->opts->clear_discard && r->img->sb.flags & CACHE_SB_DISCARD;
 }
 
+/* Without leave what has no slot is not dropped. */
+static int decide_uuids(struct repair *r)
+{
+	struct cache_repair_plan *p = r->plan;
+	int ret = 0;
+
+	if (r->doubt.uuids || cache_repair_misses_slot(&r->c, r->opts))
+		ret = cache_repair_uuids(&r->c, &r->doubt, r->opts, &r->img->uuids, p);
+	if (ret && p->cannot && r->opts->allow_data_loss) {
+		p->cannot = NULL;
+		p->uuids = true;
+		ret = 0;
+	}
+	return ret ? cache_err_set(r->err, ret, 0, "%s",
+				   p->cannot ? p->cannot : "no memory for a journal entry") : 0;
+}
+
 static int decide(struct repair *r)
 {
 	struct cache_repair_plan *p = r->plan;
@@ -314,25 +338,17 @@ static int decide(struct repair *r)
 	int ret;
 
 	p->super = r->doubt.super;
-	p->uuids = r->doubt.uuids;
 	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->img);
 	r->doubt.beyond_extents |= unforgiven;
-	p->rebuild = r->doubt.rebuild || r->doubt.uuids || r->opts->ndrop_uuids || unforgiven;
-	if (!p->rebuild)
-		return 0;
 	/* What cannot be read now may be read another time, or on another machine. */
 	if (r->doubt.unreadable && !r->opts->allow_data_loss) {
 		p->cannot = "a btree node cannot be read, and dirty data may hang on it: copy the device, or allow data loss";
 		return cache_err_set(r->err, -EIO, 0, "%s", p->cannot);
 	}
-	ret = p->uuids ? cache_repair_uuids(&r->c, r->opts, &r->img->uuids, p) : 0;
-	if (ret && p->cannot && r->opts->allow_data_loss) {
-		p->cannot = NULL;	/* what has no slot is dropped */
-		ret = 0;
-	}
-	if (ret)
-		return cache_err_set(r->err, ret, 0, "%s",
-				     p->cannot ? p->cannot : "no memory for a journal entry");
+	ret = decide_uuids(r);
+	p->rebuild = r->doubt.rebuild || p->uuids || r->opts->ndrop_uuids || unforgiven;
+	if (ret || !p->rebuild)
+		return ret;
 	ret = collect(r);
 	if (!ret && !p->uuids && !r->doubt.beyond_extents && !p->dropped_clean_sectors &&
 	    !p->dropped_dirty_sectors && p->blocked_dirty_sectors && !r->sum.stale_keys) {

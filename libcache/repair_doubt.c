@@ -154,6 +154,8 @@ void cache_repair_doubt_hear(void *ctx, const struct cache_finding *f)
 		return;
 	ask_for(d, info->remedy);
 	d->unreadable |= f->code == CACHE_P_NODE_UNREADABLE;
+	d->garbage += f->code == CACHE_P_UUID_GARBAGE;
+	d->table |= info->remedy == CACHE_FIX_UUIDS && f->code != CACHE_P_UUID_GARBAGE;
 	switch (effect_of(f->code)) {
 	case ROOT:
 		d->scan = d->root_lost = true;

@@ -37,6 +37,8 @@ struct repair_doubt {
 	bool root_lost;
 	bool failed;		/* out of memory while listening */
 	bool super, rebuild, uuids, wipe_ring;	/* which remedies were asked for */
+	bool table;		/* the uuid table is written anew, whatever its slots are */
+	unsigned garbage;	/* slots of it that no driver writes */
 	bool unreadable;	/* a node could not be read: that may pass */
 	bool beyond_extents;	/* more than to drop extents */
 };
@@ -93,11 +95,16 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 			 struct cache_repair_plan *plan, struct cache_err *err);
 
 /*
- * A uuid table as it should be, in @u. Return: 0; -EUCLEAN when what is missing cannot
- * be proven, and @plan says why; -ENOMEM.
+ * A uuid table as it should be, in @u, and what its slots then bound in @c; plan->uuids says
+ * whether it must be written. A slot that was overwritten, has dirty data and could be
+ * anybody's stays as it is, so that it is found again, and @plan says why. Return: 0;
+ * -EUCLEAN when a slot that is missing cannot be proven, and @plan says why; -ENOMEM.
  */
-int cache_repair_uuids(const struct fsck_cache *c, const struct cache_repair_opts *opts,
-		       struct cache_uuids *u, struct cache_repair_plan *plan);
+int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
+		       const struct cache_repair_opts *opts, struct cache_uuids *u,
+		       struct cache_repair_plan *plan);
+/* A backing device at hand is dirty, and the set does not know it. */
+bool cache_repair_misses_slot(struct fsck_cache *c, const struct cache_repair_opts *opts);
 
 static inline int repair_progress(const struct cache_repair_opts *opts, unsigned pass,
 				  uint64_t current, uint64_t max)

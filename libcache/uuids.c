@@ -24,6 +24,35 @@ enum cache_slot_state cache_uuid_state(const struct cache_uuid_entry *e)
 	return e->flags & CACHE_UUID_FLASH_ONLY ? CACHE_SLOT_FLASH : CACHE_SLOT_BACKING;
 }
 
+/* More than that, and it is no bit that flipped. */
+#define FEW_BYTES	4
+
+static unsigned count_nonzero(const void *p, size_t nbytes)
+{
+	const uint8_t *bytes = p;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < nbytes; i++)
+		n += !!bytes[i];
+	return n;
+}
+
+/* A finding comes from the first two; labels are not looked at, the driver leaves junk there. */
+bool cache_uuid_is_noise(const struct cache_uuid_entry *e)
+{
+	enum cache_slot_state state = cache_uuid_state(e);
+	uint32_t flags = e->flags & ~CACHE_UUID_FLASH_ONLY;
+	unsigned n = count_nonzero(e->reserved, sizeof(e->reserved)) +
+		     count_nonzero(&flags, sizeof(flags));
+
+	if (!n || state == CACHE_SLOT_FREE || state == CACHE_SLOT_RETIRED)
+		return false;
+	n += count_nonzero(&e->invalidated, sizeof(e->invalidated));
+	if (state == CACHE_SLOT_BACKING)
+		n += count_nonzero(&e->sectors, sizeof(e->sectors));
+	return n > FEW_BYTES;
+}
+
 const char *cache_slot_state_name(enum cache_slot_state state)
 {
 	static const char *const names[] = { "free", "backing", "flash", "retired" };
@@ -48,6 +77,7 @@ static void decode_entry(const struct cache_uuid_disk *d, struct cache_uuid_entr
 	e->invalidated = cache_le32_get(d->invalidated);
 	e->flags = cache_le32_get(d->flags);
 	e->sectors = cache_le64_get(d->sectors);
+	memcpy(e->reserved, d->pad, sizeof(e->reserved));
 }
 
 static void decode_old_entry(const struct cache_uuid_v0_disk *d, struct cache_uuid_entry *e)

@@ -152,6 +152,7 @@ struct cache_bset_disk {			/* format 6.2 */
 static_assert(sizeof(struct cache_bset_disk) == CACHE_BSET_HEADER_BYTES, "bset header");
 
 #define CACHE_UUID_FLASH_ONLY	1u
+#define CACHE_UUID_RESERVED_BYTES	56
 
 struct cache_uuid_disk {			/* format 4.1 */
 	uint8_t		uuid[16];
@@ -161,7 +162,7 @@ struct cache_uuid_disk {			/* format 4.1 */
 	cache_le32	invalidated;
 	cache_le32	flags;
 	cache_le64	sectors;	/* flash volumes: size */
-	uint8_t		pad[56];
+	uint8_t		pad[CACHE_UUID_RESERVED_BYTES];
 };
 static_assert(sizeof(struct cache_uuid_disk) == 128, "uuid entry");
 

@@ -62,6 +62,13 @@ struct cache_repair_field {
 	bool guessed;		/* nothing says so: it is merely likely */
 };
 
+/* A slot of the uuid table that gets its owner back. */
+struct cache_repair_slot {
+	uint32_t index;
+	uint8_t uuid[16];
+	const char *proof;	/* what says so; static life */
+};
+
 /* What a repair's progress calls its passes; those of loading and checking come first. */
 enum cache_repair_pass {
 	CACHE_REPAIR_PASS_DOUBT = 8,	/* nodes, for what is in doubt */
@@ -88,6 +95,7 @@ struct cache_repair_opts {
 	unsigned ndrop_uuids;
 	/* backing devices at hand: their superblocks, for slots that were lost */
 	const struct cache_sb *backing;
+	const uint64_t *backing_sectors;	/* how long each of them is; may be NULL */
 	unsigned nbacking;
 	void (*loss)(void *ctx, const struct cache_repair_loss *loss);
 	/*
@@ -97,6 +105,8 @@ struct cache_repair_opts {
 	void (*unread)(void *ctx, uint64_t bucket);
 	/* May be NULL. Each field of the superblock that the plan changes. */
 	void (*field)(void *ctx, const struct cache_repair_field *field);
+	/* May be NULL. Each slot of the uuid table whose owner is found again. */
+	void (*slot)(void *ctx, const struct cache_repair_slot *slot);
 	/* May be NULL; non-zero asks to stop, and is no longer asked when the switch is made. */
 	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 	/* false: leave it; called once, with the plan complete */

@@ -23,6 +23,7 @@ struct cache_uuid_entry {
 	uint32_t first_reg, last_reg, invalidated;	/* Unix times */
 	uint32_t flags;
 	uint64_t sectors;				/* of a flash volume */
+	uint8_t	 reserved[CACHE_UUID_RESERVED_BYTES];	/* zero, unless it was overwritten */
 };
 
 enum cache_slot_state { CACHE_SLOT_FREE, CACHE_SLOT_BACKING, CACHE_SLOT_FLASH,
@@ -39,6 +40,12 @@ extern const uint8_t cache_uuid_tombstone[16];
 
 enum cache_slot_state cache_uuid_state(const struct cache_uuid_entry *e);
 const char *cache_slot_state_name(enum cache_slot_state state);
+
+/*
+ * A slot in use of which more than a few bytes, which every driver leaves zero, are not: it
+ * was overwritten, and its uuid is nobody's. Of a few wrong bytes that is not known.
+ */
+bool cache_uuid_is_noise(const struct cache_uuid_entry *e);
 
 /* Slot of @uuid, or -1. */
 int64_t cache_uuid_find(const struct cache_uuids *u, const uint8_t uuid[16]);

@@ -140,6 +140,56 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[[ "$output" == *"clean, 0 extents"* ]]
 }
 
+# What lies in the cache for a device, without the buckets of the tree it hangs on.
+dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5, $6, $8 }'; }
+
+@test "a uuid table of noise is filled from its backing device, and the proof is named" {
+	image wb-crash.cache
+	image wb-crash.back1 "$BATS_TEST_TMPDIR/back"
+	dirty_of "$IMG" > "$BATS_TEST_TMPDIR/was"
+	poke "$IMG" uuid.table=garbage
+	run -4 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$output" == *UUID_GARBAGE*BDEV_UNKNOWN* ]]
+	run -1 --separate-stderr cache-fsck -p "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$stderr" == *"slot 0 of the uuid table is that of 603466b7-8eca-4f6d-9f99-dfe2b575798a: no other backing device at hand can own it"* ]]
+	run -0 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+	dirty_of "$IMG" | cmp - "$BATS_TEST_TMPDIR/was"
+	[ "$(cache-show-uuids "$IMG" | wc -l)" = 2 ]
+}
+
+@test "without its backing device a slot of noise stays one, and all else is mended" {
+	image wb-crash.cache
+	image wb-crash.back1 "$BATS_TEST_TMPDIR/back"
+	dirty_of "$IMG" > "$BATS_TEST_TMPDIR/was"
+	poke "$IMG" uuid.table=garbage
+	run -5 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"slot was overwritten: name the backing devices too"* ]]
+	run -4 cache-fsck -n "$IMG"
+	[ "$(grep -c UUID_GARBAGE <<< "$output")" = 1 ]
+	before=$(sum "$IMG")
+	run -4 cache-fsck -y "$IMG"
+	[ "$before" = "$(sum "$IMG")" ]
+	run -1 cache-fsck -y "$IMG" "$BATS_TEST_TMPDIR/back"
+	run -0 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+	dirty_of "$IMG" | cmp - "$BATS_TEST_TMPDIR/was"
+}
+
+@test "a bit of a uuid that has flipped is put right where the device is named" {
+	image wb-crash.cache
+	image wb-crash.back1 "$BATS_TEST_TMPDIR/back"
+	poke "$IMG" 'uuid[0].uuid=603466b7-8eca-4f6d-9f99-dfe2b575798b'
+	run -0 cache-fsck -n "$IMG"
+	run -4 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+	run -1 --separate-stderr cache-fsck -p "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$stderr" == *"all but one bit of it"* ]]
+	run -0 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+	poke "$IMG" 'uuid[0].uuid=603466b7-8eca-4f6d-9f99-dfe2b5757980'
+	before=$(sum "$IMG")
+	run -4 --separate-stderr cache-fsck -y "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$stderr" == *"nothing proves which one is its"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
 @test "of a set that cannot be mended, what can still be read is said, and with which command" {
 	image two-backs.cache
 	poke "$IMG" 'uuid[1].copy=0'
