@@ -54,6 +54,7 @@ struct maul {
 	struct cache_rng rng;
 	struct cache_jset_pos newest;
 	uint64_t oldest_bucket;		/* where its replay begins */
+	uint64_t table;			/* the uuid table's first sector */
 	uint64_t bucket[MAUL_METADATA_MAX];	/* superblock, ring, prios, uuids, nodes */
 	unsigned nbuckets;
 	uint8_t *data;		/* a bucket: data lies there */
@@ -145,6 +146,7 @@ static inline bool maul_learn(struct maul *m, struct cache_dev *dev)
 	m->newest = img->journal.newest.pos;
 	m->oldest_bucket = m->sb.journal_bucket[img->journal.nreplay ?
 						img->journal.replay[0]->index : m->newest.index];
+	m->table = cache_ptr_sector(img->journal.newest.uuid_bucket.ptr[0]);
 	m->base = dev;
 	m->data = calloc(m->sb.nbuckets, 1);
 	m->lied = calloc(m->sb.nbuckets, 1);
@@ -160,7 +162,7 @@ static inline bool maul_learn(struct maul *m, struct cache_dev *dev)
 	return true;
 }
 
-/* Mostly metadata, and there mostly its beginning; else anywhere. */
+/* Mostly metadata, and there mostly its beginning, or slots in use; else anywhere. */
 static inline uint64_t maul_pick(struct maul *m)
 {
 	uint64_t block = m->sb.block_sectors, per = m->sb.bucket_sectors / block;
@@ -168,6 +170,8 @@ static inline uint64_t maul_pick(struct maul *m)
 
 	if (!maul_below(m, 10))
 		return CACHE_SB_SECTOR;
+	if (!maul_below(m, 20))
+		return m->table;
 	if (maul_below(m, 5) || (m->spare_data && m->data[b]))
 		b = m->bucket[maul_below(m, m->nbuckets)];
 	return cache_bucket_sector(&m->sb, b) +

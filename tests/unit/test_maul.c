@@ -3,7 +3,8 @@
  * Random damage to sets that a kernel wrote. Whatever was hit, mending ends, and then
  * the set is clean or it was said why not. Of a set that came out clean every sector is
  * answered as before, or the loss was named; no clean data rises that was not there;
- * and what is called safe has lost nothing. MAUL_RUNS and MAUL_SEED make it longer, or
+ * and what is called safe has lost nothing. No device gets the slot of another, and a dirty
+ * one that is at hand keeps its own. MAUL_RUNS and MAUL_SEED make it longer, or
  * repeat what failed; what came of it is counted.
  */
 #include "set.h"
@@ -17,6 +18,7 @@
 
 #define LOSSES_MAX	4096
 #define COMPLAINTS_MAX	20
+#define BACKS_MAX	8
 
 struct run {
 	const char *name;
@@ -25,7 +27,11 @@ struct run {
 	struct cache_dev_log log;
 	struct maul maul;
 	struct answers was;
+	struct cache_sb back[BACKS_MAX];	/* its backing devices, as they say of themselves */
+	uint32_t slot[BACKS_MAX];		/* where each was */
+	unsigned nbacks;
 	/* of one fault */
+	bool with_backs;	/* they are at hand, as they are for every other seed */
 	struct cache_repair_plan plan;
 	struct cache_repair_loss loss[LOSSES_MAX];
 	unsigned nlosses;
@@ -54,6 +60,59 @@ static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 		     info->severity == CACHE_SEVERITY_CORRUPT) || f->code == CACHE_P_JOURNAL_EMPTY;
 }
 
+static void complain(struct run *r, const char *what, const char *detail)
+{
+	if (r->wrong++ < COMPLAINTS_MAX)
+		printf("# %s, MAUL_SEED=%llu,%s: %s: %s\n", r->name,
+		       (unsigned long long)r->seed, r->maul.faults, what, detail);
+}
+
+static bool is_dirty(const struct answers *a, uint64_t inode)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->a[i].inode == inode && a->a[i].dirty)
+			return true;
+	return false;
+}
+
+/* Those that the table names. */
+static void learn_backs(struct run *r, const struct cache_image *img)
+{
+	for (uint32_t i = 0; i < img->uuids.n && r->nbacks < BACKS_MAX; i++) {
+		const struct cache_uuid_entry *e = &img->uuids.slot[i];
+		struct cache_sb *b = &r->back[r->nbacks];
+
+		if (cache_uuid_state(e) != CACHE_SLOT_BACKING)
+			continue;
+		memcpy(b->uuid, e->uuid, sizeof(b->uuid));
+		memcpy(b->label, e->label, sizeof(b->label));
+		memcpy(b->set_uuid, img->sb.set_uuid, sizeof(b->set_uuid));
+		b->version = CACHE_SB_VERSION_BDEV;
+		b->data_offset_sectors = CACHE_BDEV_DATA_START_SECTORS;
+		b->block_sectors = img->sb.block_sectors;
+		b->flags = (uint64_t)(is_dirty(&r->was, i) ? CACHE_BDEV_STATE_DIRTY :
+				      CACHE_BDEV_STATE_CLEAN) << CACHE_BDEV_STATE_SHIFT;
+		r->slot[r->nbacks++] = i;
+	}
+}
+
+/* A dirty one without a slot is not attached any more. With @strict none has another's. */
+static bool are_attached(struct run *r, bool strict)
+{
+	struct cache_image *img = maul_load(r->scratch);
+	bool all = img && img->uuids.n;
+
+	for (unsigned i = 0; i < r->nbacks && img; i++) {
+		int64_t slot = cache_uuid_find(&img->uuids, r->back[i].uuid);
+
+		all &= slot >= 0 || cache_sb_bdev_state(&r->back[i]) != CACHE_BDEV_STATE_DIRTY;
+		if (strict && slot >= 0 && slot != r->slot[i])
+			complain(r, "has the slot", "of another device");
+	}
+	cache_image_close(img);
+	return all;
+}
+
 static bool looks_clean(struct run *r)
 {
 	struct cache_fsck_result res = { 0 };
@@ -63,7 +122,12 @@ static bool looks_clean(struct run *r)
 
 	r->super = false;
 	CHECK_EQ(cache_fsck_run(&f), 0);
-	return cache_fsck_is_clean(&res);
+	if (!cache_fsck_is_clean(&res))
+		return false;
+	if (!r->with_backs || !res.has_summary || are_attached(r, false))
+		return true;
+	r->found = "BDEV_UNKNOWN";
+	return false;
 }
 
 static void on_loss(void *ctx, const struct cache_repair_loss *loss)
@@ -76,7 +140,8 @@ static void on_loss(void *ctx, const struct cache_repair_loss *loss)
 
 static void mend(struct run *r, bool guess)
 {
-	struct cache_repair_opts opts = { .seed = 7, .guess = guess, .loss = on_loss, .ctx = r };
+	struct cache_repair_opts opts = { .seed = 7, .guess = guess, .loss = on_loss, .ctx = r,
+					  .backing = r->back, .nbacking = r->with_backs ? r->nbacks : 0 };
 	int ret = 0;
 
 	r->said = NULL;
@@ -91,13 +156,6 @@ static void mend(struct run *r, bool guess)
 		r->said = "an error";
 	else if (r->plan.blocked_dirty_sectors)
 		r->said = "dirty data that cannot be right";
-}
-
-static void complain(struct run *r, const char *what, const char *detail)
-{
-	if (r->wrong++ < COMPLAINTS_MAX)
-		printf("# %s, MAUL_SEED=%llu,%s: %s: %s\n", r->name,
-		       (unsigned long long)r->seed, r->maul.faults, what, detail);
 }
 
 static bool is_lied(const struct run *r, const struct answer *a)
@@ -181,6 +239,7 @@ static void check_answers(struct run *r, size_t hits)
 		complain(r, "does not load", "and is clean");
 	answers_compare(&r->was, &now, on_piece, r);
 	check_places(r, &now, hits);
+	are_attached(r, true);
 	answers_fini(&now);
 	cache_image_close(img);
 	r->misled += !!r->lied;
@@ -237,7 +296,8 @@ static void maul_once(struct run *r)
 		if (!r->said)
 			complain(r, "mended without a word, and not clean", r->found);
 		if (getenv("MAUL_WHY"))
-			printf("# left,%s: %s, %s\n", r->maul.faults, r->said, r->found);
+			printf("# left, MAUL_SEED=%llu,%s: %s, %s\n", (unsigned long long)r->seed,
+			       r->maul.faults, r->said, r->found);
 	}
 }
 
@@ -255,9 +315,11 @@ static void maul(const char *name)
 	r->maul.dev = r->scratch;
 	img = set_load(r->base);
 	CHECK_EQ(answers_of(img, &r->was), 0);
+	learn_backs(r, img);
 	cache_image_close(img);
 	for (uint64_t i = 0; i < runs; i++) {
 		r->seed = seed + i;
+		r->with_backs = r->seed & 1;
 		maul_once(r);
 		take_back(r);
 	}
