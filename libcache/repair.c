@@ -99,9 +99,27 @@ static int on_check(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 	return repair_progress(d->opts, pass, current, max);
 }
 
+/* As far as the devices at hand can be believed; NULL: no memory. Release with free(). */
+static struct fsck_backing *backing_at_hand(const struct cache_repair_opts *opts, unsigned *n)
+{
+	struct fsck_backing *b = calloc(opts->nbacking + 1, sizeof(*b));
+
+	*n = 0;
+	for (unsigned k = 0; k < opts->nbacking && b; k++) {
+		if (opts->backing[k].csum_stored != opts->backing[k].csum_computed)
+			continue;
+		b[*n].sectors = opts->backing_sectors ? opts->backing_sectors[k] :
+							CACHE_DEV_SECTORS_MAX;
+		b[(*n)++].sb = opts->backing[k];
+	}
+	return b;
+}
+
 static int diagnose(struct repair *r)
 {
 	int ret = cache_repair_doubt_init(&r->doubt, &r->img->sb);
+	struct fsck_backing *backing;
+	unsigned n;
 
 	if (ret || r->early_failed)
 		return cache_err_set(r->err, -ENOMEM, 0, "no memory for what is in doubt");
@@ -116,7 +134,11 @@ static int diagnose(struct repair *r)
 	r->sink = (struct cache_sink){ .report = cache_repair_doubt_hear, .ctx = &r->doubt,
 				       .progress = on_check };
 	r->c = (struct fsck_cache){ .img = r->img, .sink = &r->sink, .sum = &r->sum };
-	ret = cache_fsck_loaded(&r->c, NULL, 0, r->err);
+	backing = backing_at_hand(r->opts, &n);
+	if (!backing)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for backing devices");
+	ret = cache_fsck_loaded(&r->c, backing, n, r->err);
+	free(backing);
 	return ret ? ret : cache_repair_doubt_ranges(&r->doubt, r->img, r->err);
 }
 

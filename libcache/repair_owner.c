@@ -51,6 +51,17 @@ bool cache_owner_fits(const struct uuids_mend *m, unsigned k, uint32_t i)
 		(!m->opts->backing_sectors || slot->end <= m->opts->backing_sectors[k]));
 }
 
+void cache_owner_bound(struct uuids_mend *m, uint32_t i)
+{
+	const struct cache_sb *b = cache_owner_named(m, i);
+
+	if (!b)
+		return;
+	m->c->slots[i].data_start = b->data_offset_sectors;
+	if (m->opts->backing_sectors)
+		m->c->slots[i].data_end = m->opts->backing_sectors[b - m->opts->backing];
+}
+
 struct cache_uuid_entry cache_owner_entry(const struct cache_sb *b)
 {
 	struct cache_uuid_entry e = { .first_reg = b->last_mount, .last_reg = b->last_mount };
@@ -170,9 +181,6 @@ bool cache_owner_fill(struct uuids_mend *m)
 			continue;
 		e = cache_owner_entry(&m->opts->backing[k]);
 		cache_slot_give(m, i, &e, "no other backing device at hand can own it");
-		m->c->slots[i].data_start = m->opts->backing[k].data_offset_sectors;
-		if (m->opts->backing_sectors)
-			m->c->slots[i].data_end = m->opts->backing_sectors[k];
 	}
 	return !holes;
 }

@@ -30,6 +30,7 @@ static void set_slot(struct uuids_mend *m, uint32_t i, const struct cache_uuid_e
 {
 	m->u->slot[i] = *e;
 	cache_fsck_bound_slot(&m->c->slots[i], e);
+	cache_owner_bound(m, i);
 	m->changed = true;
 }
 

@@ -41,6 +41,8 @@ bool cache_owner_is_unknown(const struct uuids_mend *m, unsigned k);
 bool cache_owner_fits(const struct uuids_mend *m, unsigned k, uint32_t i);
 /* The attached device that has the uuid of slot @i, or NULL */
 const struct cache_sb *cache_owner_named(const struct uuids_mend *m, uint32_t i);
+/* What slot @i has lies where its device, if that is at hand, has data. */
+void cache_owner_bound(struct uuids_mend *m, uint32_t i);
 struct cache_uuid_entry cache_owner_entry(const struct cache_sb *b);
 /* The device of @e says that it has left the set: what it left there is nobody's. */
 bool cache_owner_has_left(const struct uuids_mend *m, const struct cache_uuid_entry *e);

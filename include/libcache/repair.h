@@ -93,7 +93,7 @@ struct cache_repair_opts {
 	uint64_t seed;		/* of the new nodes' seq numbers */
 	const uint8_t (*drop_uuids)[16];	/* devices whose dirty data is given up */
 	unsigned ndrop_uuids;
-	/* backing devices at hand: their superblocks, for slots that were lost */
+	/* backing devices at hand: their superblocks, for slots that were lost, and what fits */
 	const struct cache_sb *backing;
 	const uint64_t *backing_sectors;	/* how long each of them is; may be NULL */
 	unsigned nbacking;

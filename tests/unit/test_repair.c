@@ -45,6 +45,26 @@ static struct disk short_volume(void)
 	return d;
 }
 
+TEST(clean_data_where_the_device_at_hand_has_none_is_dropped)
+{
+	struct cache_bkey k[] = {
+		extent(0, 90, 110, false, SECTOR(30), 1), extent(0, 190, 210, false, SECTOR(31), 1),
+		extent(0, 290, 310, false, SECTOR(32), 1),
+	};
+	struct disk d = make(k, 3, 0x30, 0);
+	struct cache_sb b = backing(0x30, 0x20);
+	uint64_t sectors = 300;
+	struct cache_repair_opts opts = { .backing = &b, .backing_sectors = &sectors, .nbacking = 1 };
+	struct cache_repair_plan plan;
+
+	b.data_offset_sectors = 100;
+	mends(&d, opts, &plan);
+	CHECK(plan.safe);
+	CHECK_EQ(plan.dropped_clean_sectors, 40);
+	CHECK_EQ(plan.kept_sectors, 20);
+	leave(&d, enter(&d));
+}
+
 TEST(dirty_data_that_cannot_be_right_goes_with_leave_only)
 {
 	struct disk d = short_volume();
