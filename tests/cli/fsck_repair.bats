@@ -190,6 +190,16 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
+@test "dirty data past the end of a backing device at hand is named, and goes with leave only" {
+	image wb-clean.cache
+	cp --sparse=always "$BUILD/images/wb-clean.back1" "$BATS_TEST_TMPDIR/back"
+	truncate -s 78M "$BATS_TEST_TMPDIR/back"
+	run -4 --separate-stderr cache-fsck -y "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$stderr" == *"to 159992: dirty data: it goes past the end of its device"* ]]
+	run -1 cache-fsck -y --allow-data-loss "$IMG" "$BATS_TEST_TMPDIR/back"
+	run -0 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+}
+
 @test "of a set that cannot be mended, what can still be read is said, and with which command" {
 	image two-backs.cache
 	poke "$IMG" 'uuid[1].copy=0'
