@@ -7,7 +7,8 @@
 #   make		build build/bin/cache-tools, every applet beside it
 #   make demo		format an image and tour one that a kernel wrote
 #   make check		all tests and lints		(needs nothing but make deps)
-#   make check-asan	the same, under address and undefined-behaviour sanitizers
+#   make check-KIND	one kind: unit cli fsck images crash fuzz counts lint
+#   make check-asan	all, under address and undefined-behaviour sanitizers
 #   make check-kernel	boot real kernels on what we read and write
 #   make bench		speeds as ratios, side by side
 #   make check-long	ten million steps of the allocator, thousands of damaged sets, large ones
@@ -86,7 +87,7 @@ LINKS := $(addprefix $(BUILD)/bin/,$(APPLET_NAMES))
 all: $(BUILD)/bin/cache-tools $(LINKS)
 
 help:
-	@sed -n '/^# cache-tools/,/^$$/s/^# \{0,1\}//p' Makefile
+	@sed -n '/^# cache-tools/,/^$$/p' Makefile | expand | sed 's/^# \{0,1\}//'
 
 # A changed flag rebuilds everything: this file changes only when they do.
 FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(LIBS)
