@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "checked.h"
-#include "journal_hidden.h"
+#include "journal_blocks.h"
 #include "jset_codec.h"
 #include "prio_codec.h"
 

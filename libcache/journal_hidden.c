@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "checked.h"
+#include "journal_blocks.h"
 #include "jset_codec.h"
 
 struct hidden {
@@ -88,33 +89,17 @@ static bool goes_on(const struct hidden *h, const struct cache_jset_pos *pos)
 	       pos->seq <= h->max && pos->last_seq >= h->last_seq && pos->last_seq <= pos->seq;
 }
 
-/* The entry at @sector, in h->buf. Return: 1; 0 when there is none; -EIO. */
-static int read_entry(struct hidden *h, uint64_t sector, uint64_t room)
-{
-	const struct cache_jset_disk *d = (void *)h->buf;
-	uint64_t nsectors;
-
-	if (cache_dev_read(h->dev, sector, 1, h->buf, NULL))
-		return -EIO;
-	nsectors = cache_div_up(cache_jset_bytes(d), CACHE_SECTOR_BYTES);
-	if (cache_le64_get(d->magic) != (cache_sb_set_magic(h->sb) ^ CACHE_JSET_MAGIC) ||
-	    cache_jset_bytes(d) > CACHE_JSET_MAX_BYTES || nsectors > room)
-		return 0;
-	if (cache_dev_read(h->dev, sector, nsectors, h->buf, NULL))
-		return -EIO;
-	return cache_le64_get(d->csum) == cache_jset_csum(d);
-}
-
 /* The entry at @offset, if one is there and to be believed: its sectors; else 0, or an error. */
 static int take(struct hidden *h, uint32_t index, uint32_t offset)
 {
-	uint64_t sector = cache_bucket_sector(h->sb, h->sb->journal_bucket[index]) + offset;
+	struct cache_jset_pos at = { .index = index, .offset_sectors = offset };
 	struct cache_jset jset;
-	int ret = read_entry(h, sector, h->sb->bucket_sectors - offset);
+	int ret = cache_journal_block(h->dev, h->sb, &at, h->buf);
 
 	if (ret == -EIO)
-		return cache_journal_unreadable(h->sb, h->j, index, sector, h->sink, h->err);
-	if (!ret)
+		return cache_journal_unreadable(h->sb, h->j, index,
+						cache_jset_sector(h->sb, &at), h->sink, h->err);
+	if (ret <= 0)
 		return 0;
 	cache_jset_decode((void *)h->buf, &jset);
 	jset.pos.index = index;
@@ -163,47 +148,4 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 	}
 	free(h.buf);
 	return ret ? ret : h.found;
-}
-
-/* Entries can begin at every block; @window, if it could be read, tells where one may. */
-static uint64_t greatest_of(struct hidden *h, uint64_t sector, uint64_t n, uint64_t room,
-			    const char *window)
-{
-	uint64_t magic = cache_sb_set_magic(h->sb) ^ CACHE_JSET_MAGIC, greatest = 0;
-
-	for (uint64_t at = 0; at < n; at += h->sb->block_sectors) {
-		const struct cache_jset_disk *d =
-			(const void *)(window + at * CACHE_SECTOR_BYTES);
-
-		if (window && cache_le64_get(d->magic) != magic)
-			continue;
-		d = (const void *)h->buf;
-		if (read_entry(h, sector + at, room - at) == 1)
-			greatest = cache_max_u64(greatest, cache_le64_get(d->seq));
-	}
-	return greatest;
-}
-
-int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uint64_t *seq,
-			   struct cache_err *err)
-{
-	struct hidden h = { .dev = dev, .sb = sb, .buf = cache_dev_buf(CACHE_JSET_MAX_BYTES) };
-	char *window = cache_dev_buf(CACHE_JSET_WINDOW_BYTES);
-	uint64_t block = sb->block_sectors, size = sb->bucket_sectors;
-	uint64_t step = CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES / block * block;
-	bool memory = h.buf && window;
-
-	*seq = 0;
-	for (uint32_t i = 0; memory && i < sb->njournal; i++)
-		for (uint64_t at = 0; at < size; at += step) {
-			uint64_t sector = cache_bucket_sector(sb, sb->journal_bucket[i]) + at;
-			uint64_t n = cache_min_u64(size - at, step);
-			bool read = !cache_dev_read(dev, sector, n, window, NULL);
-
-			*seq = cache_max_u64(*seq, greatest_of(&h, sector, n, size - at,
-							       read ? window : NULL));
-		}
-	free(h.buf);
-	free(window);
-	return memory ? 0 : cache_err_set(err, -ENOMEM, 0, "no memory for a journal window");
 }

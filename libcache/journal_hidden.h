@@ -19,19 +19,6 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 			 struct cache_journal *j, const struct cache_jset_pos *before,
 			 uint64_t max, const struct cache_sink *sink, struct cache_err *err);
 
-/**
- * cache_journal_greatest() - the greatest seq of any entry that the ring still holds
- * @seq: 0 when there is none
- *
- * Wherever it stands, behind damage or beyond the end of what is valid: a driver that
- * later writes up to it would read it again. What cannot be read is passed over. Reads
- * the whole ring.
- *
- * Return: 0; -ENOMEM.
- */
-int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uint64_t *seq,
-			   struct cache_err *err);
-
 /* Bucket @index cannot be read: a finding, once. */
 int cache_journal_unreadable(const struct cache_sb *sb, struct cache_journal *j, uint32_t index,
 			     uint64_t sector, const struct cache_sink *sink,

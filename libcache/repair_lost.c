@@ -5,7 +5,8 @@
  * members have one seq. A node's checksum proves the pointer that led to it, so who is
  * whose child is certain, and the root is the one node that nobody leads to. A uuid
  * table has no mark: it is the only metadata bucket left that reads like one, or it
- * stays unknown. What was found goes into the place of the newest entry.
+ * stays unknown. What was found goes into the place of the newest entry; or, if that is
+ * still there and only hidden behind damage, it speaks for it.
  */
 #include "repair_impl.h"
 
@@ -15,6 +16,7 @@
 
 #include "bset_codec.h"
 #include "checked.h"
+#include "journal_blocks.h"
 #include "libcache/crc64.h"
 
 #define NODES_MAX	(1u << 20)
@@ -42,6 +44,7 @@ struct lost {
 	struct lost_node *node;		/* by bucket */
 	uint32_t nprios, nnodes, room_prios, room_nodes;
 	struct cache_prios prios;
+	bool prio_unread;		/* there may be a prio_set that cannot be read */
 	uint64_t *led_to;		/* bit a bucket: a node has a child there, or thinks so */
 	uint64_t ruined;		/* metadata buckets that nothing leads to and nobody can read */
 };
@@ -66,8 +69,10 @@ static int take_prio(struct lost *l, uint64_t bucket)
 
 	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, bucket),
 			   nbytes / CACHE_SECTOR_BYTES, l->buf, NULL) ||
-	    cache_le64_get(d->csum) != cache_crc64(l->buf + 8, nbytes - 8))
+	    cache_le64_get(d->csum) != cache_crc64(l->buf + 8, nbytes - 8)) {
+		l->prio_unread = true;
 		return 0;
+	}
 	p = grow(l->prio, l->nprios, &l->room_prios, sizeof(*l->prio));
 	if (!p)
 		return -ENOMEM;
@@ -95,8 +100,10 @@ static int sift_bucket(struct lost *l, uint64_t bucket)
 	uint64_t magic = cache_sb_set_magic(l->sb);
 
 	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, bucket),
-			   CACHE_PAGE_SECTORS, l->buf, NULL))
+			   CACHE_PAGE_SECTORS, l->buf, NULL)) {
+		l->prio_unread = true;
 		return 0;
+	}
 	if (cache_le64_get(d->magic) == (magic ^ CACHE_PSET_MAGIC))
 		return take_prio(l, bucket);
 	if (cache_le64_get(d->magic) == (magic ^ CACHE_BSET_MAGIC))
@@ -416,6 +423,55 @@ static int find(struct lost *l)
 	return ret;
 }
 
+/* No prio_set is newer than those of the chain from @head, nor can one be. */
+static bool is_newest_chain(const struct lost *l, uint64_t head)
+{
+	uint64_t seq = 0, greatest = 0;
+
+	for (uint32_t i = 0; i < l->nprios; i++) {
+		greatest = cache_max_u64(greatest, l->prio[i].seq);
+		if (l->prio[i].bucket == head)
+			seq = l->prio[i].seq;
+	}
+	return head && seq == greatest && !l->prio_unread;
+}
+
+/* What was found without the ring speaks for @newest being the last, and nothing against. */
+static bool is_last(const struct lost *l, const struct cache_jset *newest)
+{
+	const struct cache_jset *found = &l->img->journal.newest;
+	const struct cache_bkey *root = &found->btree_root;
+	uint64_t head = found->prio_bucket[l->sb->nr_this_dev];
+
+	return head == newest->prio_bucket[l->sb->nr_this_dev] && is_newest_chain(l, head) &&
+	       (!cache_key_ptrs(root) || (root->ptr[0] == newest->btree_root.ptr[0] &&
+					  found->pos.level == newest->pos.level));
+}
+
+/*
+ * Entries may stand behind a damaged one, where no driver reads them: of a young set all but
+ * the first. They are replayed if they are the last that were written; older ones would turn
+ * back what the tree has since. Nothing later has left a trace in the ring; and the newest
+ * prio chain there is, which each run of the allocator and each repair replaces, is the one
+ * that the last of them names. Then no old data can rise: they follow each other without a
+ * gap up to the last, so each is newer than what the tree has of its range, or the tree has
+ * it from it or a later one. What those lost before them named is as unknown as without
+ * them: all clean data stays in doubt.
+ */
+static int take_run(struct lost *l)
+{
+	struct cache_journal *j = &l->img->journal, run;
+	int ret = cache_journal_run(l->img->dev, l->sb, &run, l->err);
+
+	if (ret == 1 && is_last(l, &run.newest)) {
+		cache_journal_fini(j);
+		*j = run;
+	} else {
+		cache_journal_fini(&run);
+	}
+	return ret < 0 ? ret : 0;
+}
+
 int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sink,
 			   struct cache_err *err)
 {
@@ -436,6 +492,8 @@ int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sin
 					.index = img->sb.njournal - 1,
 					.offset_sectors = img->sb.bucket_sectors };
 	ret = find(&l);
+	if (!ret)
+		ret = take_run(&l);
 	cache_prio_fini(&l.prios);
 	free(l.prio);
 	free(l.node);

@@ -130,6 +130,19 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[[ "$output" == *'"seq": "0x3"'* ]]
 }
 
+@test "dirty data that entries behind a damaged first one name is kept" {
+	make_image --buckets 1024 --bucket 64k
+	poke "$IMG" start=0 'uuid[0].uuid=00000000-0000-4000-8000-000000000001' extents=4 \
+		'journal.append={like=1,dirty=1};{like=2,offset=8000,dirty=1}' \
+		'raw:journal[first].csum=flip'
+	run -4 cache-fsck -n "$IMG"
+	[[ "$output" == *JOURNAL_EMPTY* ]]
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$output" == *"8.0 KiB kept, 8.0 KiB of it dirty; 12.0 KiB of clean data dropped"* ]]
+	[[ "$stderr" == *"the newest writes may be missing"* ]]
+	run -0 cache-fsck -n "$IMG"
+}
+
 @test "clean data in an empty slot is dropped, before the next device takes the slot" {
 	image registered.cache
 	poke "$IMG" uuid.table=zero

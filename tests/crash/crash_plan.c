@@ -45,6 +45,7 @@ static int plan_super(struct cache_dev *dev, struct cache_repair_plan *plan,
 
 static const struct case_of cases[] = {
 	{ "empty ring", "registered", lose_the_ring, plan_tree, 1 },
+	{ "empty ring with a run", "registered", lose_the_first_entry, plan_tree, 1 },
 	{ "empty ring of a tree", "churn-lru", lose_the_ring, plan_tree, 7 },
 	{ "uuids", "registered", lose_the_uuids, plan_tree, 1 },
 	{ "misled replay", "registered", mislead_the_replay, plan_tree, 1 },

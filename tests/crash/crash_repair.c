@@ -87,6 +87,11 @@ TEST(an_entry_that_hides_the_newest_is_mended_or_as_it_was)
 	kill_it_everywhere("churn-lru", hide_the_newest, false);
 }
 
+TEST(a_ring_that_begins_with_damage_is_mended_or_as_it_was)
+{
+	kill_it_everywhere("registered", lose_the_first_entry, true);
+}
+
 static unsigned steps, last_step, passes;
 
 static int step(void *ctx, unsigned pass, uint64_t current, uint64_t max)

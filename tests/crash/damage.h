@@ -107,6 +107,17 @@ static inline void lose_the_ring(struct cache_dev *dev)
 	cache_image_close(img);
 }
 
+/* The ring is that of a young set: its other entries stand behind the first one. */
+static inline void lose_the_first_entry(struct cache_dev *dev)
+{
+	struct cache_image *img = set_load(dev);
+
+	CHECK_EQ(img->journal.newest.pos.index, img->journal.entries[0].index);
+	CHECK(img->journal.nentries > 1);
+	flip(dev, cache_jset_sector(&img->sb, &img->journal.entries[0]), 180);
+	cache_image_close(img);
+}
+
 static inline void switch_discards_on(struct cache_dev *dev)
 {
 	char *buf = cache_dev_buf(CACHE_SB_BYTES);

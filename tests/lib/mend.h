@@ -100,9 +100,10 @@ static inline void put_entry(struct disk *d, uint64_t seq, uint64_t table, unsig
 }
 
 /* One leaf with @k, and slots @a and @b, named by one entry. */
-static inline struct disk make(const struct cache_bkey *k, unsigned n, uint8_t a, uint8_t b)
+static inline struct disk make_of(uint64_t nbuckets, const struct cache_bkey *k, unsigned n,
+				  uint8_t a, uint8_t b)
 {
-	struct disk d = disk_new(1024, BS, 8);
+	struct disk d = disk_new(nbuckets, BS, 8);
 	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
 
 	put_prios(&d, PRIO, 1, 0, 0);
@@ -110,6 +111,11 @@ static inline struct disk make(const struct cache_bkey *k, unsigned n, uint8_t a
 	put_bset(&d, &root, 5, 0, k, n);
 	put_entry(&d, 1, UUID, 0);
 	return d;
+}
+
+static inline struct disk make(const struct cache_bkey *k, unsigned n, uint8_t a, uint8_t b)
+{
+	return make_of(1024, k, n, a, b);
 }
 
 /* Extents of the first two slots, one of each dirty. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "journal_blocks.h"
 #include "journal_search.h"
 
 static uint64_t jset_csum_of(const struct jset_spec *j)
@@ -372,6 +373,86 @@ TEST(an_empty_ring_of_a_set_that_ran_is_damage)
 	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_EMPTY), 1);
 	CHECK_EQ(j.nentries, 0);
 	done(&d, &j);
+}
+
+/* The seqs that are replayed are @first to @last; @first 0: nothing is believed. */
+static void check_run(struct disk *d, uint64_t first, uint64_t last)
+{
+	struct cache_journal j;
+
+	CHECK_EQ(cache_journal_run(d->dev, &d->sb, &j, NULL), first != 0);
+	if (first) {
+		CHECK_EQ(j.newest.pos.seq, last);
+		CHECK_EQ(j.nreplay, last - first + 1);
+		for (size_t i = 0; i < j.nreplay; i++) {
+			CHECK_EQ(j.replay[i]->seq, first + i);
+			CHECK(j.replay[i]->hidden);
+		}
+		for (unsigned i = 0; i < d->sb.njournal; i++)
+			CHECK_EQ(j.bucket_seq[i], 0);
+	}
+	cache_journal_fini(&j);
+}
+
+TEST(the_entries_behind_a_damaged_first_one_are_a_run)
+{
+	struct disk d = disk_new(1024, 64, 8);
+
+	check_run(&d, 0, 0);
+	fill(&d, 1, 1, 6, 1);
+	damage(&d, 1, 0, 100);
+	check_run(&d, 2, 6);
+	damage(&d, 1, 24, 100);
+	check_run(&d, 5, 6);
+	cache_dev_close(d.dev);
+}
+
+TEST(of_a_run_only_what_the_newest_asks_for_is_replayed)
+{
+	struct disk d = disk_new(1024, 64, 8);
+	struct jset_spec j = { .seq = 7, .last_seq = 4 };
+
+	fill(&d, 1, 1, 6, 1);
+	put_jset(&d, 1, 48, &j);
+	damage(&d, 1, 0, 100);
+	check_run(&d, 4, 7);
+	cache_dev_close(d.dev);
+}
+
+/* A last_seq never falls, and is none of the future. */
+TEST(a_run_whose_entries_contradict_each_other_is_none)
+{
+	static const uint64_t last_seq[] = { 2, 8 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct disk d = disk_new(1024, 64, 8);
+		struct jset_spec j = { .seq = 7, .last_seq = last_seq[i] };
+
+		fill(&d, 1, 3, 6, 3);
+		put_jset(&d, 1, 32, &j);
+		damage(&d, 1, 0, 100);
+		check_run(&d, 0, 0);
+		cache_dev_close(d.dev);
+	}
+}
+
+TEST(a_key_that_looks_like_an_entry_is_none)
+{
+	/* in the second block of its entry, where the magic of one would be */
+	const unsigned nth = (CACHE_PAGE_BYTES + offsetof(struct cache_jset_disk, magic) -
+			      CACHE_JSET_HEADER_BYTES) / 16;
+	struct disk d = disk_new(1024, 64, 8);
+	struct cache_bkey k[300];
+	struct jset_spec j = { .seq = 3, .last_seq = 1, .keys = k, .nkeys = 300 };
+
+	for (unsigned i = 0; i < 300; i++)
+		k[i] = hole(0, 8, 16);
+	k[nth].low = cache_sb_set_magic(&d.sb) ^ CACHE_JSET_MAGIC;
+	fill(&d, 1, 1, 2, 1);
+	CHECK_EQ(put_jset(&d, 1, 16, &j), 16);
+	damage(&d, 1, 0, 100);
+	check_run(&d, 2, 3);
+	cache_dev_close(d.dev);
 }
 
 TEST(a_driver_misled_to_an_entry_that_it_cannot_replay_gives_up)

@@ -441,4 +441,225 @@ TEST(without_a_ring_what_cannot_be_read_is_as_good_as_lost)
 	}
 }
 
+#define ENTRY	8u		/* sectors of an entry: a block */
+
+/* An entry of the first ring bucket in use, with a key. */
+static void put_nth(struct disk *d, unsigned nth, uint64_t seq, const struct cache_bkey *k)
+{
+	struct jset_spec j = {
+		.seq = seq, .last_seq = 1, .uuid_bucket = table_key(d, UUID),
+		.prio_bucket = PRIO, .btree_root = root_key(&d->sb, ROOT, 1),
+		.keys = k, .nkeys = k != NULL,
+	};
+
+	CHECK_EQ(put_jset(d, 1, nth * ENTRY, &j), ENTRY);
+}
+
+static void hurt_nth(struct disk *d, unsigned nth)
+{
+	disk_flip(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[1]) + nth * ENTRY, 180);
+}
+
+/*
+ * 32 dirty sectors in the tree; of the journal the first entry is damaged, the next has 16
+ * over the half of them, the third 4 elsewhere.
+ */
+static struct disk young_of(uint64_t nbuckets)
+{
+	struct cache_bkey k[] = { extent(0, 100, 132, true, SECTOR(30), 1),
+				  extent(0, 116, 132, true, SECTOR(31), 1),
+				  extent(0, 200, 204, true, SECTOR(32), 1) };
+	struct disk d = make_of(nbuckets, k, 1, 0x30, 0x40);
+
+	put_nth(&d, 0, 1, NULL);
+	put_nth(&d, 1, 2, &k[1]);
+	put_nth(&d, 2, 3, &k[2]);
+	hurt_nth(&d, 0);
+	return d;
+}
+
+static struct disk young(void)
+{
+	return young_of(1024);
+}
+
+static int take_place(void *ctx, const struct cache_extent *e)
+{
+	uint64_t *place = ctx, start = cache_key_start(&e->key);
+
+	for (uint64_t s = start; s < e->key.low && s < 256; s++)
+		place[s] = cache_ptr_sector(e->key.ptr[0]) + s - start;
+	return 0;
+}
+
+/* Mended; where sectors 100, 120 and 200 of the first device are then; 0: nowhere. */
+static void mends_to(struct disk *d, uint64_t at_100, uint64_t at_120, uint64_t at_200)
+{
+	const struct cache_sink deaf = { cache_sink_ignore, NULL };
+	uint64_t place[256] = { 0 };
+	struct cache_repair_plan plan;
+	struct cache_image *img;
+
+	mends(d, (struct cache_repair_opts){ 0 }, &plan);
+	CHECK(plan.drop_all_clean);
+	img = enter(d);
+	CHECK_EQ(cache_image_each_extent(img, take_place, place, &deaf, NULL), 0);
+	CHECK_EQ(place[100], at_100);
+	CHECK_EQ(place[120], at_120);
+	CHECK_EQ(place[200], at_200);
+	cache_image_close(img);
+}
+
+#define OLD_100	SECTOR(30)
+#define OLD_120	(SECTOR(30) + 20)
+#define NEW_120	(SECTOR(31) + 4)
+#define NEW_200	SECTOR(32)
+
+TEST(entries_behind_a_damaged_first_one_are_replayed)
+{
+	struct disk d = young();
+
+	mends_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/* Two of a level, and neither is known to be the root: it is named. */
+TEST(entries_behind_a_damaged_first_one_tell_the_root)
+{
+	struct disk d = young();
+	struct cache_bkey other = root_key(&d.sb, 26, 1);
+	struct cache_bkey k = extent(0, 100, 101, false, SECTOR(33), 1);
+
+	put_bset(&d, &other, 5, 0, &k, 1);
+	mends_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+TEST(of_hidden_entries_only_those_after_the_last_that_is_missing_are_replayed)
+{
+	struct cache_bkey k = extent(0, 200, 204, true, SECTOR(34), 1);
+	struct disk d = young();
+
+	put_nth(&d, 3, 4, &k);
+	hurt_nth(&d, 2);
+	mends_to(&d, OLD_100, OLD_120, SECTOR(34));
+	cache_dev_close(d.dev);
+}
+
+/* Something came after them, or may have. */
+static void hurt_another_bucket(struct disk *d)
+{
+	put_entry(d, 2, UUID, 0);
+	disk_flip(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[2]), 180);
+}
+
+static void hurt_the_last(struct disk *d)
+{
+	hurt_nth(d, 2);
+}
+
+static void hide_one_elsewhere(struct disk *d)
+{
+	struct jset_spec j = { .seq = 1, .last_seq = 1 };
+
+	put_jset(d, 0, ENTRY, &j);
+}
+
+static void put_behind(struct disk *d, uint64_t seq)
+{
+	struct cache_bkey k = extent(0, 200, 204, true, SECTOR(34), 1);
+
+	put_nth(d, 3, seq, &k);
+}
+
+static void leave_an_earlier_lap(struct disk *d)
+{
+	put_behind(d, 2);
+}
+
+static void leave_one_of_the_same_seq(struct disk *d)
+{
+	put_behind(d, 3);
+}
+
+static void leave_another_life(struct disk *d)
+{
+	put_behind(d, 400);
+}
+
+static void put_a_newer_chain(struct disk *d)
+{
+	put_prios(d, 40, 2, 0, 0);
+}
+
+static void hurt_a_chain(struct disk *d)
+{
+	put_prios(d, 40, 2, 0, 0);
+	disk_flip(d, SECTOR(40), 300);
+}
+
+static void put_a_higher_root(struct disk *d)
+{
+	struct cache_bkey top = root_key(&d->sb, 26, 1), child = root_key(&d->sb, ROOT, 1);
+
+	put_bset(d, &top, 6, 0, &child, 1);
+}
+
+TEST(hidden_entries_that_may_not_be_the_last_are_not_replayed)
+{
+	static void (*const rows[])(struct disk *d) = {
+		hurt_another_bucket, hurt_the_last, hide_one_elsewhere, leave_an_earlier_lap,
+		leave_one_of_the_same_seq, leave_another_life, put_a_newer_chain, hurt_a_chain,
+		put_a_higher_root,
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct disk d = young();
+
+		rows[i](&d);
+		mends_to(&d, OLD_100, OLD_120, 0);
+		cache_dev_close(d.dev);
+	}
+}
+
+/* Two prio_sets a chain: of a newer one the first is there alone. */
+TEST(a_prio_chain_of_which_a_part_is_left_came_after_hidden_entries_all_the_same)
+{
+	struct disk d = young_of(6000);
+	uint64_t per = cache_prios_per_bucket(&d.sb);
+
+	CHECK_EQ(cache_prio_buckets(&d.sb), 2);
+	put_prios(&d, PRIO, 1, 42, 0);
+	put_prios(&d, 42, 1, 0, per);
+	mends_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+
+	d = young_of(6000);
+	put_prios(&d, PRIO, 1, 42, 0);
+	put_prios(&d, 42, 1, 0, per);
+	put_prios(&d, 43, 2, 44, 0);
+	mends_to(&d, OLD_100, OLD_120, 0);
+	cache_dev_close(d.dev);
+}
+
+/* What it wrote is gone again, and of the ring that was only the first block was wiped. */
+TEST(entries_from_before_a_repair_are_not_replayed_after_it)
+{
+	struct cache_bkey k = extent(0, 116, 132, true, SECTOR(35), 1);
+	struct disk d = young();
+	struct cache_repair_plan plan;
+	struct cache_image *img;
+	uint32_t index;
+
+	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+	img = set_load(d.dev);
+	index = img->journal.newest.pos.index;
+	CHECK(index != 1);
+	cache_image_close(img);
+	wipe(&d, d.sb.journal_bucket[index]);
+	put_nth(&d, 2, 3, &k);
+	mends_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
 TEST_MAIN()
