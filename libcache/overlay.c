@@ -65,7 +65,8 @@ static int by_start(const void *a, const void *b, void *ctx)
 
 void cache_overlay_sort(struct cache_overlay *o)
 {
-	qsort_r(o->at, o->n, sizeof(*o->at), by_start, o);
+	if (o->n)
+		qsort_r(o->at, o->n, sizeof(*o->at), by_start, o);
 }
 
 int cache_overlay_walk_init(struct cache_overlay_walk *w, const struct cache_overlay *o)
