@@ -118,8 +118,13 @@ static void write_entry(const struct poke *p, const struct plan *a)
 
 void poke_start(struct poke *p)
 {
-	struct plan a = make_plan(p);
-	void *sb = poke_read(p, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES);
+	struct plan a;
+	void *sb;
+
+	if (!p->img->sb.bucket_sectors || !p->img->sb.nbuckets)
+		poke_fail("no formatted cache device");
+	a = make_plan(p);
+	sb = poke_read(p, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES);
 
 	for (uint64_t i = 0; i < a.nprio; i++)
 		write_prio(p, &a, i);
