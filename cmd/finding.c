@@ -1,23 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "finding.h"
 
-#include <string.h>
-
 #include "libcache/ids.h"
-
-const struct cache_field *cmd_seq_field(const struct cache_field *f)
-{
-	static const struct cache_field seqs[] = {
-		{ "seq", NULL, CACHE_UNIT_SEQ },
-		{ "journal_seq", NULL, CACHE_UNIT_SEQ },
-		{ "journal_last_seq", NULL, CACHE_UNIT_SEQ },
-	};
-
-	for (size_t i = 0; i < sizeof(seqs) / sizeof(*seqs); i++)
-		if (!strcmp(f->key, seqs[i].key))
-			return &seqs[i];
-	return f;
-}
 
 static void report_fields(struct cache_report *r, const struct cache_finding *f)
 {
@@ -29,10 +13,11 @@ static void report_fields(struct cache_report *r, const struct cache_finding *f)
 
 		switch (v.kind) {
 		case CACHE_FIELD_HEX:
-			field.unit = CACHE_UNIT_WORD;
+		case CACHE_FIELD_SEQ:
+			field.unit = v.kind == CACHE_FIELD_SEQ ? CACHE_UNIT_SEQ : CACHE_UNIT_WORD;
 			/* fall through */
 		case CACHE_FIELD_NUMBER:
-			cache_report_u64(r, cmd_seq_field(&field), v.number);
+			cache_report_u64(r, &field, v.number);
 			break;
 		case CACHE_FIELD_WORD:
 			cache_report_str(r, &field, v.word ? v.word : "");

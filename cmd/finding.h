@@ -10,7 +10,4 @@
  * object that is open. */
 void cmd_report_finding(struct cache_report *r, const struct cache_finding *f);
 
-/* @f, or for a seq, wherever it stands, the field that writes it as a word. */
-const struct cache_field *cmd_seq_field(const struct cache_field *f);
-
 #endif

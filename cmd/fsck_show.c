@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "libcache/types.h"
 
@@ -191,16 +192,20 @@ static void json_finding(const struct fsck_show *s, const struct fsck_finding *e
 	cache_report_end(r);
 }
 
+static enum cache_unit unit_of(const char *name)
+{
+	bool seq = !strcmp(name, "journal_seq") || !strcmp(name, "journal_last_seq");
+
+	return seq ? CACHE_UNIT_SEQ : CACHE_UNIT_COUNT;
+}
+
 static void json_summary(const struct fsck_show *s, const struct cache_fsck_summary *sum)
 {
 	struct cache_report *out = cmd_report(s->cmd);
 
 	cache_report_object(out, "summary");
 #define X(name)								\
-	do {								\
-		static const struct cache_field f = { #name, NULL, CACHE_UNIT_COUNT }; \
-		cache_report_u64(out, cmd_seq_field(&f), sum->name);		\
-	} while (0);
+	cache_report_u64(out, &(struct cache_field){ #name, NULL, unit_of(#name) }, sum->name);
 	CACHE_FSCK_NUMBERS(X)
 #undef X
 	cache_report_real(out, &(struct cache_field){ "seconds", NULL, CACHE_UNIT_COUNT },

@@ -57,11 +57,21 @@ const char *cache_remedy_name(enum cache_remedy remedy)
 }
 
 /* @name is "field" or "field:x", as it stands between braces. */
+/* What stands behind the name of a number, if anything does. */
+static enum cache_field_kind number_kind(const char *name, size_t len)
+{
+	if (len > 2 && !memcmp(name + len - 2, ":x", 2))
+		return CACHE_FIELD_HEX;
+	if (len > 2 && !memcmp(name + len - 2, ":s", 2))
+		return CACHE_FIELD_SEQ;
+	return CACHE_FIELD_NUMBER;
+}
+
 static bool field_value(const struct cache_finding *f, const char *name, size_t len,
 			struct cache_finding_field *field)
 {
-	bool hex = len > 2 && !memcmp(name + len - 2, ":x", 2);
-	size_t base = hex ? len - 2 : len;
+	enum cache_field_kind kind = number_kind(name, len);
+	size_t base = kind == CACHE_FIELD_NUMBER ? len : len - 2;
 
 	if (base >= sizeof(field->name))
 		return false;
@@ -80,7 +90,7 @@ static bool field_value(const struct cache_finding *f, const char *name, size_t 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		if (strcmp(field->name, numbers[i].name))
 			continue;
-		field->kind = hex ? CACHE_FIELD_HEX : CACHE_FIELD_NUMBER;
+		field->kind = kind;
 		memcpy(&field->number, (const char *)f + numbers[i].at,
 		       sizeof(field->number));
 		return true;

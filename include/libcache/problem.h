@@ -87,7 +87,7 @@ struct cache_problem_info {
 	enum cache_verdict verdict;
 	enum cache_remedy remedy;
 	int error;			/* negative errno when it stops an open */
-	const char *text;		/* with {field} or, in hex, {field:x} */
+	const char *text;		/* with {field}; in hex {field:x}; a seq {field:s} */
 };
 
 /* Never NULL: an unknown @code gives an empty row. */
@@ -99,7 +99,7 @@ const char *cache_verdict_name(enum cache_verdict verdict);
 const char *cache_remedy_name(enum cache_remedy remedy);
 
 enum cache_field_kind {
-	CACHE_FIELD_NUMBER, CACHE_FIELD_HEX, CACHE_FIELD_WORD, CACHE_FIELD_UUID,
+	CACHE_FIELD_NUMBER, CACHE_FIELD_HEX, CACHE_FIELD_SEQ, CACHE_FIELD_WORD, CACHE_FIELD_UUID,
 };
 
 /* A field that a problem's text names, with its value in one finding. */

@@ -275,6 +275,16 @@ sb.nr_this_dev sb.last_mount sb.first_bucket sb.keys sb.d[0] sb.d[255] sb.obso_b
 	jq -e --arg d "$T/empty" '.devices[] | select(.device == $d) | .error | length > 0' < "$T/out"
 }
 
+@test "a finding's seqs are strings in JSON, whatever their names, and its sectors numbers" {
+	image wb-clean.cache
+	cache-fsck -n -v -J "$IMG" |
+		jq -e '.findings[] | select(.code == "JOURNAL_REPLAY") | .start == "0x68" and .end == "0x7a"'
+	image churn-lru.cache
+	poke "$IMG" 'leaf[3].key[0][5].inode=7'
+	run cache-fsck -n -J "$IMG"
+	jq -e '.findings[] | select(.code == "CHILD_RANGE") | .start | type == "number"' <<< "$output"
+}
+
 @test "a key too great stops the driver's start only where its sort puts it last" {
 	image churn-lru.cache
 	poke "$IMG" 'leaf[3].key[0][5].inode=7'
