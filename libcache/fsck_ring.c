@@ -13,7 +13,7 @@ int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err)
 	struct cache_replay_forecast f;
 	int ret = cache_replay_forecast(c->img, &f, err);
 
-	if (ret || !(f.hangs + f.narrow))
+	if (ret || !cache_replay_may_hang(&f))
 		return ret;
 	return cache_found(c->sink, err, &(struct cache_finding){
 		.code = f.hangs == REPLAY_PACES ? CACHE_P_JOURNAL_RING_FULL

@@ -117,7 +117,7 @@ static int foresee(struct cache_offline *o, const struct cache_commit_place *p,
 	if (!o->img->journal_keys)
 		return 0;
 	ret = forecast(o, p, &f, err);
-	if (ret || !f.hangs)
+	if (ret || !cache_replay_may_hang(&f))
 		return ret;
 	return cache_err_set(err, -ENOSPC, 0,
 			     "no room in the journal: with one entry more the replay of %" PRIu64

@@ -38,6 +38,11 @@ struct cache_replay_forecast {
 	uint64_t entries;	/* most journal entries written by a play that did not */
 };
 
+static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
+{
+	return f->hangs || f->narrow;
+}
+
 /**
  * cache_replay_forecast() - play the replay of a set at every pace
  * @img: loaded up to CACHE_LOAD_GENS

@@ -258,3 +258,16 @@ interrupted() {
 	first=$(taken | head -1)
 	[ "$(gens "$IMG" | awk -v b="$first" '$1 == b { print $2 }')" -ge 12 ]
 }
+
+@test "a ring that one entry more would make hang gets none" {
+	image ring-full.cache
+	poke "$IMG" 'journal[newest]=zero'
+	poke "$IMG" 'journal[newest]=zero'
+	run -0 cache-alloc "$IMG" -c 5 --commit
+	run -0 cache-alloc "$IMG" -c 5 --commit
+	run -0 cache-fsck -n "$IMG"
+	before=$(sum "$IMG")
+	run -1 cache-alloc "$IMG" -c 5 --commit
+	[[ "$output" == *"no room in the journal"*"start the set once before"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
