@@ -326,7 +326,7 @@ static void say_why_not(struct run *r, unsigned i, int ret, const struct cache_e
 		cmd_error(&r->o->cmd, r->paths[i], ret, err);
 }
 
-/* Superblocks of the backing devices at hand: they can prove a lost uuid slot. */
+/* The backing devices at hand: they can prove a lost uuid slot, and end what theirs has. */
 static unsigned read_backing(const struct run *r, struct cache_sb *sbs, uint64_t *sectors)
 {
 	unsigned n = 0;

@@ -34,7 +34,7 @@ struct repair_doubt {
 	uint64_t *ousted;	/* bit a bucket: nodes cut off by the gen of a key that lies */
 	bool all;		/* any clean extent may be stale */
 	bool scan;		/* leaves may be cut off: look for nodes everywhere */
-	bool root_lost;
+	bool root_lost;		/* a part of @scan: how many nodes there should be is not known */
 	bool failed;		/* out of memory while listening */
 	bool super, rebuild, uuids, wipe_ring;	/* which remedies were asked for */
 	bool table;		/* the uuid table is written anew, whatever its slots are */
