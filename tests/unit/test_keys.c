@@ -4,6 +4,7 @@
  * random histories against a plain map of sectors.
  */
 #include "disk.h"
+#include "sector_map.h"
 
 #include "libcache/keys.h"
 #include "checked.h"
@@ -127,20 +128,6 @@ TEST(interior_keys_of_one_position_all_stay_newer_first)
 	cache_keys_fini(&a);
 	cache_keys_fini(&b);
 	cache_keys_fini(&out);
-}
-
-#define SPACE	256
-
-/* Which sector of the cache a sector of the device lies at; 0: nowhere. */
-struct map {
-	uint64_t at[3][SPACE];
-};
-
-static void apply(struct map *m, const struct cache_bkey *k)
-{
-	for (uint64_t s = cache_key_start(k); s < k->low; s++)
-		m->at[cache_key_inode(k)][s] = cache_key_ptrs(k) ?
-			cache_ptr_sector(k->ptr[0]) + s - cache_key_start(k) : 0;
 }
 
 static struct cache_bkey random_key(struct cache_rng *rng)

@@ -4,6 +4,7 @@
  * then random histories against a plain map of sectors and against lists that settle.
  */
 #include "disk.h"
+#include "sector_map.h"
 
 #include <errno.h>
 
@@ -142,20 +143,7 @@ TEST(what_has_no_room_in_an_index_of_32_bits_is_refused)
 	cache_overlay_fini(&o);
 }
 
-#define SPACE	256
 #define KEYS	120
-
-/* Which sector of the cache a sector of the device lies at; 0: nowhere. */
-struct map {
-	uint64_t at[3][SPACE];
-};
-
-static void apply(struct map *m, const struct cache_bkey *k)
-{
-	for (uint64_t s = cache_key_start(k); s < k->low; s++)
-		m->at[cache_key_inode(k)][s] = cache_key_ptrs(k) ?
-			cache_ptr_sector(k->ptr[0]) + s - cache_key_start(k) : 0;
-}
 
 /* Of none to three pointers, so that places differ from numbers. */
 static struct cache_bkey random_key(struct cache_rng *rng)
