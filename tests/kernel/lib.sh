@@ -20,10 +20,12 @@ format() {
 	"$bin/make-cache" -q "$@"
 }
 
-# run_plan LOG PLAN END [CUT_MS] DISK... : lives a plan in one guest
+# run_plan LOG PLAN END [CUT_MS] DISK... : lives a plan in one guest; AT_MOMENT is a command
+# that `boot -m` runs when half of it is done
 run_plan() {
 	local log=$1 plan=$2 end=$3 cut=$4; shift 4
 	"$here/boot" -k "$kernel" -t "${LIMIT:-400}" -l "$log" -p "$plan" \
+		-m "${AT_MOMENT:-}" -e MOMENTS="${AT_MOMENT:+1}" \
 		-e END="$end" -e CUT_MS="$cut" "$here/guest/live.sh" "$@" > /dev/null
 }
 

@@ -10,8 +10,9 @@
 #	acked= total=	check these first; a wrong block fails the script
 #	reads=0		random reads before the writes		both=0	and beside them
 #	from=0 writes=0	write number and count			last=detach|gc
-# What it says goes to ttyS1, undisturbed by the kernel. Variables: END=cut|stop (default stop), CUT_MS=time until the cut (default: when
-# all have finished).
+# What it says goes to ttyS1, undisturbed by the kernel. Variables: END=cut|stop (default
+# stop), CUT_MS=time until the cut (default: when all have finished), MOMENTS=1: when half
+# of the writes of a set, or half of that time, is over, it says "=== MOMENT NAME ===".
 
 volume_of() {
 	find "$(set_of $1)/" -maxdepth 1 -name 'volume*'
@@ -42,6 +43,11 @@ start() {
 	esac
 }
 
+# half_way NAME: the host may look at the set now; what it is told comes before
+half_way() {
+	[ -z "$MOMENTS" ] || echo "=== MOMENT $1 ==="
+}
+
 # live NAME CACHE DEVICE SEED KEY=VALUE...
 live() {
 	name=$1 cache=$2 disk=$3 seed=$4
@@ -63,6 +69,11 @@ live() {
 		nth=$((nth + 1))
 	done &
 	beside=$!
+	if [ $cache != - ] && [ -z "$CUT_MS" ] && [ $writes -gt 1 ]; then
+		./guest write $how $from $((writes / 2)) $batch
+		half_way $name
+		from=$((from + writes / 2)) writes=$((writes - writes / 2))
+	fi
 	[ $writes = 0 ] || ./guest write $how $from $writes $batch
 	kill $beside 2> /dev/null
 	case $last in
@@ -83,7 +94,11 @@ while read -r line; do
 	kids="$kids $!"
 done < plan
 if [ -n "$CUT_MS" ]; then
-	usleep $((CUT_MS * 1000))
+	usleep $((CUT_MS * 500))
+	while read -r name cache _; do
+		[ $cache = - ] || half_way $name
+	done < plan
+	usleep $((CUT_MS * 500))
 	power_cut
 fi
 wait $kids
