@@ -20,6 +20,7 @@
 #   make coverage	which lines and branches the tests reach
 #   make install	DESTDIR= PREFIX=/usr/local
 #   make uninstall	takes away what install placed
+#   make dist		the release's tarball, of the last commit: same bytes every time
 #   make help		this text
 #
 # Switches: V=1 shows the commands, WERROR=1 stops at warnings, BUILD=dir builds
@@ -35,6 +36,8 @@ MANDIR	?= $(PREFIX)/share/man
 BASHDIR	?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR	?= $(PREFIX)/share/zsh/site-functions
 FISHDIR	?= $(PREFIX)/share/fish/vendor_completions.d
+DOCDIR	?= $(PREFIX)/share/doc/cache-tools
+# The only place that has the version; NEWS is held to it.
 VERSION	:= 0.1.0
 
 ifneq ($(V),1)
@@ -265,10 +268,22 @@ ifneq ($(filter deps%,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
+# What a release is: the files of a commit, by name, owner and time of that commit alone.
+DIST_REF ?= HEAD
+DIST := cache-tools-$(VERSION)
+dist:
+	@mkdir -p $(BUILD)
+	$(Q)git -c tar.umask=0022 archive --format=tar --prefix=$(DIST)/ $(DIST_REF) > $(BUILD)/$(DIST).tar
+	$(Q)xz -9 -T1 -f $(BUILD)/$(DIST).tar
+	@echo $(BUILD)/$(DIST).tar.xz
+version:
+	@echo $(VERSION)
+
 INSTALL ?= install
 # Every installed path, one per line: install makes them, uninstall takes them away.
 MANPAGES := $(wildcard man/*.[358])
 HEADERS := $(wildcard include/libcache/*.h include/libcache/*.def)
+DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md)
 D_SBIN := $(DESTDIR)$(SBINDIR)
 INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(foreach m,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
@@ -276,6 +291,7 @@ INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(HEADERS:include/%=$(DESTDIR)$(INCDIR)/%) \
 	$(DESTDIR)$(LIBDIR)/libcache.a $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc \
 	$(DESTDIR)$(ZSHDIR)/_cache-tools \
+	$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCS))) \
 	$(foreach n,cache-tools $(APPLET_NAMES),$(DESTDIR)$(BASHDIR)/$n $(DESTDIR)$(FISHDIR)/$n.fish)
 
 install: all
@@ -296,17 +312,18 @@ install: all
 	$(INSTALL) -m 644 completions/cache-tools.bash $(DESTDIR)$(BASHDIR)/cache-tools
 	$(INSTALL) -m 644 completions/cache-tools.fish $(DESTDIR)$(FISHDIR)/cache-tools.fish
 	$(INSTALL) -m 644 completions/_cache-tools $(DESTDIR)$(ZSHDIR)
+	$(INSTALL) -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
 	$(Q)for n in $(APPLET_NAMES); do ln -sf cache-tools $(DESTDIR)$(BASHDIR)/$$n; \
 		ln -sf cache-tools.fish $(DESTDIR)$(FISHDIR)/$$n.fish; done
 
 uninstall:
 	rm -f $(INSTALLED)
-	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache
+	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache $(DESTDIR)$(DOCDIR)
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/lib/poke/*.d)
 
 .PHONY: bench check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)
-.PHONY: check-cross cross-tests deps-cross check-kernel images fuzz fuzzers analyze check-valgrind coverage
+.PHONY: dist version check-cross cross-tests deps-cross check-kernel images fuzz fuzzers analyze check-valgrind coverage
 .DELETE_ON_ERROR:
 FORCE:
