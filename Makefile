@@ -61,18 +61,18 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $(if $(LIB_PKGS),$(shell pkg-config --cflags $
 PKG_LIBS = $(eval PKG_LIBS := $(if $(LIB_PKGS),$(shell pkg-config --libs $(LIB_PKGS))))$(PKG_LIBS)
 
 ALL_CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-		-DCACHE_TOOLS_VERSION='"$(VERSION)"' -Iinclude $(CPPFLAGS)
+		-DCACHE_TOOLS_VERSION='"$(VERSION)"' -Iinclude -Ilibcache $(CPPFLAGS)
 ALL_CFLAGS = $(ALL_CPPFLAGS) $(WARN) $(SANFLAGS) $(CFLAGS) $(PKG_CFLAGS) -pthread
 ALL_LDFLAGS := $(SANFLAGS) $(LDFLAGS) -pthread
 LIBS = $(PKG_LIBS)
 
-LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard libcache/*.c))
+LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard libcache/*/*.c))
 ifeq ($(CROSS),1)
 # For another machine, for tests alone: what needs no library but libc.
-LIB_OBJ := $(filter-out $(addprefix $(BUILD)/libcache/,dev_uring.o ids.o probe.o report.o), \
+LIB_OBJ := $(filter-out $(addprefix $(BUILD)/libcache/,dev/dev_uring.o host/ids.o host/probe.o report/report.o), \
 	$(LIB_OBJ)) $(BUILD)/tests/cross/doors.o
 LIB_PKGS :=
-ALL_CPPFLAGS += -Itests/cross -Ilibcache
+ALL_CPPFLAGS += -Itests/cross
 endif
 CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -121,7 +121,7 @@ define test_program
 $(BUILD)/$(1)/%: tests/$(2)/%.c $(BUILD)/libcache.a $(BUILD)/flags
 	@mkdir -p $$(@D)
 	@$$(if $$(Q),echo "  LD      $$@")
-	$$(Q)$$(CC) $$(ALL_CFLAGS) -Ilibcache -Itests/lib -MMD -MP -MF $$@.d $$(ALL_LDFLAGS) \
+	$$(Q)$$(CC) $$(ALL_CFLAGS) -Itests/lib -MMD -MP -MF $$@.d $$(ALL_LDFLAGS) \
 		-o $$@ $$(filter %.c %.o,$$^) $(BUILD)/libcache.a $$(LIBS)
 endef
 $(eval $(call test_program,unit,unit))
@@ -139,7 +139,6 @@ endif
 
 # The one test program in several files.
 POKE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/poke/*.c))
-$(POKE_OBJ): ALL_CFLAGS += -Ilibcache
 $(BUILD)/tests/poke: $(POKE_OBJ)
 
 # Crash tests let the n-th allocation fail.
@@ -282,13 +281,13 @@ version:
 INSTALL ?= install
 # Every installed path, one per line: install makes them, uninstall takes them away.
 MANPAGES := $(wildcard man/*.[358])
-HEADERS := $(wildcard include/libcache/*.h include/libcache/*.def)
+HEADERS := $(wildcard libcache/*/*.h libcache/*/*.def)
 DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md)
 D_SBIN := $(DESTDIR)$(SBINDIR)
 INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(foreach m,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
 	$(ALIAS_NAMES:%=$(DESTDIR)$(MANDIR)/man8/%.8) \
-	$(HEADERS:include/%=$(DESTDIR)$(INCDIR)/%) \
+	$(HEADERS:%=$(DESTDIR)$(INCDIR)/%) \
 	$(DESTDIR)$(LIBDIR)/libcache.a $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc \
 	$(DESTDIR)$(ZSHDIR)/_cache-tools \
 	$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCS))) \
@@ -303,11 +302,11 @@ install: all
 	$(Q)sed -n 's/^ALIAS(\([a-z_]*\),[^"]*"\([^"]*\)".*/\1 \2/p' cmd/applets.def | \
 	while read -r stem alias; do \
 		echo ".so man8/$$(echo $$stem | tr _ -).8" > $(DESTDIR)$(MANDIR)/man8/$$alias.8; done
-	$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCDIR)/libcache
+	$(Q)for h in $(HEADERS); do $(INSTALL) -m 644 $$h $(DESTDIR)$(INCDIR)/$$h; done
 	$(INSTALL) -m 644 $(BUILD)/libcache.a $(DESTDIR)$(LIBDIR)
 	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'Name: libcache' 'Version: $(VERSION)' \
 		"Description: read, check, repair and allocate on bcache devices" \
-		'Requires.private: $(LIB_PKGS)' 'Cflags: -I$(INCDIR)' \
+		'Requires.private: $(LIB_PKGS)' 'Cflags: -I$(INCDIR)/libcache' \
 		'Libs: -L$(LIBDIR) -lcache -pthread' > $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc
 	$(INSTALL) -m 644 completions/cache-tools.bash $(DESTDIR)$(BASHDIR)/cache-tools
 	$(INSTALL) -m 644 completions/cache-tools.fish $(DESTDIR)$(FISHDIR)/cache-tools.fish
@@ -318,9 +317,10 @@ install: all
 
 uninstall:
 	rm -f $(INSTALLED)
-	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache $(DESTDIR)$(DOCDIR)
+	-$(Q)rmdir $(sort $(dir $(HEADERS:%=$(DESTDIR)$(INCDIR)/%))) $(DESTDIR)$(INCDIR)/libcache \
+		$(DESTDIR)$(DOCDIR)
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/lib/poke/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)
 
 .PHONY: bench check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)

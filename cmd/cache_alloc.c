@@ -3,7 +3,7 @@
 #include "applet.h"
 #include "undo.h"
 
-#include "libcache/offline.h"
+#include "offline/offline.h"
 
 #include <errno.h>
 #include <inttypes.h>

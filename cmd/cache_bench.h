@@ -4,7 +4,7 @@
 
 #include "show.h"
 
-#include "libcache/bench.h"
+#include "bench/bench.h"
 
 extern const char *const bench_workloads[];	/* by enum cache_bench_workload */
 

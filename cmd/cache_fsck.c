@@ -5,9 +5,9 @@
 #include "fsck_show.h"
 #include "undo.h"
 
-#include "libcache/dev.h"
-#include "libcache/ids.h"
-#include "libcache/super.h"
+#include "dev/dev.h"
+#include "host/ids.h"
+#include "format/super.h"
 
 #include <errno.h>
 #include <inttypes.h>

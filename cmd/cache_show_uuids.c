@@ -3,7 +3,7 @@
 #include "applet.h"
 #include "show.h"
 
-#include "libcache/ids.h"
+#include "host/ids.h"
 
 #include <errno.h>
 #include <inttypes.h>

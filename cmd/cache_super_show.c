@@ -10,9 +10,9 @@
 #include "super_text.h"
 #include "undo.h"
 
-#include "libcache/dev.h"
-#include "libcache/ids.h"
-#include "libcache/super.h"
+#include "dev/dev.h"
+#include "host/ids.h"
+#include "format/super.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
 #include "undo.h"
 
 #include "applet.h"
-#include "libcache/dev.h"
+#include "dev/dev.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

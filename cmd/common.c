@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "common.h"
 
-#include "libcache/probe.h"
+#include "host/probe.h"
 
 #include <errno.h>
 #include <inttypes.h>

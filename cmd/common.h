@@ -13,9 +13,9 @@
 #define CMD_COMMON_H
 
 #include "exit.h"
-#include "libcache/err.h"
-#include "libcache/human.h"
-#include "libcache/report.h"
+#include "base/err.h"
+#include "base/human.h"
+#include "report/report.h"
 
 #include <argp.h>
 #include <stdbool.h>

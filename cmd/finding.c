@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "finding.h"
 
-#include "libcache/ids.h"
+#include "host/ids.h"
 
 static void report_fields(struct cache_report *r, const struct cache_finding *f)
 {

@@ -3,8 +3,8 @@
 #ifndef CMD_FINDING_H
 #define CMD_FINDING_H
 
-#include "libcache/problem.h"
-#include "libcache/report.h"
+#include "format/problem.h"
+#include "report/report.h"
 
 /* code, number, severity, verdict, remedy, text and the fields of the text, into the
  * object that is open. */

@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-#include "libcache/types.h"
+#include "base/types.h"
 
 static bool super_is_left(const struct fsck_show *s, unsigned i)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libcache/types.h"
+#include "base/types.h"
 
 #define HEARD_MAX	1000000
 

@@ -5,8 +5,8 @@
 
 #include "common.h"
 
-#include "libcache/fsck.h"
-#include "libcache/repair.h"
+#include "fsck/fsck.h"
+#include "repair/repair.h"
 
 /* Findings kept for JSON, which can say only at the end what was mended. */
 struct fsck_heard {

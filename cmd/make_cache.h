@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "common.h"
-#include "libcache/ids.h"
-#include "libcache/mkcache.h"
-#include "libcache/probe.h"
+#include "host/ids.h"
+#include "mkcache/mkcache.h"
+#include "host/probe.h"
 
 /* A device of the command line, beside its entry in m.devs. */
 struct make_target {

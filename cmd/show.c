@@ -2,7 +2,7 @@
 #include "finding.h"
 #include "show.h"
 
-#include "libcache/probe.h"
+#include "host/probe.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 #define CMD_SHOW_H
 
 #include "common.h"
-#include "libcache/image.h"
+#include "set/image.h"
 
 #define SHOW_PROBLEMS_HELD	256	/* more are only counted in JSON */
 

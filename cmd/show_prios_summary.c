@@ -2,7 +2,7 @@
 /* What all priorities add up to: priority_stats, and a histogram with marks. */
 #include "show_prios.h"
 
-#include "libcache/stats.h"
+#include "alloc/stats.h"
 
 #include <errno.h>
 #include <inttypes.h>

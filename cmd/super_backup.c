@@ -7,8 +7,8 @@
 #include "super_text.h"
 #include "undo.h"
 
-#include "libcache/backup.h"
-#include "libcache/ids.h"
+#include "super/backup.h"
+#include "host/ids.h"
 
 #include <errno.h>
 #include <inttypes.h>

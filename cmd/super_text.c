@@ -2,7 +2,7 @@
 #include "super_text.h"
 #include "exit.h"
 
-#include "libcache/ids.h"
+#include "host/ids.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "libcache/super.h"
+#include "format/super.h"
 
 static inline bool is_csum_right(const struct cache_sb *sb)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libcache/bench.h"
+#include "bench/bench.h"
 
 #define RUNS_MAX	9
 

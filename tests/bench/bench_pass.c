@@ -11,10 +11,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "bench_impl.h"
-#include "book.h"
-#include "libcache/crc64.h"
-#include "simd.h"
+#include "bench/bench_impl.h"
+#include "alloc/book.h"
+#include "base/crc64.h"
+#include "alloc/simd.h"
 #include "walk.h"
 
 #define RUNS_MAX	21

@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dev_ops.h"
-#include "libcache/backup.h"
-#include "libcache/dev.h"
-#include "libcache/dev_fault.h"
-#include "libcache/types.h"
-#include "libcache/undo.h"
+#include "dev/dev_ops.h"
+#include "super/backup.h"
+#include "dev/dev.h"
+#include "dev/dev_fault.h"
+#include "base/types.h"
+#include "dev/undo.h"
 #include "test.h"
 #include "wrap.h"
 

@@ -3,8 +3,8 @@
 #include <errno.h>
 
 #include "harness.h"
-#include "libcache/commit.h"
-#include "libcache/offline.h"
+#include "set/commit.h"
+#include "offline/offline.h"
 #include "wrap.h"
 
 enum scenario {

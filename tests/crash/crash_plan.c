@@ -7,7 +7,7 @@
 
 #include "damage.h"
 #include "harness.h"
-#include "libcache/repair.h"
+#include "repair/repair.h"
 #include "wrap.h"
 
 static bool agree(void *ctx, const struct cache_repair_plan *plan)

@@ -4,8 +4,8 @@
 
 #include "damage.h"
 #include "harness.h"
-#include "libcache/backup.h"
-#include "libcache/repair.h"
+#include "super/backup.h"
+#include "repair/repair.h"
 #include "wrap.h"
 
 static bool agree(void *ctx, const struct cache_repair_plan *plan)

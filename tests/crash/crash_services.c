@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include "harness.h"
-#include "libcache/bench.h"
-#include "libcache/fsck.h"
-#include "libcache/mkcache.h"
-#include "libcache/offline.h"
-#include "libcache/undo.h"
+#include "bench/bench.h"
+#include "fsck/fsck.h"
+#include "mkcache/mkcache.h"
+#include "offline/offline.h"
+#include "dev/undo.h"
 #include "wrap.h"
 
 #define FORMAT_SECTORS	(1024 * 16)	/* 1024 buckets of 8 KiB */

@@ -3,7 +3,7 @@
 #ifndef TESTS_CRASH_DAMAGE_H
 #define TESTS_CRASH_DAMAGE_H
 
-#include "jset_codec.h"
+#include "disk/jset_codec.h"
 #include "set.h"
 
 static inline void flip(struct cache_dev *dev, uint64_t sector, unsigned byte)

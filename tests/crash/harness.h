@@ -18,9 +18,9 @@
 #include "memory.h"
 #include "set.h"
 
-#include "libcache/dev_fault.h"
-#include "libcache/dev_log.h"
-#include "libcache/rng.h"
+#include "dev/dev_fault.h"
+#include "dev/dev_log.h"
+#include "base/rng.h"
 
 struct crash {
 	struct cache_dev *base;		/* before the work; not changed */

@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-#include "libcache/err.h"
+#include "base/err.h"
 #include "test.h"
 
 /* Counted by wrap.h while @at is not 0; at the n-th NULL is returned. */

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "harness.h"
-#include "libcache/mkcache.h"
-#include "libcache/offline.h"
-#include "libcache/repair.h"
+#include "mkcache/mkcache.h"
+#include "offline/offline.h"
+#include "repair/repair.h"
 
 struct writer {
 	uint64_t seen, total;	/* states; 0 while they are counted */

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dev_ops.h"
-#include "libcache/ids.h"
+#include "dev/dev_ops.h"
+#include "host/ids.h"
 
 int cache_uring_read_many(struct cache_uring **ring, int fd, struct cache_dev_req *reqs,
 			  unsigned n)

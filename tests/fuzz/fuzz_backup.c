@@ -17,10 +17,10 @@
 
 #include <stdarg.h>
 
-#include "backup_disk.h"
-#include "jset_codec.h"
-#include "libcache/crc64.h"
-#include "libcache/journal.h"
+#include "super/backup_disk.h"
+#include "disk/jset_codec.h"
+#include "base/crc64.h"
+#include "disk/journal.h"
 #include "target.h"
 
 #define ENTRIES_MAX	64u

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jset_codec.h"
-#include "libcache/btree.h"
-#include "libcache/human.h"
-#include "libcache/image.h"
-#include "libcache/super.h"
+#include "disk/jset_codec.h"
+#include "disk/btree.h"
+#include "base/human.h"
+#include "set/image.h"
+#include "format/super.h"
 #include "target.h"
 
 static const struct cache_sink deaf = { .report = cache_sink_ignore };

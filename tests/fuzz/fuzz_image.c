@@ -13,14 +13,14 @@
  */
 #include "overlay.h"
 
-#include "bset_codec.h"
-#include "jset_codec.h"
+#include "format/bset_codec.h"
+#include "disk/jset_codec.h"
 
-#include "libcache/crc64.h"
-#include "libcache/fsck.h"
-#include "libcache/image.h"
-#include "libcache/offline.h"
-#include "libcache/repair.h"
+#include "base/crc64.h"
+#include "fsck/fsck.h"
+#include "set/image.h"
+#include "offline/offline.h"
+#include "repair/repair.h"
 #include "target.h"
 
 #define NODES_MAX	256

@@ -14,20 +14,20 @@
  * stops exactly where damage is found by who goes on; what was decoded and is encoded
  * again is the same; what is said of a structure lies within it.
  */
-#include "checked.h"
+#include "base/checked.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "bset_codec.h"
-#include "jset_codec.h"
-#include "libcache/btree.h"
-#include "libcache/crc64.h"
-#include "libcache/journal.h"
-#include "libcache/prio.h"
-#include "libcache/super.h"
-#include "libcache/uuids.h"
-#include "prio_codec.h"
+#include "format/bset_codec.h"
+#include "disk/jset_codec.h"
+#include "disk/btree.h"
+#include "base/crc64.h"
+#include "disk/journal.h"
+#include "disk/prio.h"
+#include "format/super.h"
+#include "disk/uuids.h"
+#include "disk/prio_codec.h"
 #include "target.h"
 
 #define BUCKETS		256u

@@ -14,11 +14,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "libcache/crc64.h"
-#include "libcache/types.h"
-#include "libcache/undo.h"
+#include "base/crc64.h"
+#include "base/types.h"
+#include "dev/undo.h"
 #include "target.h"
-#include "undo_disk.h"
+#include "dev/undo_disk.h"
 
 #define SECTORS		256u
 #define RECORDS_MAX	32u

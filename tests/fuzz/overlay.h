@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dev_ops.h"
-#include "libcache/types.h"
+#include "dev/dev_ops.h"
+#include "base/types.h"
 
 #define OVERLAY_WRITES	4096u	/* remembered one by one; more: the whole is given back */
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libcache/image.h"
+#include "set/image.h"
 
 struct answer {
 	uint64_t inode, start, end;	/* sectors of the device */

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "dev_ops.h"
+#include "dev/dev_ops.h"
 
 struct bad_sectors {
 	struct cache_dev *under;

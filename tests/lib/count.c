@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libcache/alloc.h"
+#include "alloc/alloc.h"
 #include "walk.h"
 
 #define NBUCKETS	(64 << 10)

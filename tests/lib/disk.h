@@ -8,10 +8,10 @@
 
 #include "test.h"
 
-#include "bset_codec.h"
-#include "jset_codec.h"
-#include "libcache/crc64.h"
-#include "libcache/image.h"
+#include "format/bset_codec.h"
+#include "disk/jset_codec.h"
+#include "base/crc64.h"
+#include "set/image.h"
 
 struct disk {
 	struct cache_dev *dev;		/* an image loaded from it owns it then */

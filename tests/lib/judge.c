@@ -15,7 +15,7 @@
 
 #include "../kernel/guest/written.h"
 
-#include "libcache/ids.h"
+#include "host/ids.h"
 
 #define BLOCK_SECTORS	(WRITTEN_BLOCK_BYTES / 512)
 

@@ -13,7 +13,7 @@
 #include "answers.h"
 #include "maul.h"
 
-#include "libcache/ids.h"
+#include "host/ids.h"
 
 #define LOSSES_MAX	100000
 

@@ -19,10 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bset_codec.h"
-#include "jset_codec.h"
-#include "libcache/image.h"
-#include "libcache/rng.h"
+#include "format/bset_codec.h"
+#include "disk/jset_codec.h"
+#include "set/image.h"
+#include "base/rng.h"
 
 #define MAUL_METADATA_MAX	4096
 #define MAUL_NODES_MAX		4096

@@ -11,8 +11,8 @@
 
 #include <errno.h>
 
-#include "libcache/fsck.h"
-#include "libcache/repair.h"
+#include "fsck/fsck.h"
+#include "repair/repair.h"
 
 #define BS	32u		/* sectors a bucket */
 #define PRIO	20

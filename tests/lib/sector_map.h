@@ -3,7 +3,7 @@
 #ifndef TESTS_LIB_SECTOR_MAP_H
 #define TESTS_LIB_SECTOR_MAP_H
 
-#include "libcache/bkey.h"
+#include "format/bkey.h"
 
 #define SPACE	256
 

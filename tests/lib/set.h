@@ -8,7 +8,7 @@
 
 #include "test.h"
 
-#include "libcache/image.h"
+#include "set/image.h"
 
 #include <stdio.h>
 

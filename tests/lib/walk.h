@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "libcache/rng.h"
-#include "libcache/sectors.h"
+#include "base/rng.h"
+#include "alloc/sectors.h"
 
 #define WALK_INODES	64
 

@@ -2,7 +2,7 @@
 /* The allocator's systems one by one (behaviour 2, 4.3, 5); test_alloc_diff.c has them together. */
 #include <errno.h>
 
-#include "libcache/alloc.h"
+#include "alloc/alloc.h"
 #include "test.h"
 
 #define N	2048u

@@ -2,8 +2,8 @@
 /* An invariant that is broken is named: one by one, in an allocator that was in order. */
 #include <errno.h>
 
-#include "libcache/alloc.h"
-#include "policy.h"
+#include "alloc/alloc.h"
+#include "alloc/policy.h"
 #include "test.h"
 
 #define N	2048u

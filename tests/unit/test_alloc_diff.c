@@ -10,8 +10,8 @@
  */
 #include <errno.h>
 
-#include "book.h"
-#include "libcache/alloc.h"
+#include "alloc/book.h"
+#include "alloc/alloc.h"
 #include "test.h"
 
 #define OWNED_MAX	256

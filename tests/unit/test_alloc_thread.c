@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "libcache/alloc_thread.h"
+#include "alloc/alloc_thread.h"
 #include "test.h"
 
 #define N		4096u

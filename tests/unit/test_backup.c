@@ -8,9 +8,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "backup_disk.h"
-#include "libcache/crc64.h"
-#include "libcache/dev_fault.h"
+#include "super/backup_disk.h"
+#include "base/crc64.h"
+#include "dev/dev_fault.h"
 
 static struct cache_backup take(struct cache_dev *dev)
 {

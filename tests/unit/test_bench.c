@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "bench_impl.h"
-#include "libcache/crc64.h"
+#include "bench/bench_impl.h"
+#include "base/crc64.h"
 #include "test.h"
 
 static struct cache_bench_result r;

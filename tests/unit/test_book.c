@@ -2,7 +2,7 @@
 /* What the book does where test_alloc_diff.c, which plays both side by side, never gets. */
 #include <errno.h>
 
-#include "book.h"
+#include "alloc/book.h"
 #include "test.h"
 
 #define N	1024u

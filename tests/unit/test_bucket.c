@@ -2,8 +2,8 @@
 /* The bucket table against the plain arithmetic of behaviour 1 and 5.3. */
 #include <errno.h>
 
-#include "libcache/bucket.h"
-#include "libcache/rng.h"
+#include "alloc/bucket.h"
+#include "base/rng.h"
 #include "test.h"
 
 #define N	300

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "libcache/commit.h"
+#include "set/commit.h"
 
 /* A set in memory, loaded, with a commit begun. */
 struct work {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "libcache/crc64.h"
-#include "libcache/rng.h"
+#include "base/crc64.h"
+#include "base/rng.h"
 #include "test.h"
 
 static uint64_t bitwise(uint64_t crc, const uint8_t *p, size_t n)

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "deny.h"
-#include "dev_ops.h"
-#include "libcache/dev.h"
-#include "libcache/dev_fault.h"
-#include "libcache/dev_log.h"
-#include "libcache/types.h"
+#include "dev/dev_ops.h"
+#include "dev/dev.h"
+#include "dev/dev_fault.h"
+#include "dev/dev_log.h"
+#include "base/types.h"
 
 #define NSECTORS 64
 

@@ -2,7 +2,7 @@
 /* The line for a person: the first cause, with what the callers know in front of it. */
 #include <errno.h>
 
-#include "libcache/err.h"
+#include "base/err.h"
 #include "test.h"
 
 TEST(callers_put_what_they_know_in_front_of_the_cause)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Blocks that two extents cover are found, from a list, from bits, and in between. */
-#include "fsck_shared.h"
+#include "fsck/fsck_shared.h"
 
-#include "libcache/rng.h"
+#include "base/rng.h"
 #include "test.h"
 
 #define BUCKETS	1024u

@@ -3,8 +3,8 @@
 #include "disk.h"
 #include "set.h"
 
-#include "libcache/mark.h"
-#include "libcache/rng.h"
+#include "alloc/mark.h"
+#include "base/rng.h"
 
 #define NBUCKETS	64u
 

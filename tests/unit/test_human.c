@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "libcache/human.h"
+#include "base/human.h"
 #include "test.h"
 
 #include <errno.h>

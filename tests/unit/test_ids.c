@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* UUIDs: text to bytes and back. */
-#include "libcache/ids.h"
+#include "host/ids.h"
 
 #include <errno.h>
 

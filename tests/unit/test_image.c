@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-#include "libcache/dev_fault.h"
+#include "dev/dev_fault.h"
 
 #define BS	32u		/* sectors a bucket */
 #define PRIO	20

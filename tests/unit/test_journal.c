@@ -6,8 +6,8 @@
 
 #include <errno.h>
 
-#include "journal_blocks.h"
-#include "journal_search.h"
+#include "disk/journal_blocks.h"
+#include "disk/journal_search.h"
 
 static uint64_t jset_csum_of(const struct jset_spec *j)
 {

@@ -6,9 +6,9 @@
 #include "disk.h"
 #include "sector_map.h"
 
-#include "libcache/keys.h"
-#include "checked.h"
-#include "libcache/rng.h"
+#include "disk/keys.h"
+#include "base/checked.h"
+#include "base/rng.h"
 
 static struct cache_keys list(const struct cache_bkey *k, unsigned n)
 {

@@ -2,7 +2,7 @@
 /* Marking keys, step by step as behaviour 4.1 and 4.2 put it. */
 #include "disk.h"
 
-#include "libcache/mark.h"
+#include "alloc/mark.h"
 
 struct table {
 	struct cache_sb sb;

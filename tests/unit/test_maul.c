@@ -12,9 +12,9 @@
 #include "answers.h"
 #include "maul.h"
 
-#include "libcache/dev_log.h"
-#include "libcache/fsck.h"
-#include "libcache/repair.h"
+#include "dev/dev_log.h"
+#include "fsck/fsck.h"
+#include "repair/repair.h"
 
 #define LOSSES_MAX	4096
 #define COMPLAINTS_MAX	20

@@ -3,13 +3,13 @@
  * Formatting: what is refused, what is chosen, what is wiped, and that a format cut
  * off anywhere leaves no half cache.
  */
-#include "libcache/mkcache.h"
+#include "mkcache/mkcache.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "dev_ops.h"
-#include "libcache/crc64.h"
+#include "dev/dev_ops.h"
+#include "base/crc64.h"
 #include "test.h"
 
 #define MIB	2048u		/* sectors */

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "libcache/offline.h"
+#include "offline/offline.h"
 
 struct run {
 	struct cache_dev *dev;

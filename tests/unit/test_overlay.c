@@ -8,10 +8,10 @@
 
 #include <errno.h>
 
-#include "checked.h"
-#include "libcache/keys.h"
-#include "libcache/overlay.h"
-#include "libcache/rng.h"
+#include "base/checked.h"
+#include "disk/keys.h"
+#include "disk/overlay.h"
+#include "base/rng.h"
 
 static struct cache_overlay overlay(const struct cache_bkey *k, unsigned n)
 {

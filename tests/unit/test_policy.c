@@ -2,10 +2,10 @@
 /* Victims: the weights, the three policies, and the vector passes against plain C. */
 #include <errno.h>
 
-#include "book.h"
-#include "libcache/alloc.h"
-#include "simd_x86.h"
-#include "sort.h"
+#include "alloc/book.h"
+#include "alloc/alloc.h"
+#include "alloc/simd_x86.h"
+#include "base/sort.h"
 #include "test.h"
 
 #define N	4096u

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What libblkid and sysfs say of a device. */
-#include "libcache/probe.h"
+#include "host/probe.h"
 
 #include <errno.h>
 #include <stdarg.h>

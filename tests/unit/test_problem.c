@@ -2,7 +2,7 @@
 /* Findings as people read them, and what stands in the table behind them. */
 #include "test.h"
 
-#include "libcache/problem.h"
+#include "format/problem.h"
 
 TEST(every_text_names_only_fields_that_a_finding_has)
 {

@@ -2,7 +2,7 @@
 /* What journal entries and prio_sets tell of a device that has no superblock. */
 #include "disk.h"
 
-#include "repair_evidence.h"
+#include "super/repair_evidence.h"
 
 #define BS	32u		/* sectors a bucket */
 #define PRIO	40

@@ -6,9 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "libcache/dev_fault.h"
-#include "libcache/repair.h"
-#include "repair_super.h"
+#include "dev/dev_fault.h"
+#include "repair/repair.h"
+#include "super/repair_super.h"
 
 static unsigned told, guessed;
 

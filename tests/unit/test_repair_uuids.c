@@ -2,7 +2,7 @@
 /* Which slots of a uuid table come back, from where, and which are left alone. */
 #include "mend.h"
 
-#include "libcache/rng.h"
+#include "base/rng.h"
 
 #define WHY	"name the backing devices"
 

@@ -6,8 +6,8 @@
  */
 #include "disk.h"
 
-#include "libcache/rng.h"
-#include "replay.h"
+#include "base/rng.h"
+#include "replay/replay.h"
 
 #define BS	16u		/* sectors a bucket, and a node: two blocks */
 #define SPAN	(1u << 20)		/* sectors of the backing device */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "libcache/report.h"
-#include "libcache/err.h"
+#include "report/report.h"
+#include "base/err.h"
 #include "deny.h"
 #include "test.h"
 

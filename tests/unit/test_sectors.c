@@ -2,9 +2,9 @@
 /* The sector allocator against a walk over a list, as the driver does it. */
 #include <errno.h>
 
-#include "libcache/rng.h"
-#include "libcache/sectors.h"
-#include "tags.h"
+#include "base/rng.h"
+#include "alloc/sectors.h"
+#include "alloc/tags.h"
 #include "test.h"
 
 #define NBUCKETS	4096

@@ -2,8 +2,8 @@
 /* Counting must give what sorting gives: the kernel's steps are redone here. */
 #include "test.h"
 
-#include "libcache/rng.h"
-#include "libcache/stats.h"
+#include "base/rng.h"
+#include "alloc/stats.h"
 
 static struct cache_stats_count count;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The worked superblocks of format 1.7, and the sizes of format 0.2 and 1.5. */
-#include "libcache/super.h"
+#include "format/super.h"
 #include "test.h"
 
 static void count_up(uint8_t *uuid, uint8_t first)

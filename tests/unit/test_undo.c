@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The undo device: saved before it is written, put back exactly, never to another. */
-#include "libcache/undo.h"
+#include "dev/undo.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "dev_ops.h"
-#include "libcache/dev_fault.h"
-#include "libcache/rng.h"
-#include "libcache/types.h"
+#include "dev/dev_ops.h"
+#include "dev/dev_fault.h"
+#include "base/rng.h"
+#include "base/types.h"
 #include "new_file.h"
 #include "test.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "test.h"
 
-#include "utf8.h"
+#include "base/utf8.h"
 
 TEST(only_well_formed_characters_stay)
 {

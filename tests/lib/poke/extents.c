@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "poke.h"
-#include "rebuild.h"
+#include "repair/rebuild.h"
 
 #define EXTENT_SECTORS	8u
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jset_codec.h"
+#include "disk/jset_codec.h"
 #include "poke.h"
 
 #define JSET cache_jset_disk

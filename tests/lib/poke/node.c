@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bset_codec.h"
+#include "format/bset_codec.h"
 #include "poke.h"
 
 #define BSET cache_bset_disk

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "libcache/image.h"
+#include "set/image.h"
 
 /* NAME[INDEX][INDEX], one dotted part of what stands left of the = */
 struct poke_seg {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libcache/crc64.h"
+#include "base/crc64.h"
 #include "poke.h"
 
 #define PSET cache_prio_set_disk

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bset_codec.h"
-#include "jset_codec.h"
-#include "libcache/crc64.h"
+#include "format/bset_codec.h"
+#include "disk/jset_codec.h"
+#include "base/crc64.h"
 #include "poke.h"
 
 #define ROOT_SEQ UINT64_C(0x656b6f70)

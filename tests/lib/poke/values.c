@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libcache/ids.h"
+#include "host/ids.h"
 #include "poke.h"
 
 static bool plain_number(const char *text, uint64_t *v)

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The allocator's state: queues, gens, priorities, marks. The machine is in alloc_step.c. */
+#include "alloc/alloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "alloc/policy.h"
+
+#define NBUCKETS_MIN		513	/* below, the driver's queues would be empty */
+#define NJOURNAL_FIRST_START	8
+#define RESCALES_PER_CACHE	1024
+#define GC_PER_CACHE		16
+
+static const struct cache_policy_ops *const policies[CACHE_POLICY_NR] = {
+	[CACHE_POLICY_LRU]    = &cache_policy_lru,
+	[CACHE_POLICY_FIFO]   = &cache_policy_fifo,
+	[CACHE_POLICY_RANDOM] = &cache_policy_random,
+};
+
+static const struct cache_alloc_ops no_ops;
+
+const char *cache_policy_name(enum cache_policy policy)
+{
+	return (unsigned int)policy < CACHE_POLICY_NR ? policies[policy]->name : NULL;
+}
+
+/* The driver's fifo sizes: small ones exact, others a power of two less one. */
+static uint64_t fifo_size(uint64_t n)
+{
+	return n <= 4 ? n : cache_roundup_pow2(n) - 1;
+}
+
+static int ring_init(struct cache_ring *r, uint64_t size)
+{
+	uint64_t slots = cache_roundup_pow2(size);
+
+	r->slot = calloc(slots, sizeof(*r->slot));
+	r->size = size;
+	r->mask = slots - 1;
+	return r->slot ? 0 : -ENOMEM;
+}
+
+static int rings_init(struct cache_alloc *a)
+{
+	uint64_t nfree = cache_roundup_pow2(a->buckets->nbuckets) >> 10;
+	uint32_t njournal = a->opts.njournal ? a->opts.njournal : NJOURNAL_FIRST_START;
+	uint64_t size[CACHE_RESERVE_NR] = {
+		[CACHE_RESERVE_BTREE]	 = fifo_size(njournal),
+		[CACHE_RESERVE_PRIO]	 = a->opts.prio_buckets,
+		[CACHE_RESERVE_MOVINGGC] = fifo_size(nfree),
+		[CACHE_RESERVE_NONE]	 = fifo_size(nfree),
+	};
+
+	for (int i = 0; i < CACHE_RESERVE_NR; i++)
+		if (ring_init(&a->free[i], size[i]))
+			return -ENOMEM;
+	return ring_init(&a->free_inc, fifo_size(4 * nfree));
+}
+
+int cache_alloc_init(struct cache_alloc *a, struct cache_buckets *buckets,
+		     const struct cache_alloc_opts *opts,
+		     const struct cache_alloc_ops *ops, void *ctx)
+{
+	int ret;
+
+	memset(a, 0, sizeof(*a));
+	if ((unsigned int)opts->policy >= CACHE_POLICY_NR || !opts->prio_buckets ||
+	    opts->prio_buckets > buckets->nbuckets || opts->njournal > buckets->nbuckets ||
+	    buckets->nbuckets < NBUCKETS_MIN)
+		return -EINVAL;
+	a->buckets = buckets;
+	a->opts = *opts;
+	a->policy = policies[opts->policy];
+	a->ops = ops ? ops : &no_ops;
+	a->ctx = ctx;
+	cache_rng_init(&a->rng, opts->seed);
+	ret = rings_init(a);
+	if (!ret && a->policy->init)
+		ret = a->policy->init(a);
+	if (ret)
+		cache_alloc_fini(a);
+	return ret;
+}
+
+void cache_alloc_fini(struct cache_alloc *a)
+{
+	if (!a || !a->buckets)
+		return;
+	if (a->policy->fini)
+		a->policy->fini(a);
+	for (int i = 0; i < CACHE_RESERVE_NR; i++)
+		free(a->free[i].slot);
+	free(a->free_inc.slot);
+	memset(a, 0, sizeof(*a));
+}
+
+uint64_t cache_alloc_bytes(const struct cache_alloc *a)
+{
+	uint64_t slots = a->free_inc.mask + 1ull, bytes;
+
+	for (int i = 0; i < CACHE_RESERVE_NR; i++)
+		slots += a->free[i].mask + 1ull;
+	bytes = sizeof(*a) + slots * sizeof(uint32_t);
+	return a->policy->bytes ? bytes + a->policy->bytes(a) : bytes;
+}
+
+uint8_t cache_alloc_inc_gen(struct cache_alloc *a, uint64_t b)
+{
+	struct cache_bucket *r = &a->buckets->rec[b];
+	uint8_t lag = ++r->gen - r->last_gc;
+
+	if (lag > a->need_gc)
+		a->need_gc = lag;
+	return r->gen;
+}
+
+bool cache_alloc_rescale(struct cache_alloc *a, uint32_t sectors)
+{
+	const struct cache_buckets *t = a->buckets;
+	uint64_t next;
+
+	/* the driver's counter is an int that wraps */
+	a->rescale = (int32_t)((uint32_t)a->rescale - sectors);
+	if (a->rescale >= 0)
+		return false;
+	next = t->nbuckets * t->bucket_sectors / RESCALES_PER_CACHE;
+	a->rescale = (int32_t)((uint32_t)a->rescale + (uint32_t)next);
+	cache_buckets_rescale(a->buckets);
+	if (a->policy->rescaled)
+		a->policy->rescaled(a);
+	a->stats.rescales++;
+	return true;
+}
+
+void cache_alloc_hit(struct cache_alloc *a, uint64_t b)
+{
+	struct cache_buckets *t = a->buckets;
+	uint16_t prio = cache_bucket_prio(t, b);
+
+	/* rare: a hit makes a bucket younger, unless its weight had wrapped */
+	if (prio > CACHE_INITIAL_PRIO || prio < t->min_prio)
+		t->version++;
+	cache_bucket_touch(t, b, CACHE_INITIAL_PRIO);
+}
+
+void cache_alloc_dirty(struct cache_alloc *a, uint64_t b)
+{
+	struct cache_bucket *r = &a->buckets->rec[b];
+
+	r->mark = (r->mark & ~3u) | CACHE_GC_MARK_DIRTY;
+}
+
+bool cache_alloc_can_invalidate(const struct cache_alloc *a, uint64_t b)
+{
+	return a->gc_mark_valid && cache_record_reclaimable(&a->buckets->rec[b]);
+}
+
+static void offer(struct cache_alloc *a, uint64_t b)
+{
+	if (a->policy->offer && !a->buckets->rec[b].pin)
+		a->policy->offer(a, b);
+}
+
+void cache_alloc_put(struct cache_alloc *a, uint64_t b)
+{
+	cache_bucket_pin_drop(a->buckets, b);
+	offer(a, b);
+}
+
+void cache_alloc_free(struct cache_alloc *a, uint64_t b)
+{
+	a->buckets->rec[b].mark &= 0x8000;
+	if (a->avail_nbuckets < a->buckets->nbuckets)
+		a->avail_nbuckets++;
+	a->stats.freed++;
+	offer(a, b);
+}
+
+void cache_alloc_prio_block(struct cache_alloc *a)
+{
+	a->prio_blocked++;
+}
+
+void cache_alloc_prio_unblock(struct cache_alloc *a)
+{
+	if (a->prio_blocked)
+		a->prio_blocked--;
+}
+
+void cache_alloc_io_disable(struct cache_alloc *a)
+{
+	a->io_disabled = true;
+}
+
+void cache_alloc_gc_begin(struct cache_alloc *a)
+{
+	struct cache_buckets *t = a->buckets;
+
+	a->gc_mark_valid = false;
+	for (uint64_t b = t->first_bucket; b < t->nbuckets; b++) {
+		t->rec[b].last_gc = t->rec[b].gen;
+		if (!t->rec[b].pin)
+			t->rec[b].mark &= 0x8000;
+	}
+	t->version++;
+}
+
+static void count_available(struct cache_alloc *a)
+{
+	const struct cache_buckets *t = a->buckets;
+	uint64_t avail = 0;
+	uint8_t worst = 0;
+
+	for (uint64_t b = t->first_bucket; b < t->nbuckets; b++) {
+		uint8_t lag = t->rec[b].gen - t->rec[b].last_gc;
+
+		worst = lag > worst ? lag : worst;
+		avail += !t->rec[b].pin && !(t->rec[b].mark & 2);
+	}
+	a->avail_nbuckets = avail;
+	a->need_gc = worst;
+}
+
+int cache_alloc_gc_finish(struct cache_alloc *a, const uint64_t *meta, size_t n)
+{
+	struct cache_buckets *t = a->buckets;
+
+	for (size_t i = 0; i < n; i++)
+		if (meta[i] >= t->nbuckets)
+			return -ERANGE;
+	for (size_t i = 0; i < n; i++)
+		cache_bucket_set_mark(t, meta[i], CACHE_GC_MARK_METADATA);
+	t->version++;
+	a->sectors_to_gc = t->nbuckets * t->bucket_sectors / GC_PER_CACHE;
+	count_available(a);
+	a->gc_mark_valid = true;
+	a->invalidate_needs_gc = false;
+	a->stats.gcs++;
+	return 0;
+}
+
+void cache_alloc_seed_free(struct cache_alloc *a)
+{
+	struct cache_ring *prio = &a->free[CACHE_RESERVE_PRIO];
+	struct cache_ring *btree = &a->free[CACHE_RESERVE_BTREE];
+	struct cache_buckets *t = a->buckets;
+
+	for (uint64_t b = t->first_bucket; b < t->nbuckets; b++) {
+		if (cache_ring_full(prio) && cache_ring_full(btree))
+			break;
+		if (!cache_alloc_can_invalidate(a, b) || cache_bucket_mark(t, b))
+			continue;
+		cache_invalidate_bucket(a, b);
+		if (!cache_ring_push(prio, b))
+			cache_ring_push(btree, b);
+	}
+}

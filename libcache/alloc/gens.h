@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What must be known of each bucket to judge a set: its gen, the oldest gen that a
+ * pointer has, and its mark. Either three bytes a bucket, for those who only look, or a
+ * window on a bucket table, for those who will allocate; who judges keys does not care.
+ * Bucket numbers are not checked here.
+ */
+#ifndef LIBCACHE_GENS_H
+#define LIBCACHE_GENS_H
+
+#include "alloc/bucket.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cache_gens {
+	uint64_t nbuckets;
+	struct cache_buckets *table;		/* a window on it; else NULL, and: */
+	uint8_t *gen, *last_gc, *mark;
+};
+
+/**
+ * cache_gens_init() - three bytes a bucket, without a table
+ * @gen: of @nbuckets buckets, from malloc(); belongs to @g from now on, also after an
+ *       error. It is the last_gc of each as well; all marks are CACHE_GC_MARK_NONE
+ *
+ * Return: 0; -ENOMEM. Release with cache_gens_fini(), also after an error.
+ */
+int cache_gens_init(struct cache_gens *g, uint64_t nbuckets, uint8_t *gen);
+void cache_gens_fini(struct cache_gens *g);
+
+/* A window on @t, which must outlive it; needs no release. */
+static inline struct cache_gens cache_gens_of(struct cache_buckets *t)
+{
+	struct cache_gens g = { t->nbuckets, t, NULL, NULL, NULL };
+
+	return g;
+}
+
+static inline uint8_t cache_gens_gen(const struct cache_gens *g, uint64_t b)
+{
+	return g->table ? cache_bucket_gen(g->table, b) : g->gen[b];
+}
+
+static inline uint8_t cache_gens_last_gc(const struct cache_gens *g, uint64_t b)
+{
+	return g->table ? cache_bucket_last_gc(g->table, b) : g->last_gc[b];
+}
+
+static inline enum cache_gc_mark cache_gens_mark(const struct cache_gens *g, uint64_t b)
+{
+	return g->table ? cache_bucket_mark(g->table, b) : (enum cache_gc_mark)g->mark[b];
+}
+
+static inline void cache_gens_set_gen(struct cache_gens *g, uint64_t b, uint8_t gen)
+{
+	if (g->table)
+		cache_bucket_set_gen(g->table, b, gen);
+	else
+		g->gen[b] = gen;
+}
+
+static inline void cache_gens_set_last_gc(struct cache_gens *g, uint64_t b, uint8_t gen)
+{
+	if (g->table)
+		cache_bucket_set_last_gc(g->table, b, gen);
+	else
+		g->last_gc[b] = gen;
+}
+
+static inline void cache_gens_set_mark(struct cache_gens *g, uint64_t b,
+				       enum cache_gc_mark mark)
+{
+	if (g->table)
+		cache_bucket_set_mark(g->table, b, mark);
+	else
+		g->mark[b] = mark;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Replacement policies: each picks the victims the driver's arithmetic picks
+ * (behaviour 5.5); how it finds them is its own affair.
+ */
+#ifndef CACHE_POLICY_H
+#define CACHE_POLICY_H
+
+#include "alloc/alloc.h"
+
+struct cache_policy_ops {
+	const char *name;
+	int	 (*init)(struct cache_alloc *a);
+	void	 (*fini)(struct cache_alloc *a);
+	uint64_t (*bytes)(const struct cache_alloc *a);
+	/* Invalidates until free_inc is full; false if it ran out before. */
+	bool	 (*invalidate)(struct cache_alloc *a);
+	/* @b may have become a better victim; it is not pinned. */
+	void	 (*offer)(struct cache_alloc *a, uint64_t b);
+	/* The table has aged. */
+	void	 (*rescaled)(struct cache_alloc *a);
+	int	 (*check)(const struct cache_alloc *a, struct cache_err *err);
+};
+
+extern const struct cache_policy_ops cache_policy_lru;
+extern const struct cache_policy_ops cache_policy_fifo;
+extern const struct cache_policy_ops cache_policy_random;
+
+/* LRU for any min_prio; @room for two words for each free place in free_inc. */
+bool cache_lru_invalidate_wide(struct cache_alloc *a, void *room);
+
+static inline bool cache_ring_full(const struct cache_ring *r)
+{
+	return r->used == r->size;
+}
+
+static inline bool cache_ring_push(struct cache_ring *r, uint32_t bucket)
+{
+	if (r->used == r->size)
+		return false;
+	r->slot[(r->head + r->used++) & r->mask] = bucket;
+	return true;
+}
+
+static inline bool cache_ring_pop(struct cache_ring *r, uint32_t *bucket)
+{
+	if (!r->used)
+		return false;
+	*bucket = r->slot[r->head++ & r->mask];
+	r->used--;
+	return true;
+}
+
+/* Pops from @from and pushes to @to, in order, while there is one and room. */
+static inline void cache_ring_move(struct cache_ring *to, struct cache_ring *from)
+{
+	uint32_t room = to->size - to->used, n = from->used < room ? from->used : room;
+	uint32_t head = from->head, tail = to->head + to->used;
+
+	for (uint32_t i = 0; i < n; i++)
+		to->slot[(tail + i) & to->mask] = from->slot[(head + i) & from->mask];
+	from->head += n;
+	from->used -= n;
+	to->used += n;
+}
+
+/* Entry @i from the front, below used. */
+static inline uint32_t cache_ring_at(const struct cache_ring *r, uint32_t i)
+{
+	return r->slot[(r->head + i) & r->mask];
+}
+
+/* Marks NONE and RECLAIMABLE, pin and gen lag: behaviour 5.4 without the assert. */
+static inline bool cache_record_reclaimable(const struct cache_bucket *r)
+{
+	return !(r->mark & 2) && !r->pin &&
+	       (uint8_t)(r->gen - r->last_gc) < CACHE_GC_GEN_MAX;
+}
+
+/* Bump, age, pin (behaviour 5.4); the caller queues it. */
+static inline void cache_invalidate_bucket(struct cache_alloc *a, uint64_t b)
+{
+	struct cache_buckets *t = a->buckets;
+	struct cache_bucket *r = &t->rec[b];
+	uint8_t lag;
+
+	if (a->ops->trace && r->mark >> 2 & CACHE_GC_SECTORS_MAX)
+		a->ops->trace(a->ctx, CACHE_ALLOC_EV_INVALIDATE, b,
+			      r->mark >> 2 & CACHE_GC_SECTORS_MAX);
+	cache_buckets_uncount(t, b, r->prio);
+	lag = ++r->gen - r->last_gc;
+	if (lag > a->need_gc)
+		a->need_gc = lag;
+	r->prio = CACHE_INITIAL_PRIO;
+	r->pin = 1;
+	a->stats.invalidated++;
+}
+
+static inline void cache_invalidate_one(struct cache_alloc *a, uint64_t b)
+{
+	cache_invalidate_bucket(a, b);
+	cache_ring_push(&a->free_inc, b);
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CACHE_BENCH_IMPL_H
+#define CACHE_BENCH_IMPL_H
+
+#include <time.h>
+
+#include "bench/bench.h"
+#include "base/rng.h"
+
+#define CACHE_BENCH_SAMPLE	64	/* of the fast allocations one in so many is timed */
+#define CACHE_BENCH_HITS	16	/* known ahead, as from I/O in flight */
+#define CACHE_BENCH_PRIO_STEPS	1024	/* priorities of an aged cache */
+
+/* The prio write without a set: every prio_set filled, checksummed, maybe written. */
+struct cache_bench_prio {
+	const struct cache_bench_opts *o;
+	uint32_t area_bytes, per_set;
+	uint64_t sets, seq, writes, bytes;
+	uint8_t	*buf;
+	uint64_t (*crc)(const void *data, size_t nbytes);
+	void	 (*fill)(const void *owner, uint64_t first, size_t n, uint8_t *out);
+	const void *owner;
+};
+
+int cache_bench_prio_init(struct cache_bench_prio *w, const struct cache_bench_opts *o);
+void cache_bench_prio_fini(struct cache_bench_prio *w);
+int cache_bench_prio_write(struct cache_bench_prio *w);
+/* A byte a step, as the driver did for years. */
+uint64_t cache_bench_crc64_bytewise(const void *data, size_t nbytes);
+
+/* One of the threads that allocate. */
+struct cache_bench_worker {
+	void *on;			/* what it works on */
+	struct cache_rng rng;
+	uint64_t count, done;
+	uint32_t hit[CACHE_BENCH_HITS];	/* to come, their records asked for */
+	unsigned int next;
+	int ret;
+	struct cache_bench_result r;	/* only its latencies */
+};
+
+/*
+ * o->count allocations by o->threads of @work, which gets a worker; a single one runs
+ * here. Adds up what they did and how long all took. Return: the error of one of them,
+ * but for -EAGAIN: nothing was left; -ENOMEM.
+ */
+int cache_bench_workers(const struct cache_bench_opts *o, void *on, void *(*work)(void *),
+			struct cache_bench_result *r);
+
+void cache_bench_count(struct cache_bench_result *r, uint64_t ns, uint64_t weight);
+int cache_bench_ours(const struct cache_bench_opts *o, struct cache_buckets *t,
+		     struct cache_bench_result *r);
+int cache_bench_sectors(const struct cache_bench_opts *o, struct cache_alloc *a,
+			struct cache_bench_result *r);
+int cache_bench_book(const struct cache_bench_opts *o, const struct cache_buckets *t,
+		     struct cache_bench_result *r);
+
+static inline uint64_t cache_bench_clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
+}
+
+static inline uint64_t cache_bench_now_ns(void)
+{
+	return cache_bench_clock_ns(CLOCK_MONOTONIC);
+}
+
+#endif

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Walking the tree. Nodes are reached once only (a bit a bucket), levels are
+ * bounded, and the leaves under one parent are read in batches.
+ */
+#include "base/checked.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk/btree.h"
+
+#define BATCH_NODES	32
+#define BATCH_BYTES	(8u << 20)
+
+struct walk {
+	struct cache_btree_walk *w;
+	struct cache_err *err;
+	uint64_t *entered;	/* bit a bucket */
+};
+
+unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
+			      const struct cache_bkey *k)
+{
+	unsigned stale = 0;
+
+	for (unsigned i = 0; i < cache_key_ptrs(k); i++) {
+		uint64_t bucket = cache_ptr_bucket(sb, k, i);
+		unsigned s;
+
+		if (!cache_ptr_is_available(sb, k, i) || bucket >= gens->nbuckets)
+			continue;
+		s = cache_gen_after(cache_gens_gen(gens, bucket), cache_ptr_gen(k->ptr[i]));
+		if (s > stale)
+			stale = s;
+	}
+	return stale;
+}
+
+bool cache_bkey_is_bad(const struct cache_sb *sb, const struct cache_gens *gens,
+		       const struct cache_bkey *k, unsigned level)
+{
+	if (!cache_key_ptrs(k) || (level && cache_bkey_is_freeing(k)))
+		return true;
+	for (unsigned i = 0; i < cache_key_ptrs(k); i++)
+		if (!cache_ptr_is_available(sb, k, i))
+			return true;
+	return cache_bkey_staleness(sb, gens, k);
+}
+
+static uint64_t bucket_of(const struct walk *s, const struct cache_bkey *k)
+{
+	return cache_ptr_bucket(s->w->sb, k, 0);
+}
+
+static int found_node(struct walk *s, enum cache_problem code, const struct cache_bkey *k,
+		      unsigned level)
+{
+	return cache_found(s->w->sink, s->err, &(struct cache_finding){
+		.code = code, .bucket = bucket_of(s, k), .level = level,
+		.offset = cache_ptr_sector(k->ptr[0]) % s->w->sb->bucket_sectors,
+		.sector = cache_ptr_sector(k->ptr[0]),
+		.inode = cache_key_inode(k), .end = k->low });
+}
+
+/* 1: enter it; 0: it was entered before, and that was said; else an error. */
+static int enter(struct walk *s, const struct cache_bkey *k, unsigned level)
+{
+	uint64_t bucket = bucket_of(s, k), bit = UINT64_C(1) << (bucket & 63);
+	int ret = 0;
+
+	if (s->entered[bucket / 64] & bit)
+		return found_node(s, CACHE_P_NODE_TWICE, k, level);
+	s->entered[bucket / 64] |= bit;
+	if (cache_ptr_sector(k->ptr[0]) % s->w->sb->bucket_sectors)
+		ret = found_node(s, CACHE_P_CHILD_OFFSET, k, level);
+	return ret ? ret : 1;
+}
+
+static int found_at(struct walk *s, enum cache_problem code,
+		    const struct cache_btree_node *n, uint64_t inode, uint64_t offset)
+{
+	return cache_found(s->w->sink, s->err, &(struct cache_finding){
+		.code = code, .bucket = n->bucket, .level = n->level, .inode = inode,
+		.start = offset, .end = offset, .sector = cache_ptr_sector(n->key.ptr[0]) });
+}
+
+/* Live children of an interior node, in order (format 6.7). */
+static int live_children(struct walk *s, const struct cache_btree_node *n,
+			 struct cache_keys *live)
+{
+	const struct cache_bkey *prev = NULL;
+
+	for (size_t i = 0; i < n->keys.n; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+		int ret = 0;
+
+		if (cache_bkey_is_bad(s->w->sb, s->w->gens, k, n->level))
+			continue;
+		if (prev && !cache_bkey_cmp(prev, k))
+			ret = found_at(s, CACHE_P_CHILD_TWICE, n, cache_key_inode(k), k->low);
+		if (!ret && cache_keys_push(live, k))
+			ret = cache_err_set(s->err, -ENOMEM, 0, "no memory for a btree node");
+		if (ret)
+			return ret;
+		prev = &live->k[live->n - 1];
+	}
+	if (n->damaged)
+		return 0;
+	if (!live->n && n->level == s->w->root_level)
+		return found_at(s, CACHE_P_ROOT_NO_CHILD, n, 0, 0);
+	if (!live->n)
+		return found_at(s, CACHE_P_CHILD_MISSING, n, n->lo_inode, n->lo_offset);
+	if (cache_bkey_cmp(prev, &n->key))
+		return found_at(s, CACHE_P_CHILD_MISSING, n, cache_key_inode(prev), prev->low);
+	return 0;
+}
+
+static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
+		 const struct cache_bkey *left, const void *data);
+
+/* How many of @keys, from @first on, make one batch. */
+static size_t batch_size(const struct cache_keys *keys, size_t first)
+{
+	uint64_t nbytes = 0;
+	size_t n = 0;
+
+	for (; n < BATCH_NODES && first + n < keys->n; n++) {
+		nbytes += cache_key_size(&keys->k[first + n]) * CACHE_SECTOR_BYTES;
+		if (n && nbytes > BATCH_BYTES)
+			break;
+	}
+	return n;
+}
+
+static void free_batch(struct cache_dev_req *reqs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(reqs[i].buf);
+}
+
+static int read_batch(struct walk *s, const struct cache_bkey *keys, size_t n,
+		      struct cache_dev_req *reqs)
+{
+	memset(reqs, 0, n * sizeof(*reqs));
+	for (size_t i = 0; i < n; i++) {
+		reqs[i].sector = cache_ptr_sector(keys[i].ptr[0]);
+		reqs[i].nsectors = cache_key_size(&keys[i]);
+		reqs[i].buf = cache_dev_buf(reqs[i].nsectors * CACHE_SECTOR_BYTES);
+		if (!reqs[i].buf)
+			return cache_err_set(s->err, -ENOMEM, 0, "no memory for a btree node");
+		s->w->read_bytes += reqs[i].nsectors * CACHE_SECTOR_BYTES;
+	}
+	return cache_dev_read_many(s->w->dev, reqs, n);
+}
+
+/* Children [first, first + n) of a node at @level + 1; the one before is @left. */
+static int visit_batch(struct walk *s, const struct cache_keys *keys, size_t first, size_t n,
+		       unsigned level, const struct cache_bkey *left)
+{
+	struct cache_dev_req reqs[BATCH_NODES];
+	int ret = read_batch(s, keys->k + first, n, reqs);
+
+	for (size_t i = 0; i < n && !ret; i++) {
+		const struct cache_bkey *k = &keys->k[first + i];
+
+		ret = enter(s, k, level);
+		if (ret > 0 && reqs[i].result) {
+			s->w->nbad++;
+			ret = found_node(s, CACHE_P_NODE_UNREADABLE, k, level);
+		} else if (ret > 0) {
+			ret = visit(s, k, level, first + i ? k - 1 : left, reqs[i].buf);
+		}
+	}
+	free_batch(reqs, n);
+	return ret;
+}
+
+static int visit_children(struct walk *s, const struct cache_btree_node *n)
+{
+	struct cache_bkey left = cache_bkey_make(n->lo_inode, n->lo_offset, 0, false);
+	struct cache_keys live = { 0 };
+	int ret = live_children(s, n, &live);
+
+	for (size_t i = 0; i < live.n && !ret;) {
+		/* Only leaves are worth reading ahead: below others much is read first. */
+		size_t batch = n->level == 1 ? batch_size(&live, i) : 1;
+
+		ret = visit_batch(s, &live, i, batch, n->level - 1, &left);
+		i += batch;
+	}
+	cache_keys_fini(&live);
+	return ret;
+}
+
+static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
+		 const struct cache_bkey *left, const void *data)
+{
+	struct cache_btree_node n = {
+		.key = *key, .level = level, .bucket = bucket_of(s, key),
+		.lo_inode = cache_key_inode(left), .lo_offset = left->low,
+	};
+	int ret = cache_btree_node_parse(s->w->sb, data, &n, s->w->sink, s->err);
+
+	s->w->nnodes[level]++;
+	s->w->nbad += n.damaged;
+	if (!ret)
+		ret = s->w->node(s->w->ctx, &n);
+	if (!ret && level)
+		ret = visit_children(s, &n);
+	cache_btree_node_fini(&n);
+	return ret;
+}
+
+/* 1: go; 0: said why not; else an error. */
+static int check_root(struct walk *s)
+{
+	const char *why = cache_btree_ptr_invalid(s->w->sb, &s->w->root);
+	struct cache_finding f = { .want = CACHE_BTREE_LEVEL_MAX, .got = s->w->root_level };
+
+	if (why || !cache_ptr_is_available(s->w->sb, &s->w->root, 0)) {
+		f.code = CACHE_P_ROOT_PTR;
+		f.what = why ? why : "points to a cache device that is not there";
+		f.bucket = cache_key_ptrs(&s->w->root) ? bucket_of(s, &s->w->root) : 0;
+		return cache_found(s->w->sink, s->err, &f);
+	}
+	if (s->w->root_level > CACHE_BTREE_LEVEL_MAX) {
+		f.code = CACHE_P_ROOT_LEVEL;
+		return cache_found(s->w->sink, s->err, &f);
+	}
+	if (!cache_bkey_is_max(&s->w->root)) {
+		int ret = found_node(s, CACHE_P_ROOT_KEY, &s->w->root, s->w->root_level);
+
+		if (ret)
+			return ret;
+	}
+	return 1;
+}
+
+int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err)
+{
+	struct walk s = { .w = w, .err = err };
+	struct cache_keys root = { .k = &w->root, .n = 1 };
+	struct cache_bkey left = cache_bkey_make(0, 0, 0, false);
+	int ret = check_root(&s);
+
+	if (ret <= 0)
+		return ret;
+	s.entered = calloc(w->sb->nbuckets / 64 + 1, sizeof(*s.entered));
+	if (!s.entered)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit a bucket");
+	ret = visit_batch(&s, &root, 0, 1, w->root_level, &left);
+	free(s.entered);
+	return ret;
+}

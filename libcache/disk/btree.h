@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The btree: nodes that are logs of sorted key sets (format 6). A node is read,
+ * its sets verified and merged as the driver does, and handed to a visitor.
+ */
+#ifndef LIBCACHE_BTREE_H
+#define LIBCACHE_BTREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "alloc/gens.h"
+#include "dev/dev.h"
+#include "disk/keys.h"
+#include "format/super.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Deeper than any tree can be: a root split needs a full root. */
+#define CACHE_BTREE_LEVEL_MAX	16u
+
+/* One verified set inside a node's buffer. */
+struct cache_bset_ref {
+	const cache_le64 *words;
+	uint32_t nwords;
+	uint32_t block;			/* where it starts in the node */
+	uint32_t version;
+};
+
+struct cache_btree_node {
+	struct cache_bkey key;		/* as its parent, or the journal, has it */
+	unsigned level;			/* 0: leaf */
+	uint64_t bucket;
+	/* Keys belong here when greater than this position (its left neighbour's end). */
+	uint64_t lo_inode, lo_offset;
+	uint64_t seq;
+	uint32_t nblocks;		/* of the node */
+	uint32_t used_blocks;		/* up to where its log goes */
+	struct cache_bset_ref *sets;
+	uint32_t nsets;
+	struct cache_keys keys;		/* merged; keys the driver drops are not among them */
+	bool damaged;			/* a set did not verify: only those before it are here */
+};
+
+/**
+ * cache_btree_node_parse() - verify the sets of a node and merge them
+ * @sb:   usable superblock
+ * @data: the node's bytes, KEY_SIZE of @node->key sectors; must outlive @node
+ * @node: key, level, bucket and bounds set; the rest filled. Release with
+ *        cache_btree_node_fini(), also after an error
+ * @sink: as cache_found()
+ */
+int cache_btree_node_parse(const struct cache_sb *sb, const void *data,
+			   struct cache_btree_node *node, const struct cache_sink *sink,
+			   struct cache_err *err);
+void cache_btree_node_fini(struct cache_btree_node *node);
+
+/*
+ * Called for each node, parents before children, children in key order. A
+ * non-zero return ends the walk and is returned. Gens that the visitor raises in
+ * the table it was given are seen when the node's children are judged.
+ */
+typedef int cache_btree_node_fn(void *ctx, const struct cache_btree_node *node);
+
+struct cache_btree_walk {
+	struct cache_dev *dev;
+	const struct cache_sb *sb;
+	const struct cache_gens *gens;	/* which pointers are stale */
+	const struct cache_sink *sink;		/* may be NULL */
+	struct cache_bkey root;
+	unsigned root_level;
+	cache_btree_node_fn *node;
+	void *ctx;
+	/* filled by the walk */
+	uint64_t nnodes[CACHE_BTREE_LEVEL_MAX + 1];	/* by level */
+	uint64_t read_bytes;
+	uint64_t nbad;			/* nodes that could not be read, or not whole */
+};
+
+/**
+ * cache_btree_walk() - visit every node that a driver would reach
+ *
+ * A bucket is entered once only, so the walk ends whatever the pointers say.
+ * Memory: one node a level, a batch of leaves, one bit a bucket.
+ *
+ * Return: 0; what the visitor returned; without a sink the errno of the first
+ * broken rule; -ENOMEM.
+ */
+int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err);
+
+/*
+ * Whether the driver skips the key when it looks for live ones: a freeing key, a
+ * key without pointers, a pointer to an absent device or a stale one (format 5.6).
+ */
+bool cache_bkey_is_bad(const struct cache_sb *sb, const struct cache_gens *gens,
+		       const struct cache_bkey *k, unsigned level);
+
+/* Greatest staleness of its available pointers, 0: none is stale. */
+unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
+			      const struct cache_bkey *k);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

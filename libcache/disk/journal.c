@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading the ring: every valid entry of every bucket, then the newest, then the
+ * range from its last_seq to itself, each of which must be there exactly once.
+ */
+#include "base/checked.h"
+#include "disk/jset_codec.h"
+#include "disk/journal_discard.h"
+#include "disk/journal_hidden.h"
+#include "disk/journal_search.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct scan {
+	struct cache_dev *dev;
+	const struct cache_sb *sb;
+	struct cache_journal *j;
+	const struct cache_sink *sink;
+	struct cache_err *err;
+	uint64_t magic;
+	char *buf;		/* CACHE_JSET_WINDOW_BYTES */
+	size_t room;		/* entries allocated */
+	uint64_t seen;		/* seq of the newest that the driver can read */
+};
+
+uint64_t cache_jset_sector(const struct cache_sb *sb, const struct cache_jset_pos *pos)
+{
+	return cache_bucket_sector(sb, sb->journal_bucket[pos->index]) + pos->offset_sectors;
+}
+
+uint32_t cache_jset_sectors(const struct cache_sb *sb, uint32_t nwords)
+{
+	uint64_t block_bytes = sb->block_sectors * CACHE_SECTOR_BYTES;
+	uint64_t nbytes = CACHE_JSET_HEADER_BYTES + 8 * (uint64_t)nwords;
+
+	return cache_div_up(nbytes, block_bytes) * sb->block_sectors;
+}
+
+static int add_entry(struct scan *s, const struct cache_jset_pos *pos)
+{
+	struct cache_journal *j = s->j;
+
+	if (j->nentries == s->room) {
+		size_t room = s->room ? 2 * s->room : 64;
+		void *p = reallocarray(j->entries, room, sizeof(*j->entries));
+
+		if (!p)
+			return cache_err_set(s->err, -ENOMEM, 0,
+					     "no memory for %zu journal entries", room);
+		j->entries = p;
+		s->room = room;
+	}
+	j->entries[j->nentries++] = *pos;
+	if (pos->seq > j->bucket_seq[pos->index])
+		j->bucket_seq[pos->index] = pos->seq;
+	return 0;
+}
+
+static int found_torn(struct scan *s, const struct cache_jset_disk *d, uint32_t index,
+		      uint32_t offset)
+{
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = CACHE_P_JOURNAL_TORN, .bucket = s->sb->journal_bucket[index],
+		.offset = offset, .seq = cache_le64_get(d->seq),
+		.got = cache_le64_get(d->csum), .want = cache_jset_csum(d) });
+}
+
+/*
+ * One entry at @offset of bucket @index, @left sectors of which are in @d.
+ * Return: 1 taken, its sectors in @used; 0 the bucket ends here; -EAGAIN it goes
+ * past what was read; else an error.
+ */
+static int scan_entry(struct scan *s, const struct cache_jset_disk *d, uint32_t index,
+		      uint32_t offset, uint64_t left, uint32_t *used)
+{
+	uint64_t nbytes = cache_jset_bytes(d);
+	struct cache_jset jset;
+	int ret;
+
+	if (cache_le64_get(d->magic) != s->magic) {
+		if (__builtin_bswap64(cache_le64_get(d->magic)) != s->magic || offset)
+			return 0;
+		return cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_BIG_ENDIAN,
+			.bucket = s->sb->journal_bucket[index] });
+	}
+	if (nbytes > CACHE_JSET_MAX_BYTES ||
+	    nbytes > (s->sb->bucket_sectors - offset) * CACHE_SECTOR_BYTES)
+		return 0;
+	if (nbytes > left * CACHE_SECTOR_BYTES)
+		return -EAGAIN;
+	if (cache_le64_get(d->csum) != cache_jset_csum(d))
+		return found_torn(s, d, index, offset);
+
+	cache_jset_decode(d, &jset);
+	jset.pos.index = index;
+	jset.pos.offset_sectors = offset;
+	*used = cache_jset_sectors(s->sb, jset.pos.nwords);
+	ret = add_entry(s, &jset.pos);
+	return ret ? ret : 1;
+}
+
+static int scan_bucket(struct scan *s, uint32_t index)
+{
+	uint64_t start = cache_bucket_sector(s->sb, s->sb->journal_bucket[index]);
+	uint64_t size = s->sb->bucket_sectors, offset = 0;
+
+	while (offset < size) {
+		uint64_t n = cache_min_u64(size - offset,
+					   CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES);
+		uint64_t at = 0;
+		int ret;
+
+		ret = cache_dev_read(s->dev, start + offset, n, s->buf, NULL);
+		if (ret)
+			return cache_journal_unreadable(s->sb, s->j, index, start + offset,
+							s->sink, s->err);
+		while (at < n) {
+			const void *d = s->buf + at * CACHE_SECTOR_BYTES;
+			uint32_t used = 0;
+
+			ret = scan_entry(s, d, index, offset + at, n - at, &used);
+			if (ret == -EAGAIN)
+				break;
+			if (ret <= 0)
+				return ret;
+			at += used;
+		}
+		offset += at;
+	}
+	return 0;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct cache_jset_pos *x = *(const struct cache_jset_pos *const *)a;
+	const struct cache_jset_pos *y = *(const struct cache_jset_pos *const *)b;
+
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static const struct cache_jset_pos *find_newest(const struct cache_journal *j)
+{
+	const struct cache_jset_pos *best = &j->entries[0];
+
+	for (size_t i = 1; i < j->nentries; i++)
+		if (j->entries[i].seq > best->seq)
+			best = &j->entries[i];
+	return best;
+}
+
+/* The entries of the replay range, sorted; one of each seq. */
+static int collect_replay(struct scan *s)
+{
+	struct cache_journal *j = s->j;
+	uint64_t first = j->newest.pos.last_seq, last = j->newest.pos.seq;
+	size_t n = 0, unique = 0;
+
+	j->replay = calloc(j->nentries, sizeof(*j->replay));
+	if (!j->replay)
+		return cache_err_set(s->err, -ENOMEM, 0,
+				     "no memory for %zu journal entries", j->nentries);
+	for (size_t i = 0; i < j->nentries; i++)
+		if (j->entries[i].seq >= first && j->entries[i].seq <= last)
+			j->replay[n++] = &j->entries[i];
+	qsort(j->replay, n, sizeof(*j->replay), by_seq);
+	for (size_t i = 0; i < n; i++) {
+		const struct cache_jset_pos *prev = unique ? j->replay[unique - 1] : NULL;
+		int ret = 0;
+
+		if (!prev || prev->seq != j->replay[i]->seq) {
+			j->replay[unique++] = j->replay[i];
+			continue;
+		}
+		/* A copy is harmless: the driver keeps the one it meets first. */
+		if (prev->csum == j->replay[i]->csum && prev->nwords == j->replay[i]->nwords)
+			continue;
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_TWICE, .seq = prev->seq,
+			.bucket = s->sb->journal_bucket[prev->index],
+			.other = s->sb->journal_bucket[j->replay[i]->index] });
+		if (ret)
+			return ret;
+	}
+	j->nreplay = unique;
+	return 0;
+}
+
+/* The driver's start forgives one at the front of a set that discards (journal_discard.c). */
+static int found_gap(struct scan *s, uint64_t start, const struct cache_jset_pos *next)
+{
+	const struct cache_jset_pos *newest = &s->j->newest.pos;
+	enum cache_problem code = CACHE_P_JOURNAL_GAP;
+
+	if (s->sb->flags & CACHE_SB_DISCARD && start == newest->last_seq) {
+		int ret = cache_journal_was_discarded(s->dev, s->sb, s->j, next, s->err);
+
+		if (ret < 0)
+			return ret;
+		code = ret ? CACHE_P_JOURNAL_DISCARDED : CACHE_P_JOURNAL_FRONT_GAP;
+	}
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = code, .start = start, .end = next->seq - 1,
+		.want = newest->last_seq, .seq = newest->seq });
+}
+
+/*
+ * Every seq from last_seq to the newest that the driver can read, each run of missing ones
+ * one finding. It lacks the hidden ones.
+ */
+static int check_gaps(struct scan *s, bool *complete)
+{
+	const struct cache_journal *j = s->j;
+	uint64_t next = j->newest.pos.last_seq;
+	int ret;
+
+	*complete = true;
+	if (next > j->newest.pos.seq) {
+		*complete = false;
+		return cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_LAST_SEQ, .seq = j->newest.pos.seq,
+			.got = next });
+	}
+	for (size_t i = 0; i < j->nreplay && j->replay[i]->seq <= s->seen; i++) {
+		if (j->replay[i]->hidden)
+			continue;
+		if (j->replay[i]->seq != next) {
+			*complete = false;
+			ret = found_gap(s, next, j->replay[i]);
+			if (ret)
+				return ret;
+		}
+		next = j->replay[i]->seq + 1;
+	}
+	return 0;
+}
+
+/* What of the range from there to the newest is neither seen nor hidden. */
+static uint64_t count_lost(const struct cache_journal *j)
+{
+	return j->newest.pos.seq + 1 - j->newest.pos.last_seq - j->nreplay;
+}
+
+/*
+ * The newest entries stand behind a damaged one: the driver would start from an older
+ * state of the set, in which buckets that were reused since mean something else.
+ */
+static int check_hidden(struct scan *s)
+{
+	const struct cache_jset_pos *newest = &s->j->newest.pos;
+
+	if (newest->seq == s->seen)
+		return 0;
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = CACHE_P_JOURNAL_HIDDEN, .bucket = s->sb->journal_bucket[newest->index],
+		.seq = s->seen, .got = newest->seq, .count = count_lost(s->j),
+		.sector = cache_jset_sector(s->sb, newest) });
+}
+
+static int check_search(struct scan *s)
+{
+	struct cache_journal *j = s->j;
+	struct cache_journal_gap gap;
+	int ret = cache_journal_search(s->sb, j, &gap);
+
+	if (ret)
+		return cache_err_set(s->err, ret, 0, "no memory to follow the driver's search");
+	if (j->driver_newest_seq == s->seen && j->newest.pos.hidden)
+		return 0;	/* said already */
+	if (j->driver_newest_seq != j->newest.pos.seq)
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_SEARCH, .got = j->driver_newest_seq,
+			.want = j->newest.pos.seq });
+	if (!ret && j->driver_newest_seq && gap.missed != gap.end + 1)
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_SEARCH_GAP, .got = gap.missed,
+			.start = gap.start, .end = gap.end });
+	return ret;
+}
+
+static int check_newest(struct scan *s)
+{
+	const struct cache_jset_pos *newest = &s->j->newest.pos;
+	int ret = 0;
+
+	if (newest->version > CACHE_JSET_VERSION)
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_VERSION, .seq = newest->seq,
+			.got = newest->version, .want = CACHE_JSET_VERSION });
+	if (!ret && s->j->nreplay > CACHE_JOURNAL_OPEN_MAX)
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_MANY, .got = s->j->nreplay,
+			.want = CACHE_JOURNAL_OPEN_MAX });
+	return ret;
+}
+
+/* The least seq after @seq that the driver can read. */
+static uint64_t next_seq(const struct cache_journal *j, uint64_t seq)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < j->nentries; i++)
+		if (!j->entries[i].hidden && j->entries[i].seq > seq)
+			next = cache_min_u64(next, j->entries[i].seq);
+	return next;
+}
+
+/* Behind the newest entry, and behind those that end a bucket and lack a successor. */
+static int find_hidden(struct scan *s)
+{
+	struct cache_journal *j = s->j;
+	struct cache_jset_pos newest = *find_newest(j);
+	int ret = cache_journal_hidden(s->dev, s->sb, j, &newest, UINT64_MAX, s->sink,
+				       s->err);
+
+	s->seen = newest.seq;
+	for (size_t i = 0; i < j->nentries && ret >= 0; i++) {
+		struct cache_jset_pos e = j->entries[i];
+		uint64_t next;
+
+		if (e.hidden || e.seq + 1 < newest.last_seq || e.seq >= newest.seq ||
+		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index))
+			continue;
+		next = next_seq(j, e.seq);
+		if (next > e.seq + 1)
+			ret = cache_journal_hidden(s->dev, s->sb, j, &e, next - 1, s->sink,
+						   s->err);
+		/* what was found in a bucket before it has moved it */
+		while (j->entries[i].index != e.index ||
+		       j->entries[i].offset_sectors != e.offset_sectors)
+			i++;
+	}
+	return ret < 0 ? ret : 0;
+}
+
+static int read_newest(struct scan *s)
+{
+	const struct cache_jset_pos *newest = find_newest(s->j);
+	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
+	int ret;
+
+	if (!words)
+		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a journal entry");
+	ret = cache_jset_read(s->dev, s->sb, newest, &s->j->newest, words, s->err);
+	free(words);
+	return ret;
+}
+
+/* What the entries mean together; they are all known now. */
+static int understand(struct scan *s)
+{
+	bool complete;
+	int ret = find_hidden(s);
+
+	if (!ret)
+		ret = read_newest(s);
+	if (!ret)
+		ret = collect_replay(s);
+	if (!ret)
+		ret = check_hidden(s);
+	if (!ret)
+		ret = check_gaps(s, &complete);
+	if (!ret && complete)
+		ret = check_search(s);
+	return ret ? ret : check_newest(s);
+}
+
+static int found_empty(struct scan *s)
+{
+	if (!cache_sb_is_synced(s->sb))
+		return 0;
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = CACHE_P_JOURNAL_EMPTY, .count = s->sb->njournal });
+}
+
+int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
+		       struct cache_journal *journal, const struct cache_sink *sink,
+		       struct cache_err *err)
+{
+	struct scan s = {
+		.dev = dev, .sb = sb, .j = journal, .sink = sink, .err = err,
+		.magic = cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC,
+		.buf = cache_dev_buf(CACHE_JSET_WINDOW_BYTES),
+	};
+	int ret = 0;
+
+	memset(journal, 0, sizeof(*journal));
+	if (!s.buf)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal window");
+	for (uint32_t i = 0; i < sb->njournal && !ret; i++)
+		ret = scan_bucket(&s, i);
+	if (!ret)
+		ret = journal->nentries ? understand(&s) : found_empty(&s);
+	free(s.buf);
+	return ret;
+}
+
+void cache_journal_fini(struct cache_journal *journal)
+{
+	free(journal->entries);
+	free(journal->replay);
+	memset(journal, 0, sizeof(*journal));
+}
+
+int cache_jset_read(struct cache_dev *dev, const struct cache_sb *sb,
+		    const struct cache_jset_pos *pos, struct cache_jset *jset,
+		    cache_le64 *words, struct cache_err *err)
+{
+	uint64_t sector = cache_jset_sector(sb, pos);
+	uint32_t nsectors = cache_jset_sectors(sb, pos->nwords);
+	struct cache_jset_disk *d = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
+	int ret;
+
+	if (!d)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
+	ret = cache_dev_read(dev, sector, nsectors, d, err);
+	if (ret)
+		goto out;
+	if (cache_le64_get(d->seq) != pos->seq || cache_le32_get(d->keys) != pos->nwords ||
+	    cache_le64_get(d->csum) != cache_jset_csum(d)) {
+		ret = cache_err_set(err, -EUCLEAN, sector,
+				    "journal entry %" PRIu64 " changed while it was read: is the device in use?",
+				    pos->seq);
+		goto out;
+	}
+	if (jset) {
+		cache_jset_decode(d, jset);
+		jset->pos = *pos;
+	}
+	memcpy(words, d + 1, 8 * (size_t)pos->nwords);
+out:
+	free(d);
+	return ret;
+}
+
+static int each_key_of(const struct cache_jset_pos *pos, const cache_le64 *words,
+		       cache_journal_key_fn *fn, void *ctx,
+		       const struct cache_sink *sink, struct cache_err *err)
+{
+	uint32_t at = 0;
+
+	for (unsigned index = 0; at < pos->nwords; index++) {
+		struct cache_bkey k;
+		unsigned n = cache_bkey_decode(words + at, pos->nwords - at, &k);
+		int ret;
+
+		if (!n)
+			return cache_found(sink, err, &(struct cache_finding){
+				.code = CACHE_P_JOURNAL_TILING, .seq = pos->seq,
+				.got = at, .want = pos->nwords });
+		ret = fn(ctx, pos, index, &k);
+		if (ret)
+			return ret;
+		at += n;
+	}
+	return 0;
+}
+
+int cache_journal_each_key(struct cache_dev *dev, const struct cache_sb *sb,
+			   const struct cache_journal *journal, bool newest_first,
+			   cache_journal_key_fn *fn, void *ctx,
+			   const struct cache_sink *sink, struct cache_err *err)
+{
+	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
+	int ret = 0;
+
+	if (!words)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
+	for (size_t i = 0; i < journal->nreplay && !ret; i++) {
+		const struct cache_jset_pos *pos =
+			journal->replay[newest_first ? journal->nreplay - 1 - i : i];
+
+		if (!pos->nwords)
+			continue;
+		ret = cache_jset_read(dev, sb, pos, NULL, words, err);
+		if (!ret)
+			ret = each_key_of(pos, words, fn, ctx, sink, err);
+	}
+	free(words);
+	return ret;
+}
+
+uint32_t cache_journal_free_buckets(const struct cache_sb *sb,
+				    const struct cache_journal *journal)
+{
+	uint32_t n = 0, i = journal->newest.pos.index;
+
+	for (; n + 1 < sb->njournal; n++) {
+		i = (i + 1) % sb->njournal;
+		if (journal->bucket_seq[i] >= journal->newest.pos.last_seq)
+			break;
+	}
+	return n;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The journal: a ring of buckets holding jsets, the newest of which names the
+ * btree root, the uuid table and the prio chain (format 3, behaviour 3).
+ *
+ * Every bucket of the ring is read, so that what is there is known whatever the
+ * driver's own, shorter search would find; that search is simulated beside it.
+ */
+#ifndef LIBCACHE_JOURNAL_H
+#define LIBCACHE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/bkey.h"
+#include "dev/dev.h"
+#include "format/super.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Most words of keys one jset can hold. */
+#define CACHE_JSET_MAX_WORDS	((CACHE_JSET_MAX_BYTES - CACHE_JSET_HEADER_BYTES) / 8)
+/* Entries that can be open at once: the driver's fifo of 32767, full at 1 left. */
+#define CACHE_JOURNAL_OPEN_MAX	32766u
+
+/* Where one valid entry lies. Of hidden ones there are only those that count. */
+struct cache_jset_pos {
+	uint64_t seq, last_seq;
+	uint64_t csum;			/* two entries with the same one are the same */
+	uint32_t index;			/* of the ring, 0 .. njournal - 1 */
+	uint32_t offset_sectors;	/* in its bucket */
+	uint32_t nwords;		/* of keys */
+	uint16_t level;			/* of the root it names */
+	uint16_t version;		/* above 65535 shown as 65535 */
+	bool	 hidden;		/* behind a damaged one: the driver never reads it */
+};
+
+/* What an entry says of the set. */
+struct cache_jset {
+	struct cache_jset_pos pos;
+	struct cache_bkey uuid_bucket, btree_root;
+	uint64_t prio_bucket[CACHE_MAX_CACHES_PER_SET];
+};
+
+struct cache_journal {
+	struct cache_jset_pos *entries;	/* in ring order, then by place */
+	size_t nentries;
+	uint64_t bucket_seq[CACHE_SB_JOURNAL_BUCKETS];	/* greatest in it, but hidden; 0: none */
+	bool bucket_unreadable[CACHE_SB_JOURNAL_BUCKETS];	/* and that was said */
+	/* below: only when nentries > 0 */
+	struct cache_jset newest;
+	const struct cache_jset_pos **replay;	/* last_seq .. seq of the newest, by seq */
+	size_t nreplay;			/* fewer than that range when entries are missing */
+	uint64_t driver_newest_seq;	/* what the driver's search finds; 0: nothing */
+	bool driver_agrees;		/* and it finds all of the replay range */
+};
+
+/* Sector of the device where @pos lies. */
+uint64_t cache_jset_sector(const struct cache_sb *sb, const struct cache_jset_pos *pos);
+/* Whole blocks that it takes, in sectors. */
+uint32_t cache_jset_sectors(const struct cache_sb *sb, uint32_t nwords);
+
+/**
+ * cache_journal_read() - read the whole ring and find what is to be replayed
+ * @sb: usable superblock of @dev
+ * @journal: filled; release with cache_journal_fini(), also after an error
+ * @sink: as cache_found()
+ *
+ * Memory: 56 bytes an entry found. An empty ring is a finding of a synced set,
+ * and no error of its own.
+ *
+ * Return: 0; without @sink the errno of the first broken rule; -ENOMEM.
+ */
+int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
+		       struct cache_journal *journal, const struct cache_sink *sink,
+		       struct cache_err *err);
+void cache_journal_fini(struct cache_journal *journal);
+
+/**
+ * cache_jset_read() - read one entry again, keys included
+ * @jset:  receives what it says; may be NULL
+ * @words: room for CACHE_JSET_MAX_WORDS; receives @pos->nwords
+ *
+ * Return: 0; -EUCLEAN when it is no longer what was found; -EIO; -ENOMEM.
+ */
+int cache_jset_read(struct cache_dev *dev, const struct cache_sb *sb,
+		    const struct cache_jset_pos *pos, struct cache_jset *jset,
+		    cache_le64 *words, struct cache_err *err);
+
+/* Called for each key; a non-zero return ends the walk and is returned. */
+typedef int cache_journal_key_fn(void *ctx, const struct cache_jset_pos *pos,
+				 unsigned index, const struct cache_bkey *k);
+
+/**
+ * cache_journal_each_key() - keys to replay, oldest first, or newest entry first
+ *
+ * Stops at the end of an entry whose keys do not tile, as a finding if @sink.
+ */
+int cache_journal_each_key(struct cache_dev *dev, const struct cache_sb *sb,
+			   const struct cache_journal *journal, bool newest_first,
+			   cache_journal_key_fn *fn, void *ctx,
+			   const struct cache_sink *sink, struct cache_err *err);
+
+/*
+ * Ring buckets the driver finds free right after its start: those after the
+ * newest entry's, up to the first that holds an entry still to be replayed.
+ */
+uint32_t cache_journal_free_buckets(const struct cache_sb *sb,
+				    const struct cache_journal *journal);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

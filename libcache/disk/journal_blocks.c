@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ring block by block, as entries can begin at every one: what stands there, whatever
+ * stands before it and whether or not the driver comes that far.
+ */
+#include "disk/journal_blocks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "disk/jset_codec.h"
+
+static uint64_t magic_of(const struct cache_sb *sb)
+{
+	return cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC;
+}
+
+int cache_journal_block(struct cache_dev *dev, const struct cache_sb *sb,
+			const struct cache_jset_pos *at, char *buf)
+{
+	const struct cache_jset_disk *d = (const void *)buf;
+	uint64_t sector = cache_jset_sector(sb, at), nsectors;
+
+	if (cache_dev_read(dev, sector, 1, buf, NULL))
+		return -EIO;
+	nsectors = cache_div_up(cache_jset_bytes(d), CACHE_SECTOR_BYTES);
+	if (cache_le64_get(d->magic) != magic_of(sb))
+		return 0;
+	if (cache_jset_bytes(d) > CACHE_JSET_MAX_BYTES ||
+	    nsectors > sb->bucket_sectors - at->offset_sectors)
+		return -EUCLEAN;
+	if (cache_dev_read(dev, sector, nsectors, buf, NULL))
+		return -EIO;
+	return cache_le64_get(d->csum) == cache_jset_csum(d) ? 1 : -EUCLEAN;
+}
+
+/* @d: the entry that stands there; NULL: what does not verify, or cannot be read */
+typedef int block_fn(void *ctx, const struct cache_jset_pos *at,
+		     const struct cache_jset_disk *d);
+
+struct blocks {
+	struct cache_dev *dev;
+	const struct cache_sb *sb;
+	block_fn *fn;
+	void *ctx;
+	char *window, *buf;
+};
+
+/* What was read as a whole tells where an entry may begin; what was not is asked for. */
+static int each_of_window(struct blocks *b, struct cache_jset_pos at, uint64_t n)
+{
+	bool read = !cache_dev_read(b->dev, cache_jset_sector(b->sb, &at), n, b->window, NULL);
+	int ret = 0;
+
+	for (uint64_t i = 0; i < n && !ret; i += b->sb->block_sectors) {
+		const struct cache_jset_disk *d =
+			(const void *)(b->window + i * CACHE_SECTOR_BYTES);
+		int is;
+
+		if (!read || cache_le64_get(d->magic) == magic_of(b->sb)) {
+			is = cache_journal_block(b->dev, b->sb, &at, b->buf);
+			if (is)
+				ret = b->fn(b->ctx, &at, is == 1 ? (void *)b->buf : NULL);
+		}
+		at.offset_sectors += b->sb->block_sectors;
+	}
+	return ret;
+}
+
+/* Every block that starts like an entry of the set, or cannot be read, in ring order. */
+static int each_block(struct cache_dev *dev, const struct cache_sb *sb, block_fn *fn, void *ctx)
+{
+	struct blocks b = { dev, sb, fn, ctx, cache_dev_buf(CACHE_JSET_WINDOW_BYTES),
+			    cache_dev_buf(CACHE_JSET_MAX_BYTES) };
+	uint64_t block = sb->block_sectors, size = sb->bucket_sectors;
+	uint64_t step = CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES / block * block;
+	int ret = b.window && b.buf ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < sb->njournal && !ret; i++)
+		for (uint64_t at = 0; at < size && !ret; at += step)
+			ret = each_of_window(&b, (struct cache_jset_pos){ .index = i,
+							.offset_sectors = at },
+					     cache_min_u64(size - at, step));
+	free(b.window);
+	free(b.buf);
+	return ret;
+}
+
+static int note_seq(void *ctx, const struct cache_jset_pos *at, const struct cache_jset_disk *d)
+{
+	uint64_t *greatest = ctx;
+
+	if (d)
+		*greatest = cache_max_u64(*greatest, cache_le64_get(d->seq));
+	return 0;
+}
+
+int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uint64_t *seq,
+			   struct cache_err *err)
+{
+	*seq = 0;
+	if (each_block(dev, sb, note_seq, seq))
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal window");
+	return 0;
+}
+
+struct run {
+	const struct cache_sb *sb;
+	struct cache_journal *j;	/* its entries: those of the run */
+	size_t room;
+	uint32_t index, end;	/* where something stands at all; where the last one ended */
+	bool any, broken;	/* something stands; and behind the last one what does not verify */
+	bool doubt;
+};
+
+/* Whether it can have been written after @last, @between sectors behind its end. */
+static bool can_follow(const struct run *r, const struct cache_jset_pos *last,
+		       const struct cache_jset_pos *pos, uint32_t between)
+{
+	return pos->seq > last->seq && pos->last_seq >= last->last_seq &&
+	       pos->seq - last->seq <= between / r->sb->block_sectors + 1;
+}
+
+static int add(struct run *r, const struct cache_jset_pos *pos)
+{
+	struct cache_journal *j = r->j;
+
+	if (j->nentries == r->room) {
+		size_t room = r->room ? 2 * r->room : 64;
+		void *p = reallocarray(j->entries, room, sizeof(*j->entries));
+
+		if (!p)
+			return -ENOMEM;
+		j->entries = p;
+		r->room = room;
+	}
+	j->entries[j->nentries++] = *pos;
+	return 0;
+}
+
+static int note_entry(void *ctx, const struct cache_jset_pos *at,
+		      const struct cache_jset_disk *d)
+{
+	struct run *r = ctx;
+	struct cache_journal *j = r->j;
+	const struct cache_jset_pos *last = j->nentries ? &j->entries[j->nentries - 1] : NULL;
+	struct cache_jset jset;
+
+	if (last && at->index == last->index && at->offset_sectors < r->end)
+		return 0;	/* inside that one */
+	r->doubt |= r->any && at->index != r->index;
+	r->any = true;
+	r->index = at->index;
+	r->broken |= !d;
+	if (!d || r->doubt)
+		return 0;
+	cache_jset_decode(d, &jset);
+	jset.pos.index = at->index;
+	jset.pos.offset_sectors = at->offset_sectors;
+	jset.pos.hidden = true;
+	r->doubt |= jset.pos.last_seq > jset.pos.seq;
+	if (last)
+		r->doubt |= !can_follow(r, last, &jset.pos, at->offset_sectors - r->end);
+	/* one that is missing between may have named what those before it name */
+	if (last && (at->offset_sectors != r->end || jset.pos.seq != last->seq + 1))
+		j->nentries = 0;
+	r->broken = false;
+	r->end = at->offset_sectors + cache_jset_sectors(r->sb, jset.pos.nwords);
+	return add(r, &jset.pos);
+}
+
+/* What the newest of the run asks for, as far as it is there. */
+static int ask_newest(struct cache_dev *dev, const struct cache_sb *sb,
+		      struct cache_journal *j, struct cache_err *err)
+{
+	const struct cache_jset_pos *newest = &j->entries[j->nentries - 1];
+	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
+	int ret = -ENOMEM;
+
+	j->replay = calloc(j->nentries, sizeof(*j->replay));
+	if (words && j->replay)
+		ret = cache_jset_read(dev, sb, newest, &j->newest, words, err);
+	free(words);
+	for (size_t i = 0; i < j->nentries && !ret; i++)
+		if (j->entries[i].seq >= newest->last_seq)
+			j->replay[j->nreplay++] = &j->entries[i];
+	return ret;
+}
+
+int cache_journal_run(struct cache_dev *dev, const struct cache_sb *sb,
+		      struct cache_journal *j, struct cache_err *err)
+{
+	struct run r = { .sb = sb, .j = j };
+	int ret;
+
+	memset(j, 0, sizeof(*j));
+	ret = each_block(dev, sb, note_entry, &r);
+	if (!ret && (r.doubt || r.broken || !j->nentries))
+		return 0;
+	if (!ret)
+		ret = ask_newest(dev, sb, j, err);
+	if (ret == -ENOMEM)
+		cache_err_set(err, ret, 0, "no memory for a journal entry");
+	return ret ? ret : 1;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LIBCACHE_JOURNAL_HIDDEN_H
+#define LIBCACHE_JOURNAL_HIDDEN_H
+
+#include "disk/journal.h"
+
+/**
+ * cache_journal_hidden() - entries that stand behind damage, which the driver never reads
+ * @before: the entry that the damaged ones followed
+ * @max:    greatest seq to believe
+ * @sink:   as cache_found(): hears of what cannot be read
+ *
+ * Believed if they go on from @before, as many seqs later as entries can have stood
+ * between. Inserted into @j->entries, marked hidden; @j->bucket_seq stays the driver's.
+ *
+ * Return: how many; -ENOMEM; without @sink the errno of what cannot be read.
+ */
+int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
+			 struct cache_journal *j, const struct cache_jset_pos *before,
+			 uint64_t max, const struct cache_sink *sink, struct cache_err *err);
+
+/* Bucket @index cannot be read: a finding, once. */
+int cache_journal_unreadable(const struct cache_sb *sb, struct cache_journal *j, uint32_t index,
+			     uint64_t sector, const struct cache_sink *sink,
+			     struct cache_err *err);
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One jset: what makes it one, and what it says (format 3.2, 3.4). */
+#include "disk/jset_codec.h"
+
+#include <string.h>
+
+#include "base/crc64.h"
+
+uint64_t cache_jset_csum(const struct cache_jset_disk *d)
+{
+	return cache_crc64((const char *)d + 8, cache_jset_bytes(d) - 8);
+}
+
+bool cache_jset_decode(const struct cache_jset_disk *d, struct cache_jset *jset)
+{
+	uint32_t version = cache_le32_get(d->version);
+	bool ok;
+
+	jset->pos.csum = cache_le64_get(d->csum);
+	jset->pos.seq = cache_le64_get(d->seq);
+	jset->pos.last_seq = cache_le64_get(d->last_seq);
+	jset->pos.nwords = cache_le32_get(d->keys);
+	jset->pos.level = cache_le16_get(d->btree_level);
+	jset->pos.hidden = false;
+	jset->pos.version = version < UINT16_MAX ? version : UINT16_MAX;
+	ok = cache_bkey_decode(d->uuid_bucket, CACHE_BKEY_PADDED_WORDS, &jset->uuid_bucket);
+	if (!cache_bkey_decode(d->btree_root, CACHE_BKEY_PADDED_WORDS, &jset->btree_root))
+		ok = false;
+	for (int i = 0; i < CACHE_MAX_CACHES_PER_SET; i++)
+		jset->prio_bucket[i] = cache_le64_get(d->prio_bucket[i]);
+	return ok;
+}
+
+void cache_jset_encode(const struct cache_jset *jset, uint64_t magic,
+		       const cache_le64 *words, void *buf)
+{
+	struct cache_jset_disk *d = buf;
+
+	d->magic = cache_le64_of(magic ^ CACHE_JSET_MAGIC);
+	d->seq = cache_le64_of(jset->pos.seq);
+	d->version = cache_le32_of(jset->pos.version);
+	d->keys = cache_le32_of(jset->pos.nwords);
+	d->last_seq = cache_le64_of(jset->pos.last_seq);
+	cache_bkey_encode(&jset->uuid_bucket, d->uuid_bucket);
+	cache_bkey_encode(&jset->btree_root, d->btree_root);
+	d->btree_level = cache_le16_of(jset->pos.level);
+	for (int i = 0; i < CACHE_MAX_CACHES_PER_SET; i++)
+		d->prio_bucket[i] = cache_le64_of(jset->prio_bucket[i]);
+	memcpy(d + 1, words, 8 * (size_t)jset->pos.nwords);
+	d->csum = cache_le64_of(cache_jset_csum(d));
+}

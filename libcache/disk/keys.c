@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lists of keys. Overlaying is associative (the later one wins wherever both
+ * speak), so a long history is folded in halves rather than key by key.
+ */
+#include "disk/keys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int cache_keys_push(struct cache_keys *keys, const struct cache_bkey *k)
+{
+	if (keys->n == keys->room) {
+		size_t room = keys->room ? 2 * keys->room : 8;
+		void *p = reallocarray(keys->k, room, sizeof(*keys->k));
+
+		if (!p)
+			return -ENOMEM;
+		keys->k = p;
+		keys->room = room;
+	}
+	keys->k[keys->n++] = *k;
+	return 0;
+}
+
+void cache_keys_fini(struct cache_keys *keys)
+{
+	free(keys->k);
+	memset(keys, 0, sizeof(*keys));
+}
+
+int cache_keys_overlay(const struct cache_keys *a, const struct cache_keys *b,
+		       struct cache_keys *out)
+{
+	size_t i = 0, j = 0;
+	struct cache_bkey cur = { 0 };	/* what is left of a->k[i] */
+	int ret = 0;
+
+	if (a->n)
+		cur = a->k[0];
+	while (!ret && (i < a->n || j < b->n)) {
+		const struct cache_bkey *over = j < b->n ? &b->k[j] : NULL;
+		struct cache_bkey left = cur;
+
+		if (i < a->n && (j == b->n || cache_bkey_is_before(&cur, over))) {
+			ret = cache_keys_push(out, &cur);
+		} else if (i == a->n || cache_bkey_is_before(over, &cur)) {
+			ret = cache_keys_push(out, over);
+			j++;
+			continue;
+		} else if (cache_key_start(&cur) < cache_key_start(over)) {
+			cache_bkey_cut_back(&left, cache_key_start(over));
+			ret = cache_keys_push(out, &left);
+			cache_bkey_cut_front(&cur, cache_key_start(over));
+			continue;
+		} else if (cur.low > over->low) {
+			cache_bkey_cut_front(&cur, over->low);
+			continue;
+		}
+		/* a->k[i] is done: taken, or hidden whole */
+		if (++i < a->n)
+			cur = a->k[i];
+	}
+	return ret;
+}
+
+int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
+		     struct cache_keys *out)
+{
+	size_t i = 0, j = 0;
+	int ret = 0;
+
+	while (!ret && (i < a->n || j < b->n)) {
+		if (i == a->n || (j < b->n && cache_bkey_cmp(&b->k[j], &a->k[i]) <= 0))
+			ret = cache_keys_push(out, &b->k[j++]);
+		else
+			ret = cache_keys_push(out, &a->k[i++]);
+	}
+	return ret;
+}
+
+/* The later half of @keys, two or more, becomes @half, and its room is given back. */
+static int split(struct cache_keys *keys, struct cache_keys *half)
+{
+	size_t n = keys->n - keys->n / 2;
+	void *rest;
+
+	half->k = reallocarray(NULL, n, sizeof(*keys->k));
+	if (!half->k)
+		return -ENOMEM;
+	half->n = half->room = n;
+	keys->n -= n;
+	memcpy(half->k, keys->k + keys->n, n * sizeof(*keys->k));
+	rest = reallocarray(keys->k, keys->n, sizeof(*keys->k));
+	if (!rest)
+		return -ENOMEM;	/* @half is the caller's to free */
+	keys->k = rest;
+	keys->room = keys->n;
+	return 0;
+}
+
+/* There is never more than the keys twice: halves settle alone, and then into one. */
+int cache_keys_settle(struct cache_keys *keys, unsigned level)
+{
+	struct cache_keys half = { 0 }, out = { 0 };
+	int ret;
+
+	if (cache_keys_are_sorted(keys, level))
+		return 0;
+	ret = split(keys, &half);
+	if (!ret)
+		ret = cache_keys_settle(&half, level);
+	if (!ret)
+		ret = cache_keys_settle(keys, level);
+	if (!ret)
+		ret = level ? cache_keys_merge(keys, &half, &out)
+			    : cache_keys_overlay(keys, &half, &out);
+	cache_keys_fini(&half);
+	if (ret) {
+		cache_keys_fini(&out);
+		return ret;
+	}
+	cache_keys_fini(keys);
+	*keys = out;
+	return 0;
+}
+
+bool cache_keys_are_sorted(const struct cache_keys *keys, unsigned level)
+{
+	for (size_t i = 1; i < keys->n; i++) {
+		const struct cache_bkey *prev = &keys->k[i - 1], *k = &keys->k[i];
+
+		if (level ? cache_bkey_cmp(prev, k) > 0 : !cache_bkey_is_before(prev, k))
+			return false;
+	}
+	return true;
+}

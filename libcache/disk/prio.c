@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The prio chain. It is not terminated: the last member's next_bucket is left
+ * over from the generation before, so only the count says where it ends.
+ */
+#include "base/checked.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/bucket.h"
+#include "base/crc64.h"
+#include "disk/prio.h"
+
+struct chain {
+	struct cache_dev *dev;
+	const struct cache_sb *sb;
+	struct cache_prios *p;
+	const struct cache_sink *sink;
+	struct cache_err *err;
+	char *buf;
+	uint32_t area_bytes;
+	bool has_seq;
+};
+
+static int found(struct chain *c, enum cache_problem code, uint64_t bucket,
+		 uint64_t got, uint64_t want)
+{
+	return cache_found(c->sink, c->err, &(struct cache_finding){
+		.code = code, .bucket = bucket, .index = c->p->nfollowed, .got = got,
+		.want = want, .sector = bucket * c->sb->bucket_sectors });
+}
+
+/* 0: go and read it; -ENOENT: said why not, the chain ends; else an error. */
+static int check_place(struct chain *c, uint64_t bucket)
+{
+	uint64_t reserved = cache_sb_reserved_buckets(c->sb);
+	int ret;
+
+	if (bucket >= c->sb->nbuckets) {
+		ret = found(c, CACHE_P_PRIO_RANGE, bucket, 0, c->sb->nbuckets);
+		return ret ? ret : -ENOENT;
+	}
+	for (uint64_t i = 0; i < c->p->nfollowed; i++) {
+		if (c->p->chain[i] != bucket)
+			continue;
+		ret = found(c, CACHE_P_PRIO_LOOP, bucket, 0, 0);
+		return ret ? ret : -ENOENT;
+	}
+	if (bucket < reserved)
+		return found(c, CACHE_P_PRIO_RESERVED, bucket, 0, reserved);
+	return 0;
+}
+
+/* 0: verified; -ENOENT: said why not; else an error. */
+static int check_member(struct chain *c, uint64_t bucket)
+{
+	const struct cache_prio_set_disk *d = (void *)c->buf;
+	uint64_t magic = cache_sb_set_magic(c->sb) ^ CACHE_PSET_MAGIC;
+	uint64_t csum;
+	int ret;
+
+	if (cache_le64_get(d->magic) != magic) {
+		ret = found(c, CACHE_P_PRIO_MAGIC, bucket, cache_le64_get(d->magic), magic);
+		return ret ? ret : -ENOENT;
+	}
+	csum = cache_crc64(c->buf + 8, c->area_bytes - 8);
+	if (cache_le64_get(d->csum) != csum) {
+		ret = found(c, CACHE_P_PRIO_CSUM, bucket, cache_le64_get(d->csum), csum);
+		return ret ? ret : -ENOENT;
+	}
+	if (!c->has_seq)
+		c->p->seq = cache_le64_get(d->seq);
+	c->has_seq = true;
+	if (cache_le64_get(d->seq) != c->p->seq)
+		return found(c, CACHE_P_PRIO_SEQ, bucket, cache_le64_get(d->seq), c->p->seq);
+	return 0;
+}
+
+static void take_member(struct chain *c)
+{
+	const struct cache_bucket_disk *e = (void *)(c->buf + CACHE_PRIO_SET_HEADER_BYTES);
+	uint64_t per = cache_prios_per_bucket(c->sb);
+	uint64_t first = c->p->nfollowed * per;
+	uint64_t n = cache_min_u64(per, c->p->nbuckets - first);
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint16_t prio = cache_le16_get(e[i].prio);
+
+		if (c->p->prio)
+			c->p->prio[first + i] = prio;
+		c->p->gen[first + i] = e[i].gen;
+		c->p->nmetadata += prio == CACHE_BTREE_PRIO;
+	}
+	c->p->member_ok[c->p->nfollowed] = true;
+}
+
+/* One member; @next receives what it links to, when it could be read at all. */
+static int follow(struct chain *c, uint64_t bucket, uint64_t *next)
+{
+	uint64_t sector = cache_bucket_sector(c->sb, bucket);
+	int ret = check_place(c, bucket);
+
+	if (ret)
+		return ret;
+	ret = cache_dev_read(c->dev, sector, c->area_bytes / CACHE_SECTOR_BYTES, c->buf, NULL);
+	if (ret) {
+		ret = found(c, CACHE_P_PRIO_UNREADABLE, bucket, 0, 0);
+		return ret ? ret : -ENOENT;
+	}
+	ret = check_member(c, bucket);
+	if (!ret)
+		take_member(c);
+	/* A damaged member may still link right: the next one's checksum will tell. */
+	*next = cache_le64_get(((struct cache_prio_set_disk *)c->buf)->next_bucket);
+	c->p->chain[c->p->nfollowed++] = bucket;
+	return ret == -ENOENT && *next < c->sb->nbuckets ? 0 : ret;
+}
+
+static int alloc_prios(struct chain *c, bool with_prio)
+{
+	struct cache_prios *p = c->p;
+
+	memset(p, 0, sizeof(*p));
+	p->nbuckets = c->sb->nbuckets;
+	p->nmembers = cache_prio_buckets(c->sb);
+	p->prio = with_prio ? calloc(p->nbuckets, sizeof(*p->prio)) : NULL;
+	p->gen = calloc(p->nbuckets, sizeof(*p->gen));
+	p->chain = calloc(p->nmembers, sizeof(*p->chain));
+	p->member_ok = calloc(p->nmembers, sizeof(*p->member_ok));
+	c->buf = cache_dev_buf(c->area_bytes);
+	if ((p->prio || !with_prio) && p->gen && p->chain && p->member_ok && c->buf)
+		return 0;
+	return cache_err_set(c->err, -ENOMEM, 0, "no memory for the gens of %llu buckets",
+			     (unsigned long long)p->nbuckets);
+}
+
+static int read_chain(struct chain *c, uint64_t bucket, bool with_prio)
+{
+	int ret;
+
+	c->area_bytes = cache_meta_bucket_bytes(c->sb);
+	ret = alloc_prios(c, with_prio);
+	while (!ret && c->p->nfollowed < c->p->nmembers)
+		ret = follow(c, bucket, &bucket);
+	free(c->buf);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
+		    struct cache_prios *prios, const struct cache_sink *sink,
+		    struct cache_err *err)
+{
+	struct chain c = { .dev = dev, .sb = sb, .p = prios, .sink = sink, .err = err };
+
+	return read_chain(&c, head, true);
+}
+
+int cache_prio_read_gens(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
+			 struct cache_prios *prios, const struct cache_sink *sink,
+			 struct cache_err *err)
+{
+	struct chain c = { .dev = dev, .sb = sb, .p = prios, .sink = sink, .err = err };
+
+	return read_chain(&c, head, false);
+}
+
+void cache_prio_fini(struct cache_prios *p)
+{
+	free(p->prio);
+	free(p->gen);
+	free(p->chain);
+	free(p->member_ok);
+	memset(p, 0, sizeof(*p));
+}
+
+bool cache_prio_is_known(const struct cache_sb *sb, const struct cache_prios *p,
+			 uint64_t bucket)
+{
+	return bucket < p->nbuckets && p->member_ok[bucket / cache_prios_per_bucket(sb)];
+}
+
+int cache_prio_gen(struct cache_dev *dev, const struct cache_sb *sb,
+		   const struct cache_prios *p, uint64_t bucket)
+{
+	uint64_t per = cache_prios_per_bucket(sb);
+	uint64_t at = CACHE_PRIO_SET_HEADER_BYTES + bucket % per * sizeof(struct cache_bucket_disk) +
+		      offsetof(struct cache_bucket_disk, gen);
+	uint8_t *page;
+	int ret;
+
+	if (!cache_prio_is_known(sb, p, bucket))
+		return -ENOENT;
+	if (p->gen)
+		return p->gen[bucket];
+	page = cache_dev_buf(CACHE_PAGE_BYTES);
+	if (!page)
+		return -ENOMEM;
+	ret = cache_dev_read(dev, cache_bucket_sector(sb, p->chain[bucket / per]) +
+			     at / CACHE_PAGE_BYTES * CACHE_PAGE_SECTORS,
+			     CACHE_PAGE_SECTORS, page, NULL);
+	if (!ret)
+		ret = page[at % CACHE_PAGE_BYTES];
+	free(page);
+	return ret;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LIBCACHE_BSET_CODEC_H
+#define LIBCACHE_BSET_CODEC_H
+
+#include "format/ondisk.h"
+
+static inline uint64_t cache_bset_bytes(const struct cache_bset_disk *d)
+{
+	return CACHE_BSET_HEADER_BYTES + 8 * (uint64_t)cache_le32_get(d->keys);
+}
+
+/* Over cache_bset_bytes(), which the caller has bounded; @ptr0 of the node's key. */
+uint64_t cache_bset_csum(const struct cache_bset_disk *d, uint64_t ptr0);
+
+#endif

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The check of a set: load it as a kernel would, hearing of everything, then the
+ * passes over what it means together; and the verdict.
+ */
+#include "fsck/fsck_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The finding's and the progress's way from a pass to the caller. */
+struct route {
+	struct cache_fsck *f;
+	unsigned dev;
+};
+
+enum cache_verdict cache_verdict_first(enum cache_verdict a, enum cache_verdict b)
+{
+	/* in the order of a start: superblock, loading, replay, then running */
+	static const int rank[] = {
+		[CACHE_VERDICT_STARTS] = 0, [CACHE_VERDICT_DAMAGE] = 0,
+		[CACHE_VERDICT_MAY_HANG] = 1, [CACHE_VERDICT_HANGS] = 2,
+		[CACHE_VERDICT_PANICS] = 3, [CACHE_VERDICT_DISABLES] = 4,
+		[CACHE_VERDICT_REFUSES] = 5,
+	};
+
+	if (b == CACHE_VERDICT_DAMAGE)
+		b = CACHE_VERDICT_STARTS;
+	return rank[b] > rank[a] ? b : a;
+}
+
+static void on_finding(void *ctx, const struct cache_finding *finding)
+{
+	struct route *r = ctx;
+	struct cache_fsck_result *res = &r->f->results[r->dev];
+	const struct cache_problem_info *info = cache_problem_info(finding->code);
+
+	res->count[info->severity]++;
+	res->kernel = cache_verdict_first(res->kernel, info->verdict);
+	res->damage |= info->verdict == CACHE_VERDICT_DAMAGE;
+	r->f->report(r->f->ctx, r->dev, finding);
+}
+
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	struct route *r = ctx;
+
+	return r->f->progress ? r->f->progress(r->f->ctx, r->dev, pass, current, max) : 0;
+}
+
+static void summarize(struct fsck_cache *c)
+{
+	const struct cache_image *img = c->img;
+	struct cache_fsck_summary *s = c->sum;
+
+	s->nbuckets = img->sb.nbuckets;
+	s->journal_entries = img->journal.nreplay;
+	s->journal_keys = img->journal_keys;
+	s->journal_seq = img->journal.newest.pos.seq;
+	s->journal_last_seq = img->journal.newest.pos.last_seq;
+	s->read_bytes += img->read_bytes;
+	for (unsigned i = 0; i <= CACHE_BTREE_LEVEL_MAX; i++) {
+		s->btree_nodes += img->nnodes[i];
+		if (img->nnodes[i])
+			s->btree_depth = i + 1;
+	}
+}
+
+static void found_count(struct fsck_cache *c, enum cache_problem code, uint64_t count)
+{
+	if (count)
+		cache_found(c->sink, NULL, &(struct cache_finding){
+			.code = code, .count = count });
+}
+
+void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry *e)
+{
+	bool flash = cache_uuid_state(e) == CACHE_SLOT_FLASH, noise = cache_uuid_is_noise(e);
+
+	slot->data_start = flash || noise ? 0 : CACHE_BDEV_DATA_START_SECTORS;
+	slot->data_end = flash && !noise ? e->sectors : CACHE_DEV_SECTORS_MAX;
+}
+
+/* What is known of the backing devices of the set, before its extents are judged. */
+static int init_slots(struct fsck_cache *c, const struct fsck_backing *backing, unsigned n)
+{
+	const struct cache_uuids *u = &c->img->uuids;
+
+	c->slots = calloc(u->n ? u->n : 1, sizeof(*c->slots));
+	if (!c->slots)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < u->n; i++)
+		cache_fsck_bound_slot(&c->slots[i], &u->slot[i]);
+	for (unsigned i = 0; i < n; i++) {
+		int64_t slot = -1;
+
+		if (!memcmp(backing[i].sb.set_uuid, c->img->sb.set_uuid, 16))
+			slot = cache_uuid_find(u, backing[i].sb.uuid);
+		if (slot < 0 || !cache_sb_is_bdev(&backing[i].sb))
+			continue;
+		c->slots[slot].data_start = backing[i].sb.data_offset_sectors;
+		c->slots[slot].data_end = backing[i].sectors;
+	}
+	return 0;
+}
+
+int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
+		      unsigned nbacking, struct cache_err *err)
+{
+	const struct cache_journal *j = &c->img->journal;
+	int ret = init_slots(c, backing, nbacking);
+
+	if (ret)
+		return cache_err_set(err, ret, 0, "no memory for the uuid table's slots");
+	summarize(c);
+	if (c->img->journal_keys)
+		cache_found(c->sink, NULL, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_REPLAY, .count = c->img->journal_keys,
+			.start = j->newest.pos.last_seq, .end = j->newest.pos.seq });
+	ret = cache_fsck_ring(c, err);
+	if (!ret)
+		ret = cache_fsck_extents(c, err);
+	if (ret)
+		return ret;
+	cache_fsck_buckets(c);
+	found_count(c, CACHE_P_EXTENT_MEMBER, c->members);
+	found_count(c, CACHE_P_EXTENT_UNALIGNED, c->unaligned);
+	found_count(c, CACHE_P_BUCKET_AHEAD, c->img->raised);
+	return 0;
+}
+
+struct check {
+	struct cache_fsck *f;
+	struct fsck_backing *backing;	/* ndevs; magic zero where there is none */
+	bool *done;
+};
+
+static struct cache_sink sink_of(struct route *r)
+{
+	return (struct cache_sink){ on_finding, r, on_progress };
+}
+
+/* Backing devices of the set, now that it is known what the cache has of them. */
+static void check_backing_of(struct check *k, const struct fsck_cache *c)
+{
+	for (unsigned i = 0; i < k->f->ndevs; i++) {
+		struct route r = { k->f, i };
+		struct cache_sink sink = sink_of(&r);
+
+		if (k->done[i] || !cache_sb_is_bdev(&k->backing[i].sb) ||
+		    memcmp(k->backing[i].sb.set_uuid, c->img->sb.set_uuid, 16))
+			continue;
+		k->done[i] = true;
+		cache_fsck_backing(&k->backing[i], c, false, &sink);
+	}
+}
+
+static int check_cache(struct check *k, unsigned dev)
+{
+	struct cache_fsck_result *res = &k->f->results[dev];
+	struct route r = { k->f, dev };
+	struct cache_sink sink = sink_of(&r);
+	struct fsck_cache c = { .sink = &sink, .sum = &res->summary };
+	struct cache_dev *d = k->f->devs[dev];
+	int ret;
+
+	k->f->devs[dev] = NULL;
+	ret = cache_image_load(d, CACHE_LOAD_GENS, &sink, &c.img, &res->err);
+	if (ret)
+		return ret;
+	if (c.img->loaded == CACHE_LOAD_GENS) {
+		ret = cache_fsck_loaded(&c, k->backing, k->f->ndevs, &res->err);
+		res->has_summary = !ret;
+		if (!ret)
+			check_backing_of(k, &c);
+	}
+	free(c.slots);
+	cache_image_close(c.img);
+	return ret;
+}
+
+static void learn(struct check *k, unsigned i)
+{
+	struct cache_fsck_result *res = &k->f->results[i];
+	struct fsck_backing *b = &k->backing[i];
+
+	res->ret = cache_sb_read(k->f->devs[i], &b->sb, &res->err);
+	if (res->ret) {
+		k->done[i] = true;
+		return;
+	}
+	b->sectors = cache_dev_sectors(k->f->devs[i]);
+	b->logical_block_bytes = cache_dev_logical_block_bytes(k->f->devs[i]);
+	res->is_backing = cache_sb_is_bdev(&b->sb) &&
+			  !memcmp(b->sb.magic, cache_sb_magic, sizeof(cache_sb_magic));
+	if (!res->is_backing)
+		b->sb.version = 0;
+}
+
+static int run(struct check *k)
+{
+	struct cache_fsck *f = k->f;
+	bool any_cache = false;
+
+	for (unsigned i = 0; i < f->ndevs; i++)
+		learn(k, i);
+	for (unsigned i = 0; i < f->ndevs; i++) {
+		if (k->done[i] || f->results[i].is_backing)
+			continue;
+		k->done[i] = any_cache = true;
+		f->results[i].ret = check_cache(k, i);
+		if (f->results[i].ret == -ECANCELED)
+			return -ECANCELED;
+	}
+	for (unsigned i = 0; i < f->ndevs; i++) {
+		struct route r = { f, i };
+		struct cache_sink sink = sink_of(&r);
+
+		if (!k->done[i])
+			cache_fsck_backing(&k->backing[i], NULL, any_cache, &sink);
+	}
+	return 0;
+}
+
+int cache_fsck_run(struct cache_fsck *f)
+{
+	struct check k = { .f = f };
+	int ret = -ENOMEM;
+
+	k.backing = calloc(f->ndevs, sizeof(*k.backing));
+	k.done = calloc(f->ndevs, sizeof(*k.done));
+	if (k.backing && k.done)
+		ret = run(&k);
+	for (unsigned i = 0; i < f->ndevs; i++) {
+		cache_dev_close(f->devs[i]);
+		f->devs[i] = NULL;
+	}
+	free(k.backing);
+	free(k.done);
+	return ret;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Extents, as the driver will see them: staleness, owner, place on the backing
+ * device, and that no two of them share a block of the cache (S9, S11, S13 to S17).
+ */
+#include "base/checked.h"
+#include "fsck/fsck_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void found_extent(struct fsck_cache *c, const struct cache_extent *e,
+			 struct cache_finding f)
+{
+	const struct cache_sb *sb = &c->img->sb;
+
+	f.inode = cache_key_inode(&e->key);
+	f.start = cache_key_start(&e->key);
+	f.end = e->key.low;
+	f.gen = cache_ptr_gen(e->key.ptr[0]);
+	/* In texts about a node {bucket} is the node; in those about data, the data's. */
+	if (f.code == CACHE_P_EXTENT_INODE)
+		f.bucket = e->leaf_bucket;
+	else
+		f.bucket = cache_ptr_bucket(sb, &e->key, 0);
+	f.sector = cache_ptr_sector(e->key.ptr[0]);
+	cache_found(c->sink, NULL, &f);
+}
+
+static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
+{
+	uint64_t bucket = cache_ptr_bucket(&c->img->sb, &e->key, 0);
+
+	c->sum->stale_keys++;
+	if (e->staleness > CACHE_GC_GEN_MAX)
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_TOO_STALE, .got = e->staleness,
+			.want = CACHE_GC_GEN_MAX });
+	if (cache_key_dirty(&e->key))
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_STALE_DIRTY,
+			.want = cache_gens_gen(&c->img->gens, bucket) });
+}
+
+/* Each block of the cache only once (S14). */
+static int judge_shared(struct fsck_cache *c, const struct cache_extent *e)
+{
+	uint64_t shared;
+	int ret = cache_fsck_shared_add(&c->shared, cache_ptr_sector(e->key.ptr[0]),
+					cache_key_size(&e->key), &shared);
+
+	if (!ret && shared && !c->shared.again)
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_SHARED, .count = shared });
+	return ret;
+}
+
+/* Only that, once more: it is known now that some are shared. */
+static int judge_shared_again(void *ctx, const struct cache_extent *e)
+{
+	struct fsck_cache *c = ctx;
+
+	return e->check_key || !e->available || e->staleness ? 0 : judge_shared(c, e);
+}
+
+static void judge_owner(struct fsck_cache *c, const struct cache_extent *e)
+{
+	const struct cache_uuids *u = &c->img->uuids;
+	uint64_t inode = cache_key_inode(&e->key);
+	const struct fsck_slot *slot;
+	enum cache_slot_state state;
+
+	if (!u->n)
+		return;
+	if (inode >= u->n && e->from_journal)
+		return;		/* said where the journal was read */
+	if (inode >= u->n) {
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_INODE, .want = u->n });
+		return;
+	}
+	state = cache_uuid_state(&u->slot[inode]);
+	if (state != CACHE_SLOT_BACKING && state != CACHE_SLOT_FLASH)
+		return;
+	slot = &c->slots[inode];
+	if (cache_key_start(&e->key) < slot->data_start)
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_BEFORE_DATA, .want = slot->data_start });
+	if (e->key.low > slot->data_end)
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_PAST_END, .want = slot->data_end });
+	if (state == CACHE_SLOT_FLASH && !cache_key_dirty(&e->key) &&
+	    !cache_uuid_is_noise(&u->slot[inode]))
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_FLASH_CLEAN });
+}
+
+static void judge_place(struct fsck_cache *c, const struct cache_extent *e)
+{
+	uint32_t block = c->img->sb.block_sectors;
+	uint64_t bucket = cache_ptr_bucket(&c->img->sb, &e->key, 0);
+
+	if (bucket < cache_sb_reserved_buckets(&c->img->sb))
+		found_extent(c, e, (struct cache_finding){
+			.code = CACHE_P_BUCKET_RESERVED, .what = "journal" });
+	if ((cache_key_start(&e->key) | e->key.low) & (block - 1))
+		c->unaligned++;
+}
+
+static void count(struct fsck_cache *c, const struct cache_extent *e)
+{
+	uint64_t inode = cache_key_inode(&e->key), size = cache_key_size(&e->key);
+	bool dirty = cache_key_dirty(&e->key);
+	struct fsck_slot *slot;
+
+	c->sum->extents++;
+	c->sum->cached_sectors += size;
+	c->sum->dirty_extents += dirty;
+	c->sum->dirty_sectors += dirty ? size : 0;
+	if (inode >= c->img->uuids.n)
+		return;
+	slot = &c->slots[inode];
+	if (!slot->extents++ || cache_key_start(&e->key) < slot->first)
+		slot->first = cache_key_start(&e->key);
+	slot->end = cache_max_u64(slot->end, e->key.low);
+	slot->cached_sectors += size;
+	slot->dirty_extents += dirty;
+	slot->dirty_sectors += dirty ? size : 0;
+}
+
+static int judge_extent(void *ctx, const struct cache_extent *e)
+{
+	struct fsck_cache *c = ctx;
+
+	if (e->check_key)
+		return 0;
+	if (!e->available) {
+		c->members++;
+		return 0;
+	}
+	if (e->staleness) {
+		judge_stale(c, e);
+		return 0;
+	}
+	count(c, e);
+	judge_owner(c, e);
+	judge_place(c, e);
+	return judge_shared(c, e);
+}
+
+/*
+ * Dirty data whose owner is gone (S15), and any whose owner is yet to come: the next device
+ * that is attached takes the first empty slot, and with it what another one left there.
+ */
+static void judge_slots(struct fsck_cache *c)
+{
+	const struct cache_uuids *u = &c->img->uuids;
+
+	for (uint32_t i = 0; i < u->n; i++) {
+		enum cache_slot_state state = cache_uuid_state(&u->slot[i]);
+
+		if (state == CACHE_SLOT_FREE && c->slots[i].extents)
+			cache_found(c->sink, NULL, &(struct cache_finding){
+				.code = CACHE_P_UUID_NO_SLOT, .inode = i,
+				.count = c->slots[i].cached_sectors,
+				.got = c->slots[i].dirty_sectors });
+		else if (state == CACHE_SLOT_RETIRED && c->slots[i].dirty_sectors)
+			cache_found(c->sink, NULL, &(struct cache_finding){
+				.code = CACHE_P_UUID_LEAK, .inode = i,
+				.count = c->slots[i].dirty_sectors });
+	}
+}
+
+/* The tree was heard while it was marked: these looks are silent. */
+static int each_extent(struct fsck_cache *c, cache_extent_fn *fn, struct cache_err *err)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore, .ctx = c->sink->ctx,
+					   .progress = c->sink->progress };
+	int ret = cache_image_each_extent(c->img, fn, c, &silent, err);
+
+	if (!ret)
+		ret = cache_fsck_shared_end(&c->shared);
+	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for the blocks of the cache")
+			      : ret;
+}
+
+int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err)
+{
+	int ret;
+
+	cache_fsck_shared_init(&c->shared, &c->img->sb);
+	ret = each_extent(c, judge_extent, err);
+	if (!ret && c->shared.again) {
+		c->shared.again = false;
+		ret = each_extent(c, judge_shared_again, err);
+	}
+	cache_fsck_shared_fini(&c->shared);
+	if (!ret)
+		judge_slots(c);
+	return ret;
+}

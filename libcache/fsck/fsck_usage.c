@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Buckets: what they hold, and how far their oldest pointer lags (S10, S12). */
+#include "fsck/fsck_impl.h"
+
+void cache_fsck_buckets(struct fsck_cache *c)
+{
+	const struct cache_gens *g = &c->img->gens;
+	struct cache_fsck_summary *s = c->sum;
+
+	for (uint64_t b = c->img->sb.first_bucket; b < g->nbuckets; b++) {
+		uint8_t lag = cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
+
+		switch (cache_gens_mark(g, b)) {
+		case CACHE_GC_MARK_METADATA:
+			s->metadata_buckets++;
+			break;
+		case CACHE_GC_MARK_DIRTY:
+			s->dirty_buckets++;
+			break;
+		case CACHE_GC_MARK_RECLAIMABLE:
+			s->clean_buckets++;
+			break;
+		default:
+			s->free_buckets++;
+		}
+		if (lag > CACHE_GC_GEN_MAX)
+			cache_found(c->sink, NULL, &(struct cache_finding){
+				.code = CACHE_P_BUCKET_LAG, .bucket = b, .got = lag,
+				.want = CACHE_GC_GEN_MAX });
+	}
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of the formatter. */
+#ifndef LIBCACHE_MKCACHE_IMPL_H
+#define LIBCACHE_MKCACHE_IMPL_H
+
+#include "mkcache/mkcache.h"
+
+/* A line for the caller, about @d or, with NULL, about all of it. */
+void cache_mkcache_note(const struct cache_mkcache *m, bool warning,
+			const struct cache_mkcache_dev *d, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* What a kernel will refuse: @code, or 0 and a warning where the peer makes it. */
+int cache_mkcache_refuse(const struct cache_mkcache *m, const struct cache_mkcache_dev *d,
+			 struct cache_err *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* How many of the devices are cache devices. */
+unsigned cache_mkcache_count(const struct cache_mkcache *m);
+
+#define refuse(...)		cache_mkcache_refuse(__VA_ARGS__)
+#define count_caches(m)		cache_mkcache_count(m)
+
+/* Checks and fills in all that concerns more than one device, and all sizes. */
+int cache_mkcache_choose(struct cache_mkcache *m, struct cache_err *err);
+
+/* Whether @d->sb has as many buckets as the kernel needs. */
+int cache_mkcache_check_nbuckets(const struct cache_mkcache *m,
+				 const struct cache_mkcache_dev *d, struct cache_err *err);
+
+#endif

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Carrying out a format, so that a power cut leaves the device a stranger and never
+ * half a cache: first the old superblock goes, then everything that could rise again
+ * under the new one, then the new one comes, each durable before the next.
+ */
+#include "mkcache/mkcache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "host/probe.h"
+
+#define CHUNK_SECTORS	2048u	/* of one read while looking for old entries */
+#define WIPE_ROUNDS	8	/* wiping one signature may uncover another */
+#define SB_END_SECTOR	(CACHE_SB_SECTOR + CACHE_SB_BYTES / CACHE_SECTOR_BYTES)
+
+static bool is_zero(const char *p, size_t n)
+{
+	return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
+}
+
+/* Zeros where there are none yet, so that a sparse file stays sparse. */
+static int zero(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
+		struct cache_err *err)
+{
+	size_t nbytes = nsectors * CACHE_SECTOR_BYTES;
+	char *buf = cache_dev_buf(nbytes);
+	int ret;
+
+	if (!buf)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for zeros");
+	ret = cache_dev_read(dev, sector, nsectors, buf, err);
+	if (!ret && !is_zero(buf, nbytes)) {
+		memset(buf, 0, nbytes);
+		ret = cache_dev_write(dev, sector, nsectors, buf, err);
+	}
+	free(buf);
+	return ret;
+}
+
+static int zero_first_blocks(struct cache_dev *dev, const struct cache_sb *sb,
+			     uint64_t njournal, struct cache_err *err)
+{
+	int ret = 0;
+
+	for (uint64_t i = 0; i < njournal && !ret; i++)
+		ret = zero(dev, cache_bucket_sector(sb, sb->first_bucket + i),
+			   sb->block_sectors, err);
+	return ret;
+}
+
+/* Sectors in [@sector, @sector + @n) that start a journal entry with @magic. */
+static int scrub_chunk(struct cache_dev *dev, uint64_t sector, uint64_t n, uint64_t magic,
+		       char *buf, struct cache_err *err)
+{
+	int ret = cache_dev_read(dev, sector, n, buf, err);
+
+	for (uint64_t i = 0; i < n && !ret; i++) {
+		const struct cache_jset_disk *j =
+			(const void *)(buf + i * CACHE_SECTOR_BYTES);
+
+		if (cache_le64_get(j->magic) == magic)
+			ret = zero(dev, sector + i, 1, err);
+	}
+	return ret;
+}
+
+static int scrub(struct cache_dev *dev, const struct cache_sb *sb, struct cache_err *err)
+{
+	uint64_t magic = CACHE_JSET_MAGIC ^ cache_sb_set_magic(sb);
+	uint64_t sector = cache_bucket_sector(sb, sb->first_bucket);
+	uint64_t end = sector + cache_bucket_sector(sb, cache_njournal_for(sb->nbuckets));
+	char *buf = cache_dev_buf(CHUNK_SECTORS * CACHE_SECTOR_BYTES);
+	int ret = 0;
+
+	if (!buf)
+		return cache_err_set(err, -ENOMEM, 0, "no memory to look for old entries");
+	while (sector < end && !ret) {
+		uint64_t n = cache_min_u64(CHUNK_SECTORS, end - sector);
+
+		ret = scrub_chunk(dev, sector, n, magic, buf, err);
+		sector += n;
+	}
+	free(buf);
+	return ret;
+}
+
+static int wipe_rings(const struct cache_mkcache *m, const struct cache_mkcache_dev *d,
+		      struct cache_err *err)
+{
+	int ret = zero_first_blocks(d->dev, &d->sb, cache_njournal_for(d->sb.nbuckets), err);
+
+	if (!ret && d->has_old && !cache_sb_is_bdev(&d->old))
+		ret = zero_first_blocks(d->dev, &d->old, d->old.njournal, err);
+	/* entries of a set whose uuid was made a moment ago cannot exist */
+	if (!ret && !m->set_is_new)
+		ret = scrub(d->dev, &d->sb, err);
+	return ret;
+}
+
+static int wipe_signature(struct cache_dev *dev, const struct cache_signature *s,
+			  struct cache_err *err)
+{
+	uint64_t sector = s->offset_bytes / CACHE_SECTOR_BYTES;
+	uint64_t skip = s->offset_bytes % CACHE_SECTOR_BYTES;
+	uint64_t nsectors = cache_div_up(skip + s->nbytes, CACHE_SECTOR_BYTES);
+	char *buf = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
+	int ret;
+
+	if (!buf)
+		return cache_err_set(err, -ENOMEM, 0, "no memory to wipe a signature");
+	ret = cache_dev_read(dev, sector, nsectors, buf, err);
+	if (!ret) {
+		memset(buf + skip, 0, s->nbytes);
+		ret = cache_dev_write(dev, sector, nsectors, buf, err);
+	}
+	free(buf);
+	return ret;
+}
+
+/*
+ * Two signatures on one device make libblkid name neither, and udev then would not
+ * register it. What cannot be wiped is not worth failing for.
+ */
+static int wipe_signatures(struct cache_dev *dev, struct cache_err *err)
+{
+	struct cache_signature *sig = calloc(CACHE_PROBE_MAX, sizeof(*sig));
+	unsigned n = 1;
+	int ret = 0;
+
+	if (!sig)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for signatures");
+	for (int round = 0; round < WIPE_ROUNDS && n && !ret; round++) {
+		if (cache_probe(cache_dev_name(dev), sig, &n, NULL))
+			break;
+		for (unsigned i = 0; i < n && !ret; i++)
+			if (sig[i].nbytes)
+				ret = wipe_signature(dev, &sig[i], err);
+		if (!ret)
+			ret = cache_dev_flush(dev, err);
+	}
+	free(sig);
+	return ret;
+}
+
+static int write_super(const struct cache_mkcache_dev *d, struct cache_err *err)
+{
+	uint8_t *buf = cache_dev_buf(CACHE_SB_BYTES);
+	int ret;
+
+	if (!buf)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a superblock");
+	cache_sb_encode(&d->sb, buf);
+	ret = cache_dev_write(d->dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES,
+			      buf, err);
+	free(buf);
+	return ret ? ret : cache_dev_flush(d->dev, err);
+}
+
+static int discard_all(const struct cache_mkcache_dev *d, struct cache_err *err)
+{
+	uint64_t sectors = cache_bucket_sector(&d->sb, d->sb.nbuckets);
+
+	return cache_dev_discard(d->dev, SB_END_SECTOR, sectors - SB_END_SECTOR, err);
+}
+
+int cache_mkcache_write(struct cache_mkcache *m, unsigned i, struct cache_err *err)
+{
+	struct cache_mkcache_dev *d = &m->devs[i];
+	int ret = zero(d->dev, 0, SB_END_SECTOR, err);
+
+	if (!ret)
+		ret = cache_dev_flush(d->dev, err);
+	if (!ret && !d->is_bdev && m->discard && !m->like_peer)
+		ret = discard_all(d, err);
+	if (!ret && !d->is_bdev)
+		ret = wipe_rings(m, d, err);
+	if (!ret)
+		ret = wipe_signatures(d->dev, err);
+	if (!ret)
+		ret = cache_dev_flush(d->dev, err);
+	if (!ret)
+		ret = write_super(d, err);
+	return ret ? cache_err_prefix(err, ret, "%s", cache_dev_name(d->dev)) : 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The bucket allocator run on a real device without a kernel: the set is loaded
+ * and marked as the driver's start does, buckets are taken in memory, and if asked
+ * one commit makes the new gens durable.
+ *
+ *	cache_offline_open()	check the whole set, load it
+ *	cache_offline_new()	the allocator as it stands after a start
+ *	cache_offline_run()	take buckets; nothing is written
+ *	cache_offline_plan()	where the journal entry will go, and can it
+ *	cache_offline_commit()	the switch, and a check of what came of it
+ *
+ * What goes to disk is one prio chain and one journal entry without keys, however
+ * many prio writes a running driver had made meanwhile: no bucket is written to
+ * during the run, so no gen has to be durable before its end (D1). The entry keeps
+ * what is to be replayed; where there is nothing, it is a checkpoint.
+ *
+ *	gens	of every bucket invalidated by the run, queued ones too, one ahead
+ *	prios	as a start has them, those of taken buckets as new
+ *	chain	in buckets that nothing pointed to and the run gave to nobody; never
+ *		in one invalidated now, whose data the old state still needs
+ *	pins	buckets named by journal keys are never taken, as in the driver
+ *		before its replay; those taken stay so until the end of the run
+ *
+ * To the next start a taken bucket is an unused one: nobody has put a key to it.
+ */
+#ifndef LIBCACHE_OFFLINE_H
+#define LIBCACHE_OFFLINE_H
+
+#include "alloc/alloc.h"
+#include "set/commit.h"
+#include "fsck/fsck.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CACHE_OFFLINE_STREAMS_MAX	65536
+
+struct cache_offline;
+
+struct cache_offline_opts {
+	enum cache_policy  policy;
+	enum cache_reserve reserve;
+	uint64_t count;			/* of buckets, or with write_points of sectors */
+	unsigned write_points;		/* streams through the sector allocator; 0: none */
+	uint64_t seed;
+	/* Each bucket taken, in order. May be NULL. */
+	void (*taken)(void *ctx, uint64_t bucket, uint8_t gen);
+	/* Asked between buckets and before the switch; true ends it. May be NULL. */
+	bool (*cancelled)(void *ctx);
+	void *ctx;
+};
+
+enum cache_offline_stop {
+	CACHE_OFFLINE_DONE,	/* as many as were asked for */
+	CACHE_OFFLINE_DRY,	/* nothing more to reclaim, not after a gc either */
+	CACHE_OFFLINE_NO_RESERVE, /* too few buckets queued for a prio write */
+};
+
+/* Buckets the allocator may deal with, by what they hold. */
+struct cache_offline_buckets {
+	uint64_t metadata, dirty, clean, unused;
+	uint64_t available;	/* clean or unused, and no journal key names them */
+};
+
+struct cache_offline_result {
+	enum cache_offline_stop stop;
+	uint64_t taken;
+	uint64_t taken_sectors;		/* with write_points; else 0 */
+	uint64_t invalidated;		/* taken ones, and those queued for later */
+	uint64_t lost_sectors;		/* cached and clean that they held */
+	uint64_t prio_writes;		/* a driver had made */
+	uint64_t gcs;
+	uint64_t queued[CACHE_RESERVE_NR], queued_inc;	/* invalidated, not taken */
+	struct cache_offline_buckets before, after;	/* as a start counts them */
+};
+
+struct cache_offline_written {
+	struct cache_commit_place place;
+	bool	 checkpoint;
+	uint64_t prio_sets, sectors;
+};
+
+/**
+ * cache_offline_open() - check a set and load it
+ * @dev: owned by the image from now on, also after an error
+ * @found: receives what the check found
+ *
+ * Return: 0; -EUCLEAN when something is damaged or would keep a kernel from starting
+ * the set, for a backing device and for a set that has never run; -EIO, -ENOMEM.
+ */
+int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
+		       struct cache_image **img, struct cache_err *err);
+
+/**
+ * cache_offline_new() - the allocator of a set, right after its start
+ * @img: loaded up to CACHE_LOAD_MARKS, undamaged; not changed, must outlive the run
+ *
+ * Memory: 8 bytes a bucket, and what the policy holds.
+ * Return: 0; -EINVAL for options out of range; -EIO; -ENOMEM.
+ */
+int cache_offline_new(struct cache_image *img, const struct cache_offline_opts *opts,
+		      struct cache_offline **o, struct cache_err *err);
+void cache_offline_free(struct cache_offline *o);
+
+/**
+ * cache_offline_run() - take buckets, in memory
+ *
+ * Once. A gc that the policy asks for walks the tree as the driver's does, but
+ * rewrites no node. To have fewer than asked for is no error: see stop.
+ *
+ * Return: 0; -ECANCELED; -EUCLEAN when the allocator broke an invariant, which is
+ * a bug; -EIO, -ENOMEM from a gc.
+ */
+int cache_offline_run(struct cache_offline *o, struct cache_offline_result *res,
+		      struct cache_err *err);
+
+/**
+ * cache_offline_plan() - all of the commit but the writes
+ *
+ * Return: 0; -EUCLEAN when the driver would not find the new entry in a ring with a
+ * hole; -ENOSPC when the ring is full, no unused bucket is left for the prio
+ * chain, or the start that follows would hang in its replay; -EIO, -ENOMEM.
+ */
+int cache_offline_plan(struct cache_offline *o, struct cache_offline_written *w,
+		       struct cache_err *err);
+
+/**
+ * cache_offline_commit() - make what cache_offline_run() did durable
+ *
+ * After cache_offline_plan(). Return: 0; -ECANCELED before the switch, and then
+ * the set is the old one; as cache_commit_finish().
+ */
+int cache_offline_commit(struct cache_offline *o, struct cache_offline_written *w,
+			 struct cache_err *err);
+
+/**
+ * cache_offline_verify() - check the set again, as it now lies on the device
+ * @before: from cache_offline_open()
+ *
+ * Return: 0 when the set is as clean as before, its newest entry is that of @w and
+ * all dirty data is still there; -EUCLEAN when not; -EIO, -ENOMEM.
+ */
+int cache_offline_verify(struct cache_image *img, const struct cache_fsck_result *before,
+			 const struct cache_offline_written *w, struct cache_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

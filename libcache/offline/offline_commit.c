@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the run did in memory becomes durable; and the set is judged before and after. */
+#include "offline/offline_impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/replay.h"
+
+/* The first finding that is damage, or keeps a kernel from starting. */
+struct first {
+	bool any;
+	char text[CACHE_ERR_TEXT_BYTES - 64];
+};
+
+static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
+{
+	struct first *first = ctx;
+	const struct cache_problem_info *info = cache_problem_info(f->code);
+	size_t n;
+
+	if (first->any || (info->severity != CACHE_SEVERITY_CORRUPT &&
+			   info->verdict == CACHE_VERDICT_STARTS))
+		return;
+	first->any = true;
+	n = strlen(info->code);
+	memcpy(first->text, info->code, n);
+	memcpy(first->text + n, ": ", 2);
+	cache_finding_text(f, first->text + n + 2, sizeof(first->text) - n - 2);
+}
+
+/* @dev stays open and the caller's. */
+static int check_set(struct cache_dev *dev, struct cache_fsck_result *res,
+		     struct cache_err *err)
+{
+	struct first first = { 0 };
+	struct cache_dev *borrowed;
+	struct cache_fsck f = { .devs = &borrowed, .ndevs = 1, .results = res,
+				.report = on_finding, .ctx = &first };
+	int ret = cache_dev_borrow(dev, &borrowed, err);
+
+	if (ret)
+		return ret;
+	memset(res, 0, sizeof(*res));
+	ret = cache_fsck_run(&f);
+	if (ret)
+		return cache_err_set(err, ret, 0, "no memory for a check");
+	if (res->ret && err)
+		*err = res->err;
+	if (res->ret)
+		return res->ret;
+	if (first.any)
+		return cache_err_set(err, -EUCLEAN, 0, "%s", first.text);
+	return 0;
+}
+
+static int check_before(struct cache_dev *dev, struct cache_fsck_result *found,
+			struct cache_err *err)
+{
+	int ret = check_set(dev, found, err);
+
+	if (ret)
+		return ret == -EUCLEAN ?
+			cache_err_prefix(err, ret, "the set is not right, run cache-fsck") : ret;
+	if (found->is_backing)
+		return cache_err_set(err, -EUCLEAN, 0,
+				     "this is a backing device; give the cache device of its set");
+	if (!found->has_summary)
+		return cache_err_set(err, -EUCLEAN, 0,
+				     "the set has not run yet: its first start makes journal and prios");
+	return 0;
+}
+
+int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
+		       struct cache_image **img, struct cache_err *err)
+{
+	int ret = check_before(dev, found, err);
+
+	if (!ret)
+		return cache_image_load(dev, CACHE_LOAD_MARKS, NULL, img, err);
+	cache_dev_close(dev);
+	return ret;
+}
+
+/*
+ * Shows the image as it will be to the rehearsal of a start, and back: buckets
+ * emptied, the ring one entry further.
+ */
+static int forecast(struct cache_offline *o, const struct cache_commit_place *p,
+		    struct cache_replay_forecast *f, struct cache_err *err)
+{
+	struct cache_image *img = o->img;
+	struct cache_journal *j = &img->journal;
+	struct cache_buckets buckets = img->buckets;
+	struct cache_jset_pos newest = j->newest.pos;
+	uint64_t seq = j->bucket_seq[p->index];
+	int ret;
+
+	img->buckets = o->t;
+	j->bucket_seq[p->index] = j->newest.pos.seq = p->seq;
+	j->newest.pos.index = p->index;
+	ret = cache_replay_forecast(img, f, err);
+	img->buckets = buckets;
+	j->newest.pos = newest;
+	j->bucket_seq[p->index] = seq;
+	return ret;
+}
+
+static int foresee(struct cache_offline *o, const struct cache_commit_place *p,
+		   struct cache_err *err)
+{
+	struct cache_replay_forecast f;
+	int ret;
+
+	if (!o->img->journal_keys)
+		return 0;
+	ret = forecast(o, p, &f, err);
+	if (ret || !cache_replay_may_hang(&f))
+		return ret;
+	return cache_err_set(err, -ENOSPC, 0,
+			     "no room in the journal: with one entry more the replay of %" PRIu64
+			     " keys may hang; start the set once before", o->img->journal_keys);
+}
+
+static int check_found(struct cache_offline *o, const struct cache_commit_place *p,
+		       struct cache_err *err)
+{
+	bool found;
+	int ret = cache_commit_is_found(o->img, p, &found, err);
+
+	if (ret || found)
+		return ret;
+	return cache_err_set(err, -EUCLEAN, 0, "the journal ring has a hole, and the kernel's "
+			     "search would not find a new entry");
+}
+
+static int check_unused(const struct cache_offline *o, struct cache_err *err)
+{
+	uint64_t need = cache_prio_buckets(&o->img->sb);
+
+	if (o->unused >= need)
+		return 0;
+	return cache_err_set(err, -ENOSPC, 0, "the new gens need %" PRIu64
+			     " unused buckets, only %" PRIu64 " are left", need, o->unused);
+}
+
+int cache_offline_plan(struct cache_offline *o, struct cache_offline_written *w,
+		       struct cache_err *err)
+{
+	int ret;
+
+	*w = (struct cache_offline_written){ .checkpoint = !o->img->journal_keys };
+	cache_commit_free(o->commit);
+	o->commit = NULL;
+	ret = cache_commit_new(o->img, &o->commit, err);
+	if (ret)
+		return ret;
+	for (uint64_t b = 0; b < o->t.nbuckets; b++)
+		if (cache_offline_bit(o->taken, b))
+			cache_commit_spare(o->commit, b);
+	if (w->checkpoint)
+		cache_commit_checkpoint(o->commit);
+	w->prio_sets = cache_prio_buckets(&o->img->sb);
+	ret = check_unused(o, err);
+	if (!ret)
+		ret = cache_commit_place(o->commit, &w->place, err);
+	if (!ret)
+		ret = check_found(o, &w->place, err);
+	return ret ? ret : foresee(o, &w->place, err);
+}
+
+int cache_offline_commit(struct cache_offline *o, struct cache_offline_written *w,
+			 struct cache_err *err)
+{
+	int ret = cache_commit_prios(o->commit, &o->t, err);
+
+	if (!ret && o->opts.cancelled && o->opts.cancelled(o->opts.ctx))
+		ret = -ECANCELED;
+	if (!ret)
+		ret = cache_commit_finish(o->commit, err);
+	w->sectors = cache_commit_written_sectors(o->commit);
+	return ret;
+}
+
+int cache_offline_verify(struct cache_image *img, const struct cache_fsck_result *before,
+			 const struct cache_offline_written *w, struct cache_err *err)
+{
+	struct cache_fsck_result res;
+	const struct cache_fsck_summary *s = &res.summary, *old = &before->summary;
+	int ret = check_set(img->dev, &res, err);
+
+	if (ret)
+		return cache_err_prefix(err, ret, "after the commit");
+	if (!res.has_summary || s->journal_seq != w->place.seq)
+		return cache_err_set(err, -EUCLEAN, 0, "after the commit the newest entry is %"
+				     PRIu64 ", expected %" PRIu64, s->journal_seq, w->place.seq);
+	if (res.count[CACHE_SEVERITY_WARN] > before->count[CACHE_SEVERITY_WARN])
+		return cache_err_set(err, -EUCLEAN, 0, "after the commit %u warnings, expected %u",
+				     res.count[CACHE_SEVERITY_WARN],
+				     before->count[CACHE_SEVERITY_WARN]);
+	if (s->dirty_sectors != old->dirty_sectors || s->dirty_extents != old->dirty_extents)
+		return cache_err_set(err, -EUCLEAN, 0, "after the commit %" PRIu64
+				     " sectors are dirty, expected %" PRIu64,
+				     s->dirty_sectors, old->dirty_sectors);
+	return 0;
+}

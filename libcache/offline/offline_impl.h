@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the run (offline.c) and what makes it durable (offline_commit.c). */
+#ifndef LIBCACHE_OFFLINE_IMPL_H
+#define LIBCACHE_OFFLINE_IMPL_H
+
+#include "offline/offline.h"
+
+struct cache_offline {
+	struct cache_image *img;	/* as it lies on disk; never changed */
+	struct cache_offline_opts opts;
+	struct cache_buckets t;		/* what the run makes of its buckets */
+	struct cache_alloc a;
+	uint64_t *own;			/* the set's own buckets: ring, uuids, prios */
+	size_t nown;
+	uint64_t *taken;		/* bit a bucket */
+	uint64_t *replayed;		/* bit a bucket: a journal key names it */
+	uint64_t unused;		/* buckets nothing pointed to, not taken */
+	uint64_t lost_sectors;
+	bool walked;			/* a gc has been through the tree */
+	int gc_ret;
+	struct cache_err gc_err;
+	struct cache_commit *commit;
+};
+
+static inline bool cache_offline_bit(const uint64_t *map, uint64_t b)
+{
+	return map[b / 64] >> (b & 63) & 1;
+}
+
+/* Nothing on disk needs it, and its gen is known. */
+static inline bool cache_offline_is_unused(const struct cache_offline *o, uint64_t b)
+{
+	return cache_image_role(o->img, b) == CACHE_ROLE_FREE &&
+	       !(o->img->gen_unknown && cache_offline_bit(o->img->gen_unknown, b));
+}
+
+#endif

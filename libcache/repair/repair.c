@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Plan, ask, commit. The plan is complete and counted before anything is written;
+ * what is written goes into buckets that nothing uses, and one journal entry makes
+ * it the set. Run again after a kill it finds the old set, or the new one.
+ */
+#include "repair/repair_impl.h"
+#include "super/repair_super.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct repair {
+	const struct cache_repair_opts *opts;
+	struct cache_repair_plan *plan;
+	struct cache_err *err;
+	struct cache_image *img;
+	struct repair_doubt doubt;
+	struct cache_sink sink;
+	struct fsck_cache c;
+	struct cache_fsck_summary sum;
+	struct repair_kept kept;
+	struct cache_finding *early;	/* heard before the superblock was known */
+	size_t nearly, early_room;
+	bool early_full, early_failed;	/* too many to keep; no memory for them */
+	bool forgiven;			/* a gap in the journal, for its discard bit */
+};
+
+/* More than this, and everything is in doubt anyway. */
+#define EARLY_MAX	100000
+
+/* Findings come before there is a bucket count to size the doubt by: keep them. */
+static void hear_early(void *ctx, const struct cache_finding *f)
+{
+	struct repair *r = ctx;
+
+	r->forgiven |= f->code == CACHE_P_JOURNAL_DISCARDED;
+	if (cache_problem_info(f->code)->severity == CACHE_SEVERITY_NOTE)
+		return;
+	if (r->nearly == r->early_room) {
+		size_t room = r->early_room ? 2 * r->early_room : 64;
+		void *p = room > EARLY_MAX ? NULL :
+			  reallocarray(r->early, room, sizeof(*r->early));
+
+		if (!p) {
+			r->early_full = room > EARLY_MAX;
+			r->early_failed |= !r->early_full;
+			return;
+		}
+		r->early = p;
+		r->early_room = room;
+	}
+	r->early[r->nearly++] = *f;
+}
+
+static int on_load(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	const struct repair *r = ctx;
+
+	return repair_progress(r->opts, pass, current, max);
+}
+
+/* Why the tree of this set cannot be rebuilt; NULL: it can. */
+static const char *hopeless(const struct cache_image *img)
+{
+	if (!memcmp(img->sb.magic, cache_sb_magic, sizeof(cache_sb_magic)) &&
+	    cache_sb_is_bdev(&img->sb))
+		return "a backing device has nothing to rebuild";
+	if (img->loaded < CACHE_LOAD_JOURNAL)
+		return "the superblock does not say where anything is";
+	if (!img->sb.njournal)
+		return "the superblock names no journal bucket";
+	if (img->loaded < CACHE_LOAD_MARKS)
+		return "what the buckets hold cannot be learned";
+	return NULL;
+}
+
+/* A table that could not be read counts as empty, so that what it lacks is found. */
+static int complete_uuids(struct repair *r)
+{
+	struct cache_uuids *u = &r->img->uuids;
+
+	if (u->n)
+		return 0;
+	free(u->slot);
+	u->slot = calloc(cache_nr_uuids(&r->img->sb), sizeof(*u->slot));
+	if (!u->slot)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for a uuid table");
+	u->n = cache_nr_uuids(&r->img->sb);
+	r->doubt.uuids = r->doubt.table = true;
+	return 0;
+}
+
+static int on_check(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	const struct repair_doubt *d = ctx;
+
+	return repair_progress(d->opts, pass, current, max);
+}
+
+/* As far as the devices at hand can be believed; NULL: no memory. Release with free(). */
+static struct fsck_backing *backing_at_hand(const struct cache_repair_opts *opts, unsigned *n)
+{
+	struct fsck_backing *b = calloc(opts->nbacking + 1, sizeof(*b));
+
+	*n = 0;
+	for (unsigned k = 0; k < opts->nbacking && b; k++) {
+		if (opts->backing[k].csum_stored != opts->backing[k].csum_computed)
+			continue;
+		b[*n].sectors = opts->backing_sectors ? opts->backing_sectors[k] :
+							CACHE_DEV_SECTORS_MAX;
+		b[(*n)++].sb = opts->backing[k];
+	}
+	return b;
+}
+
+static int diagnose(struct repair *r)
+{
+	int ret = cache_repair_doubt_init(&r->doubt, &r->img->sb);
+	struct fsck_backing *backing;
+	unsigned n;
+
+	if (ret || r->early_failed)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for what is in doubt");
+	for (size_t i = 0; i < r->nearly; i++)
+		cache_repair_doubt_hear(&r->doubt, &r->early[i]);
+	if (r->early_full)
+		r->doubt.all = r->doubt.scan = r->doubt.rebuild = true;
+	ret = complete_uuids(r);
+	if (ret)
+		return ret;
+	r->doubt.opts = r->opts;
+	r->sink = (struct cache_sink){ .report = cache_repair_doubt_hear, .ctx = &r->doubt,
+				       .progress = on_check };
+	r->c = (struct fsck_cache){ .img = r->img, .sink = &r->sink, .sum = &r->sum };
+	backing = backing_at_hand(r->opts, &n);
+	if (!backing)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for backing devices");
+	ret = cache_fsck_loaded(&r->c, backing, n, r->err);
+	free(backing);
+	return ret ? ret : cache_repair_doubt_ranges(&r->doubt, r->img, r->err);
+}
+
+static int collect(struct repair *r)
+{
+	r->kept.n = 0;
+#define X(name) r->plan->name = 0;
+	CACHE_REPAIR_NUMBERS(X)
+#undef X
+	return cache_repair_collect(&r->c, &r->doubt, r->opts, &r->kept, r->plan, r->err);
+}
+
+/* Old nodes: their gens move on, so that no old pointer can mean what comes next. */
+static void retire_nodes(struct repair *r)
+{
+	struct cache_buckets *t = &r->img->buckets;
+
+	for (uint64_t b = cache_sb_reserved_buckets(&r->img->sb); b < t->nbuckets; b++) {
+		if (cache_image_role(r->img, b) != CACHE_ROLE_BTREE)
+			continue;
+		cache_bucket_set_gen(t, b, cache_bucket_gen(t, b) + 1);
+		cache_bucket_set_prio(t, b, 0);
+	}
+}
+
+/*
+ * @d is all zero. What no driver writes is left out: what a free slot holds, odd flags; but
+ * a slot whose owner is not known must not pass for an entry.
+ */
+static void encode_slot(const struct cache_uuid_entry *e, struct cache_uuid_disk *d)
+{
+	bool noise = cache_uuid_is_noise(e);
+
+	if (cache_uuid_state(e) == CACHE_SLOT_FREE)
+		return;
+	memcpy(d->uuid, e->uuid, sizeof(d->uuid));
+	memcpy(d->label, e->label, sizeof(d->label));
+	d->first_reg = cache_le32_of(e->first_reg);
+	d->last_reg = cache_le32_of(e->last_reg);
+	d->invalidated = cache_le32_of(e->invalidated);
+	d->flags = cache_le32_of(noise ? e->flags : e->flags & CACHE_UUID_FLASH_ONLY);
+	d->sectors = cache_le64_of(e->sectors);
+	if (noise)
+		memcpy(d->pad, e->reserved, sizeof(d->pad));
+}
+
+static int write_uuids(struct repair *r, struct cache_commit *commit)
+{
+	const struct cache_uuids *u = &r->img->uuids;
+	const struct cache_sb *sb = &r->img->sb;
+	uint32_t nsectors = cache_meta_bucket_bytes(sb) / CACHE_SECTOR_BYTES;
+	struct cache_uuid_disk *d = cache_dev_buf(cache_meta_bucket_bytes(sb));
+	struct cache_bkey key = cache_bkey_make(0, 0, nsectors, false);
+	uint64_t bucket;
+	int ret;
+
+	if (!d)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for a uuid table");
+	for (uint32_t i = 0; i < u->n; i++)
+		encode_slot(&u->slot[i], &d[i]);
+	ret = cache_commit_pick(commit, 1, &bucket, r->err);
+	if (!ret)
+		ret = cache_commit_write(commit, bucket, 0, nsectors, d, r->err);
+	if (!ret) {
+		uint8_t gen = cache_bucket_gen(&r->img->buckets, bucket) + 1;
+
+		cache_bucket_set_gen(&r->img->buckets, bucket, gen);
+		cache_bucket_set_prio(&r->img->buckets, bucket, CACHE_BTREE_PRIO);
+		cache_bkey_set_ptrs(&key, 1);
+		key.ptr[0] = cache_ptr_make(sb->nr_this_dev, cache_bucket_sector(sb, bucket),
+					    gen);
+		cache_commit_set_uuids(commit, &key);
+	}
+	free(d);
+	return ret;
+}
+
+/*
+ * The driver reads only part of the ring. Where it would not come upon the new entry, the
+ * commit would not have happened to it: then the older ones must go.
+ */
+static int settle_place(struct repair *r, struct cache_commit *commit)
+{
+	struct cache_commit_place place;
+	bool found = true;
+	int ret = cache_commit_outlive(commit, r->err);
+
+	cache_commit_checkpoint(commit);
+	if (!ret && !r->plan->wipe_ring)
+		ret = cache_commit_place(commit, &place, r->err);
+	if (!ret && !r->plan->wipe_ring)
+		ret = cache_commit_is_found(r->img, &place, &found, r->err);
+	r->plan->wipe_ring |= !found;
+	if (r->plan->wipe_ring)
+		cache_commit_move_on(commit);
+	return ret;
+}
+
+static int on_written(void *ctx, uint64_t nnodes, uint64_t max)
+{
+	const struct repair *r = ctx;
+
+	return repair_progress(r->opts, CACHE_REPAIR_PASS_WRITE, nnodes,
+			       nnodes > max ? nnodes : max);
+}
+
+static int write_all(struct repair *r, struct cache_commit *commit)
+{
+	struct cache_rebuild rebuild = { .commit = commit, .sb = &r->img->sb,
+					 .t = &r->img->buckets, .progress = on_written,
+					 .ctx = r };
+	int ret;
+
+	cache_rng_init(&rebuild.rng, r->opts->seed);
+	ret = cache_rebuild_tree(&rebuild, r->kept.keys, r->kept.n, r->err);
+	if (!ret && (r->plan->uuids || r->img->uuids.old_layout))
+		ret = write_uuids(r, commit);
+	if (ret)
+		return ret;
+	retire_nodes(r);
+	ret = settle_place(r, commit);
+	if (!ret)
+		ret = cache_commit_prios(commit, &r->img->buckets, r->err);
+	if (!ret)
+		ret = cache_commit_finish(commit, r->err);
+	if (!ret && r->plan->wipe_ring)
+		ret = cache_commit_wipe_ring(commit, r->err);
+	r->plan->new_nodes = rebuild.nnodes;
+	r->plan->written_bytes = cache_commit_written_sectors(commit) * CACHE_SECTOR_BYTES;
+	return ret;
+}
+
+/* Extents of nodes that nothing led to: what they hold was not marked. */
+static void spare_kept(const struct repair *r, struct cache_commit *commit)
+{
+	for (uint64_t i = 0; i < r->kept.n; i++)
+		cache_commit_spare(commit, cache_ptr_sector(r->kept.keys[i].ptr) /
+						   r->img->sb.bucket_sectors);
+}
+
+static int commit(struct repair *r)
+{
+	struct cache_commit *commit = NULL;
+	int ret = cache_commit_new(r->img, &commit, r->err);
+
+	if (!ret) {
+		spare_kept(r, commit);
+		ret = write_all(r, commit);
+	}
+	cache_commit_free(commit);
+	return ret;
+}
+
+/* Too few unused buckets for all of it: without clean data much less is needed. */
+static int commit_or_shrink(struct repair *r)
+{
+	int ret = commit(r);
+
+	if (ret != -ENOSPC || r->doubt.all)
+		return ret;
+	if (r->err)
+		memset(r->err, 0, sizeof(*r->err));
+	r->doubt.all = true;
+	ret = collect(r);
+	return ret ? ret : commit(r);
+}
+
+/*
+ * Back from the newest entry's bucket seqs only fall, and where no entry was written
+ * yet there is none further back. The driver's search relies on it: a ring with a hole
+ * that serves today may mislead it when the next entry stands elsewhere.
+ */
+static bool ring_is_in_order(const struct cache_image *img)
+{
+	const struct cache_journal *j = &img->journal;
+	uint32_t n = img->sb.njournal;
+	uint64_t last = UINT64_MAX;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t seq = j->bucket_seq[(j->newest.pos.index + n - i) % n];
+
+		if (seq && seq >= last)
+			return false;
+		last = seq;
+	}
+	for (size_t i = 0; i < j->nentries; i++)
+		if (j->entries[i].last_seq > j->newest.pos.seq)
+			return false;	/* whoever reads it forgets the newest */
+	return true;
+}
+
+static bool wants_no_discard(const struct repair *r)
+{
+	return r->opts->clear_discard && r->img->sb.flags & CACHE_SB_DISCARD;
+}
+
+/* Without leave what has no slot is not dropped. */
+static int decide_uuids(struct repair *r)
+{
+	struct cache_repair_plan *p = r->plan;
+	int ret = 0;
+
+	if (r->doubt.uuids || cache_repair_misses_slot(&r->c, r->opts))
+		ret = cache_repair_uuids(&r->c, &r->doubt, r->opts, &r->img->uuids, p);
+	if (ret && p->cannot && r->opts->allow_data_loss) {
+		p->cannot = NULL;
+		p->uuids = true;
+		ret = 0;
+	}
+	return ret ? cache_err_set(r->err, ret, 0, "%s",
+				   p->cannot ? p->cannot : "no memory for a journal entry") : 0;
+}
+
+static int decide(struct repair *r)
+{
+	struct cache_repair_plan *p = r->plan;
+	/* the gap that only the bit excused is damage once the bit is gone */
+	bool unforgiven = r->forgiven && wants_no_discard(r);
+	int ret;
+
+	p->super = r->doubt.super;
+	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->img);
+	r->doubt.beyond_extents |= unforgiven;
+	/* What cannot be read now may be read another time, or on another machine. */
+	if (r->doubt.unreadable && !r->opts->allow_data_loss) {
+		p->cannot = "a btree node cannot be read, and dirty data may hang on it: copy the device, or allow data loss";
+		return cache_err_set(r->err, -EIO, 0, "%s", p->cannot);
+	}
+	ret = decide_uuids(r);
+	p->rebuild = r->doubt.rebuild || p->uuids || r->opts->ndrop_uuids || unforgiven;
+	if (ret || !p->rebuild)
+		return ret;
+	ret = collect(r);
+	if (!ret && !p->uuids && !r->doubt.beyond_extents && !p->dropped_clean_sectors &&
+	    !p->dropped_dirty_sectors && p->blocked_dirty_sectors && !r->sum.stale_keys) {
+		p->rebuild = false;
+		p->cannot = "only dirty data is wrong, and dropping it was not allowed";
+	}
+	p->safe = !r->doubt.all && !r->doubt.ranges.n && !p->dropped_dirty_sectors &&
+		  !p->blocked_dirty_sectors;
+	return ret;
+}
+
+/* Last in the plan, and last done: without it no kernel forgives what the rest mends. */
+static int plan_discard(struct repair *r)
+{
+	struct cache_repair_plan *p = r->plan;
+
+	p->clear_discard = wants_no_discard(r);
+	if (!p->clear_discard)
+		return 0;
+	p->safe |= !p->rebuild && !p->cannot;
+	return cache_repair_discard(r->img->dev, r->opts, false, r->err);
+}
+
+static int act(struct repair *r)
+{
+	int ret = 0;
+
+	if (!r->plan->rebuild && !r->plan->clear_discard)
+		return 0;
+	if (r->opts->confirm && !r->opts->confirm(r->opts->ctx, r->plan))
+		return -ECANCELED;
+	if (r->opts->dry_run)
+		return 0;
+	if (r->plan->rebuild)
+		ret = commit_or_shrink(r);
+	if (!ret && r->plan->clear_discard)
+		ret = cache_repair_discard(r->img->dev, r->opts, true, r->err);
+	return ret;
+}
+
+/* What is inside; @early is what the load was heard by. */
+static int plan_inside(struct repair *r, const struct cache_sink *early)
+{
+	int ret = 0;
+
+	if (r->img->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->img->sb))
+		return 0;	/* has not run: nothing is inside */
+	if (r->img->loaded == CACHE_LOAD_JOURNAL && !r->img->has_journal && r->img->sb.njournal)
+		ret = cache_repair_find_lost(r->img, early, r->err);
+	if (ret)
+		return ret;
+	r->plan->cannot = hopeless(r->img);
+	if (r->plan->cannot)
+		return cache_err_set(r->err, -EUCLEAN, 0, "%s", r->plan->cannot);
+	ret = diagnose(r);
+	return ret ? ret : decide(r);
+}
+
+/* @again: nodes that nothing led to were brought in, and nobody has judged those yet. */
+static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *opts,
+		       struct cache_repair_plan *plan, bool *again, struct cache_err *err)
+{
+	struct repair r = { .opts = opts, .plan = plan, .err = err };
+	struct cache_sink early = { .report = hear_early, .ctx = &r, .progress = on_load };
+	int ret;
+
+	memset(plan, 0, sizeof(*plan));
+	ret = cache_image_load(dev, CACHE_LOAD_MARKS, &early, &r.img, err);
+	if (!ret)
+		ret = plan_inside(&r, &early);
+	if (!ret)
+		ret = plan_discard(&r);
+	if (!ret)
+		ret = act(&r);
+	*again = !ret && r.doubt.scan && plan->rebuild && !opts->dry_run;
+	free(r.kept.keys);
+	free(r.c.slots);
+	free(r.early);
+	cache_repair_doubt_fini(&r.doubt);
+	cache_image_close(r.img);
+	return ret;
+}
+
+/* What the second run kept is what is kept; what either gave up is gone. */
+static void sum_up(struct cache_repair_plan *plan, const struct cache_repair_plan *second)
+{
+	struct cache_repair_plan first = *plan;
+
+	*plan = *second;
+	plan->super |= first.super;
+	plan->uuids |= first.uuids;
+	plan->wipe_ring |= first.wipe_ring;
+	plan->clear_discard |= first.clear_discard;
+	plan->drop_all_clean |= first.drop_all_clean;
+	plan->root_lost |= first.root_lost;
+	plan->safe &= first.safe;
+	plan->dropped_clean_sectors += first.dropped_clean_sectors;
+	plan->dropped_dirty_sectors += first.dropped_dirty_sectors;
+	plan->doubtful_ranges += first.doubtful_ranges;
+	plan->new_nodes += first.new_nodes;
+	plan->written_bytes += first.written_bytes;
+}
+
+static int repair_again(struct cache_dev *dev, const struct cache_repair_opts *opts,
+			struct cache_repair_plan *plan, struct cache_err *err)
+{
+	struct cache_repair_opts agreed = *opts;
+	struct cache_repair_plan second;
+	bool again;
+	int ret;
+
+	agreed.confirm = NULL;
+	ret = repair_once(dev, &agreed, &second, &again, err);
+	if (!ret && second.rebuild)
+		sum_up(plan, &second);
+	plan->cannot = second.cannot;
+	return ret;
+}
+
+int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *opts,
+		       struct cache_repair_plan *plan, struct cache_err *err)
+{
+	struct cache_dev *lent;
+	bool again = false;
+	int ret = cache_dev_borrow(dev, &lent, err);
+
+	memset(plan, 0, sizeof(*plan));
+	if (!ret)
+		ret = repair_once(lent, opts, plan, &again, err);
+	if (again)
+		ret = repair_again(dev, opts, plan, err);
+	else
+		cache_dev_close(dev);
+	return ret;
+}

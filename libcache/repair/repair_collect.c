@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which extents stay. Clean ones that are in any doubt go: the backing device has
+ * the data. Dirty ones stay wherever their key can be followed; where it cannot,
+ * the range is named, and going needs leave.
+ */
+#include "repair/repair_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+struct collect {
+	const struct fsck_cache *c;
+	const struct repair_doubt *d;
+	const struct cache_repair_opts *opts;
+	struct repair_kept *kept;
+	struct cache_repair_plan *plan;
+};
+
+static void tell(struct collect *s, const struct cache_bkey *k, const char *why)
+{
+	struct cache_repair_loss loss = {
+		.inode = cache_key_inode(k), .start = cache_key_start(k), .end = k->low,
+		.certain = true, .why = why };
+
+	if (s->opts->loss)
+		s->opts->loss(s->opts->ctx, &loss);
+}
+
+static void give_up(struct collect *s, const struct cache_bkey *k, const char *why)
+{
+	tell(s, k, why);
+	s->plan->dropped_dirty_sectors += cache_key_size(k);
+}
+
+static bool is_given_up(const struct collect *s, uint64_t inode)
+{
+	const struct cache_uuids *u = &s->c->img->uuids;
+
+	for (unsigned i = 0; i < s->opts->ndrop_uuids && inode < u->n; i++)
+		if (!memcmp(u->slot[inode].uuid, s->opts->drop_uuids[i], 16))
+			return true;
+	return false;
+}
+
+/* Why the extent cannot stay, dirty or not; NULL: it can. */
+static const char *impossible(const struct collect *s, const struct cache_bkey *k)
+{
+	const struct cache_uuids *u = &s->c->img->uuids;
+	uint64_t inode = cache_key_inode(k);
+	uint64_t bucket = cache_ptr_bucket(&s->c->img->sb, k, 0);
+
+	if (bucket >= s->c->img->sb.nbuckets)
+		return "its pointer is past the device";
+	if (bucket < cache_sb_reserved_buckets(&s->c->img->sb))
+		return "its pointer is into the journal";
+	if (repair_bit(s->d->foreign, bucket))
+		return "its bucket belongs to something else";
+	if (k->low > CACHE_DEV_SECTORS_MAX)
+		return "no device reaches that far";
+	if (is_given_up(s, inode))
+		return "its device was given up";
+	if (!u->n)
+		return NULL;
+	if (inode >= u->n)
+		return "its device cannot exist";
+	if (cache_key_start(k) < s->c->slots[inode].data_start)
+		return "it starts before the data of its device";
+	if (k->low > s->c->slots[inode].data_end)
+		return "it goes past the end of its device";
+	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FREE && cache_key_dirty(k) &&
+	    s->opts->allow_data_loss)
+		return "its device has no slot";
+	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_RETIRED && cache_key_dirty(k))
+		return "its device was detached or removed";
+	/* the tree's are found before, and their slots filled: one of a lost node */
+	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FREE && cache_key_dirty(k))
+		return "its device has no slot in the uuid table";
+	return NULL;
+}
+
+static bool clean_is_doubtful(const struct collect *s, const struct cache_bkey *k)
+{
+	const struct cache_image *img = s->c->img;
+	uint64_t bucket = cache_ptr_bucket(&img->sb, k, 0), inode = cache_key_inode(k);
+
+	/* the next device to be attached would take the slot, and these with it */
+	if (inode < img->uuids.n &&
+	    cache_uuid_state(&img->uuids.slot[inode]) == CACHE_SLOT_FREE)
+		return true;
+	return s->d->all || repair_bit(s->d->shared, bucket) ||
+	       !cache_prio_is_known(&img->sb, &img->prios, bucket) ||
+	       repair_bit(s->d->members, bucket / cache_prios_per_bucket(&img->sb)) ||
+	       cache_repair_is_doubtful(s->d, k);
+}
+
+static int keep(struct collect *s, const struct cache_bkey *k)
+{
+	struct repair_kept *kept = s->kept;
+
+	if (kept->n == kept->room) {
+		uint64_t room = kept->room ? 2 * kept->room : 1024;
+		void *p = reallocarray(kept->keys, room, sizeof(*kept->keys));
+
+		if (!p)
+			return -ENOMEM;
+		kept->keys = p;
+		kept->room = room;
+	}
+	kept->keys[kept->n++] = (struct cache_packed_key){ k->high, k->low, k->ptr[0] };
+	s->plan->kept_extents++;
+	s->plan->kept_sectors += cache_key_size(k);
+	if (cache_key_dirty(k))
+		s->plan->kept_dirty_sectors += cache_key_size(k);
+	return 0;
+}
+
+static int judge(void *ctx, const struct cache_extent *e)
+{
+	struct collect *s = ctx;
+	const struct cache_uuids *u = &s->c->img->uuids;
+	struct cache_bkey k = e->key;
+	uint64_t inode = cache_key_inode(&k);
+	const char *why;
+
+	if (e->check_key || !e->available)
+		return 0;
+	if (e->staleness) {
+		if (cache_key_dirty(&k))
+			give_up(s, &k, "its bucket has been reused");
+		return 0;
+	}
+	cache_bkey_set_ptrs(&k, 1);
+	/* What a flash volume holds is nowhere else: it must count as dirty. */
+	if (inode < u->n && cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FLASH)
+		cache_bkey_set_dirty(&k, true);
+	/* A damaged position: what it says is not what was written. */
+	why = e->outside ? "its key lies outside of its node" : impossible(s, &k);
+	if (why && cache_key_dirty(&k)) {
+		bool leave = s->opts->allow_data_loss || is_given_up(s, inode);
+
+		if (leave) {
+			give_up(s, &k, why);
+			return 0;
+		}
+		tell(s, &k, why);
+		s->plan->blocked_dirty_sectors += cache_key_size(&k);
+		return keep(s, &k);
+	}
+	if (why || (!cache_key_dirty(&k) && clean_is_doubtful(s, &k))) {
+		s->plan->dropped_clean_sectors += cache_key_size(&k);
+		return 0;
+	}
+	return keep(s, &k);
+}
+
+/* From a node that nothing leads to: what lies where the tree has a hole. */
+static int judge_orphan(void *ctx, const struct cache_bkey *k)
+{
+	struct collect *s = ctx;
+	struct cache_extent e = { .key = *k, .available = true };
+
+	e.staleness = cache_bkey_staleness(&s->c->img->sb, &s->c->img->gens, k);
+	if (!s->d->all && !cache_repair_is_doubtful(s->d, k))
+		return 0;
+	return judge(s, &e);
+}
+
+static void on_unread(void *ctx, uint64_t bucket)
+{
+	struct collect *s = ctx;
+
+	s->plan->unread_buckets++;
+	if (s->opts->unread)
+		s->opts->unread(s->opts->ctx, bucket);
+}
+
+static uint64_t key_inode(const struct cache_packed_key *k)
+{
+	return k->high & CACHE_KEY_INODE_MAX;
+}
+
+static uint64_t key_start(const struct cache_packed_key *k)
+{
+	return k->low - (k->high >> 20 & CACHE_BKEY_SIZE_MAX);
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct cache_packed_key *x = a, *y = b;
+	int cmp = cache_pos_cmp(key_inode(x), key_start(x), key_inode(y), key_start(y));
+
+	return cmp ? cmp : cache_pos_cmp(0, x->low, 0, y->low);
+}
+
+static bool is_dirty(const struct cache_packed_key *k)
+{
+	return k->high >> 36 & 1;
+}
+
+/* @b, which starts no earlier than @a, starts before its end. */
+static bool overlaps(const struct cache_packed_key *a, const struct cache_packed_key *b)
+{
+	return cache_pos_cmp(key_inode(a), a->low, key_inode(b), key_start(b)) > 0;
+}
+
+static bool is_sorted(const struct repair_kept *kept)
+{
+	for (uint64_t i = 1; i < kept->n; i++)
+		if (overlaps(&kept->keys[i - 1], &kept->keys[i]))
+			return false;
+	return true;
+}
+
+/* @k is not kept, or only what of it ends after @from. */
+static bool cut_to(struct collect *s, struct cache_packed_key *p, uint64_t from)
+{
+	struct cache_bkey k = { p->high, p->low, { p->ptr } }, gone = k;
+	bool some = cache_key_dirty(&k) && k.low > from;
+
+	if (some) {
+		cache_bkey_cut_back(&gone, from);
+		cache_bkey_cut_front(&k, from);
+		*p = (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
+	}
+	s->plan->kept_extents -= !some;
+	s->plan->kept_sectors -= cache_key_size(&gone);
+	if (!cache_key_dirty(&gone)) {
+		s->plan->dropped_clean_sectors += cache_key_size(&gone);
+		return false;
+	}
+	s->plan->kept_dirty_sectors -= cache_key_size(&gone);
+	s->plan->dropped_dirty_sectors += cache_key_size(&gone);
+	tell(s, &gone, "another dirty extent claims the same range");
+	return some;
+}
+
+static bool is_same_answer(const struct cache_packed_key *a, const struct cache_packed_key *b)
+{
+	return a->high == b->high && a->low == b->low && a->ptr == b->ptr;
+}
+
+/* Clean ones that share a range with other clean ones: which is right is not known. */
+static void drop_clean_overlaps(struct collect *s)
+{
+	struct repair_kept *kept = s->kept;
+	struct cache_packed_key end = { 0 };	/* the clean one that reaches furthest */
+	uint64_t n = 0, last = 0;		/* where it was kept: last - 1; 0: it was not */
+
+	for (uint64_t i = 0; i < kept->n; i++) {
+		struct cache_packed_key k = kept->keys[i];
+		bool shares = overlaps(&end, &k);
+
+		if (is_dirty(&k)) {
+			kept->keys[n++] = k;
+			continue;
+		}
+		if (shares && is_same_answer(&end, &k)) {
+			cut_to(s, &k, UINT64_MAX);
+			continue;
+		}
+		if (shares && last) {
+			cut_to(s, &kept->keys[last - 1], UINT64_MAX);
+			memmove(&kept->keys[last - 1], &kept->keys[last],
+				(n - last) * sizeof(*kept->keys));
+			n--;
+			last = 0;
+		}
+		if (shares)
+			cut_to(s, &k, UINT64_MAX);
+		else
+			kept->keys[n++] = k;
+		if (!overlaps(&end, &k) || k.low > end.low) {
+			end = k;
+			last = shares ? 0 : n;
+		}
+	}
+	kept->n = n;
+}
+
+/*
+ * A tree whose nodes overlap can give one range twice. Between a clean and a dirty
+ * extent the dirty one stays; of two clean ones neither; of two dirty ones the second
+ * keeps what the first does not cover, and the rest is named.
+ */
+static void resolve_overlaps(struct collect *s)
+{
+	struct repair_kept *kept = s->kept;
+	uint64_t n = 0;
+
+	qsort(kept->keys, kept->n, sizeof(*kept->keys), by_start);
+	drop_clean_overlaps(s);
+	for (uint64_t i = 0; i < kept->n; i++) {
+		struct cache_packed_key k = kept->keys[i];
+
+		while (n && overlaps(&kept->keys[n - 1], &k) && is_dirty(&k) &&
+		       !is_dirty(&kept->keys[n - 1]))
+			cut_to(s, &kept->keys[--n], UINT64_MAX);
+		if (!n || !overlaps(&kept->keys[n - 1], &k) ||
+		    cut_to(s, &k, kept->keys[n - 1].low))
+			kept->keys[n++] = k;
+	}
+	kept->n = n;
+}
+
+struct place {
+	struct cache_packed_key k;
+	uint64_t at;			/* which of those that are kept */
+};
+
+static int by_place(const void *a, const void *b)
+{
+	uint64_t i = cache_ptr_sector(((const struct place *)a)->k.ptr);
+	uint64_t j = cache_ptr_sector(((const struct place *)b)->k.ptr);
+
+	return i < j ? -1 : i > j;
+}
+
+/* Those that may share a place; nobody looked yet at what lost nodes hold. */
+static uint64_t take_places(const struct collect *s, struct place *in)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < s->kept->n; i++) {
+		const struct cache_packed_key *k = &s->kept->keys[i];
+		uint64_t bucket = cache_ptr_sector(k->ptr) / s->c->img->sb.bucket_sectors;
+
+		if (s->d->scan || (bucket < s->c->img->sb.nbuckets &&
+				   repair_bit(s->d->shared, bucket)))
+			in[n++] = (struct place){ *k, i };
+	}
+	qsort(in, n, sizeof(*in), by_place);
+	return n;
+}
+
+static void drop_clean(struct collect *s, const struct place *p)
+{
+	struct cache_packed_key *k = &s->kept->keys[p->at];
+
+	cut_to(s, k, UINT64_MAX);
+	k->ptr = UINT64_MAX;
+}
+
+static void forget_dropped(struct repair_kept *kept)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < kept->n; i++)
+		if (kept->keys[i].ptr != UINT64_MAX)
+			kept->keys[n++] = kept->keys[i];
+	kept->n = n;
+}
+
+/*
+ * Of dirty extents in one place of the cache at most one is right; which is not known.
+ * A clean one there goes.
+ */
+static int name_shared(struct collect *s)
+{
+	struct place *in = calloc(s->kept->n + 1, sizeof(*in)), *last = NULL;
+	uint64_t n, end = 0;
+
+	if (!in)
+		return -ENOMEM;
+	n = take_places(s, in);
+	for (uint64_t i = 0; i < n; i++) {
+		struct cache_bkey k = { in[i].k.high, in[i].k.low, { in[i].k.ptr } };
+		bool shares = last && cache_ptr_sector(in[i].k.ptr) < end;
+
+		if (shares && !is_dirty(&in[i].k)) {
+			drop_clean(s, &in[i]);
+			continue;
+		}
+		if (shares && !is_dirty(&last->k)) {
+			drop_clean(s, last);
+			end = 0;	/* what came before it ended before it began */
+		} else if (shares) {
+			tell(s, &k, "another dirty extent claims its place in the cache");
+			s->plan->blocked_dirty_sectors += cache_key_size(&k);
+		}
+		end = cache_max_u64(end, cache_ptr_sector(in[i].k.ptr) + cache_key_size(&k));
+		last = &in[i];
+	}
+	free(in);
+	forget_dropped(s->kept);
+	return 0;
+}
+
+static bool has_device(const struct collect *s, uint64_t inode)
+{
+	const struct cache_uuids *u = &s->c->img->uuids;
+
+	return inode < u->n && (s->c->slots[inode].extents ||
+				cache_uuid_state(&u->slot[inode]) != CACHE_SLOT_FREE);
+}
+
+/* A range may go on from one device into the next ones. */
+static void name_range(struct collect *s, const struct repair_range *r)
+{
+	uint64_t inode = r->lo_inode;
+
+	do {
+		struct cache_repair_loss loss = {
+			.inode = inode, .start = inode == r->lo_inode ? r->lo : 0,
+			.end = inode == r->hi_inode ? r->hi : UINT64_MAX,
+			.why = "updates of this range may be lost" };
+
+		if (inode == r->lo_inode || has_device(s, inode))
+			s->opts->loss(s->opts->ctx, &loss);
+	} while (++inode <= r->hi_inode && inode < s->c->img->uuids.n);
+}
+
+static void name_doubtful_ranges(struct collect *s)
+{
+	for (size_t i = 0; i < s->d->ranges.n && s->opts->loss; i++)
+		name_range(s, &s->d->ranges.r[i]);
+	s->plan->doubtful_ranges = s->d->ranges.n;
+}
+
+int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
+			 const struct cache_repair_opts *opts, struct repair_kept *kept,
+			 struct cache_repair_plan *plan, struct cache_err *err)
+{
+	struct collect s = { c, d, opts, kept, plan };
+	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_COLLECT };
+	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again,
+					 .progress = cache_repair_progress_again };
+	int ret = cache_image_each_extent(c->img, judge, &s, &sink, err);
+
+	if (!ret)
+		ret = cache_repair_changed(&again, err);
+
+	if (!ret && d->scan)
+		ret = cache_repair_scan(c->img, d, judge_orphan, on_unread, &s, err);
+	if (ret == -ENOMEM)
+		cache_err_set(err, ret, 0, "no memory for the extents that stay");
+	if (ret)
+		return ret;
+	if (!is_sorted(kept))
+		resolve_overlaps(&s);
+	ret = name_shared(&s);
+	if (ret)
+		return cache_err_set(err, ret, 0, "no memory for the extents that stay");
+	name_doubtful_ranges(&s);
+	plan->drop_all_clean = d->all;
+	plan->root_lost = d->root_lost;
+	return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Switching discards off. One bit of a superblock that is right, and the checksum, both
+ * in its first sector: it is written whole or not at all.
+ */
+#include "super/repair_super.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of @was, CACHE_SB_BYTES; what means nothing stays as it is. */
+static void without_discard(const uint8_t *was, uint8_t *now)
+{
+	struct cache_sb_disk *d = (struct cache_sb_disk *)now;
+
+	memcpy(now, was, CACHE_SB_BYTES);
+	d->flags = cache_le64_of(cache_le64_get(d->flags) & ~(uint64_t)CACHE_SB_DISCARD);
+	d->csum = cache_le64_of(cache_sb_csum(now));
+}
+
+static int read_right(struct cache_dev *dev, uint8_t *was, struct cache_err *err)
+{
+	struct cache_sb sb;
+	int ret = cache_dev_read(dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES, was,
+				 err);
+
+	if (ret)
+		return ret;
+	cache_sb_decode(was, &sb);
+	if (sb.csum_stored != sb.csum_computed || cache_sb_is_bdev(&sb))
+		return cache_err_set(err, -EUCLEAN, CACHE_SB_SECTOR,
+				     "its superblock has to be mended before its discard bit is cleared");
+	return 0;
+}
+
+int cache_repair_discard(struct cache_dev *dev, const struct cache_repair_opts *opts,
+			 bool write, struct cache_err *err)
+{
+	static const char *const proof[SUPER_FIELDS] = { [SUPER_FLAGS] = "asked for" };
+	uint8_t *was = cache_dev_buf(CACHE_SB_BYTES), *now = cache_dev_buf(CACHE_SB_BYTES);
+	int ret;
+
+	if (!was || !now)
+		ret = cache_err_set(err, -ENOMEM, 0, "no memory for a superblock");
+	else
+		ret = read_right(dev, was, err);
+	if (!ret) {
+		without_discard(was, now);
+		if (write)
+			ret = cache_super_write(dev, now, err);
+		else
+			cache_super_tell(was, now, proof, 0, opts->field, opts->ctx);
+	}
+	free(was);
+	free(now);
+	return ret;
+}

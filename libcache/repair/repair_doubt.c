@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From findings to doubt. What a finding proves wrong is one thing; what it makes
+ * doubtful beside it is another, and that is what this table says: where updates
+ * may have been lost, an older clean extent could rise in their place.
+ */
+#include "repair/repair_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum effect {
+	NOTHING,	/* nothing beside it */
+	ALL,		/* updates of unknown ranges are lost */
+	ALL_RING,	/* the same, and what is left in the ring misleads the driver */
+	ROOT,		/* the same as ALL, and nodes may be cut off */
+	NODE,		/* updates within the range of node {bucket} */
+	MEMBER,		/* gens of the buckets that prio_set {index} covers */
+	FOREIGN,	/* extents in {bucket}: another owner wrote there */
+	SHARED,		/* extents in {bucket}: one of them overwrote the other */
+	RANGE,		/* the range of the key itself */
+	RING,		/* nothing; but what is left in the ring misleads the driver */
+	HIDDEN,		/* RING, if {count} is 0: the tree has all of the lost; else ALL_RING */
+};
+
+/* Rows that are not here: NOTHING. */
+static const struct {
+	enum cache_problem code;
+	enum effect effect;
+} effects[] = {
+	{ CACHE_P_JOURNAL_EMPTY,	ALL_RING },
+	{ CACHE_P_JOURNAL_GAP,		ALL },	/* keys that are nowhere else */
+	{ CACHE_P_JOURNAL_FRONT_GAP,	ALL },
+	{ CACHE_P_JOURNAL_LAST_SEQ,	ALL_RING },
+	{ CACHE_P_JOURNAL_TILING,	ALL },
+	{ CACHE_P_JOURNAL_TWICE,	ALL },	/* which of the two is not known */
+	{ CACHE_P_JOURNAL_KEY_INVALID,	RANGE },
+	{ CACHE_P_JOURNAL_SEARCH,	RING },
+	{ CACHE_P_JOURNAL_SEARCH_GAP,	RING },
+	{ CACHE_P_JOURNAL_HIDDEN,	HIDDEN },
+	{ CACHE_P_PRIO_SEQ,		MEMBER },
+	{ CACHE_P_ROOT_PTR,		ROOT },
+	{ CACHE_P_ROOT_LEVEL,		ROOT },
+	{ CACHE_P_ROOT_KEY,		ROOT },
+	{ CACHE_P_ROOT_STALE,		ROOT },
+	{ CACHE_P_ROOT_NO_CHILD,	ROOT },
+	{ CACHE_P_NODE_HEADER,		NODE },
+	{ CACHE_P_NODE_VERSION,		NODE },
+	{ CACHE_P_NODE_MAGIC,		NODE },
+	{ CACHE_P_NODE_CSUM,		NODE },
+	{ CACHE_P_NODE_EMPTY_SET,	NODE },
+	{ CACHE_P_NODE_AFTER_END,	NODE },
+	{ CACHE_P_NODE_SHORT_KEY,	NODE },
+	{ CACHE_P_NODE_TILING,		NODE },
+	{ CACHE_P_NODE_ORDER,		NODE },
+	{ CACHE_P_NODE_OVERLAP,		NODE },
+	{ CACHE_P_NODE_TWICE,		NODE },
+	{ CACHE_P_NODE_SIZE,		NODE },
+	{ CACHE_P_NODE_UNREADABLE,	NODE },
+	{ CACHE_P_CHILD_PTR,		NODE },
+	{ CACHE_P_CHILD_TWICE,		NODE },
+	{ CACHE_P_CHILD_MISSING,	NODE },
+	{ CACHE_P_CHILD_RANGE,		NODE },
+	{ CACHE_P_CHILD_OFFSET,		NODE },
+	{ CACHE_P_EXTENT_PTR,		NODE },
+	{ CACHE_P_EXTENT_SHARED,	SHARED },
+	{ CACHE_P_BUCKET_MARKS,		FOREIGN },
+	{ CACHE_P_BUCKET_OWNERS,	FOREIGN },
+	{ CACHE_P_BUCKET_RESERVED,	FOREIGN },
+	{ CACHE_P_BUCKET_META,		NODE },
+	{ CACHE_P_BUCKET_OUSTED,	FOREIGN },
+};
+
+static enum effect effect_of(enum cache_problem code)
+{
+	for (size_t i = 0; i < sizeof(effects) / sizeof(*effects); i++)
+		if (effects[i].code == code)
+			return effects[i].effect;
+	return NOTHING;
+}
+
+int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb)
+{
+	size_t n = sb->nbuckets / 64 + 1;
+
+	memset(d, 0, sizeof(*d));
+	d->sb = sb;
+	d->nodes = calloc(n, sizeof(*d->nodes));
+	d->foreign = calloc(n, sizeof(*d->foreign));
+	d->shared = calloc(n, sizeof(*d->shared));
+	d->members = calloc(n, sizeof(*d->members));	/* fewer members than buckets */
+	d->visited = calloc(n, sizeof(*d->visited));
+	d->ousted = calloc(n, sizeof(*d->ousted));
+	return d->nodes && d->foreign && d->shared && d->members && d->visited &&
+	       d->ousted ? 0 : -ENOMEM;
+}
+
+void cache_repair_doubt_fini(struct repair_doubt *d)
+{
+	free(d->nodes);
+	free(d->foreign);
+	free(d->shared);
+	free(d->members);
+	free(d->visited);
+	free(d->ousted);
+	free(d->ranges.r);
+	memset(d, 0, sizeof(*d));
+}
+
+static void add_range(struct repair_doubt *d, uint64_t lo_inode, uint64_t lo,
+		      uint64_t hi_inode, uint64_t hi)
+{
+	struct repair_ranges *rs = &d->ranges;
+
+	if (rs->n == rs->room) {
+		size_t room = rs->room ? 2 * rs->room : 16;
+		void *p = reallocarray(rs->r, room, sizeof(*rs->r));
+
+		if (!p) {
+			d->failed = true;
+			return;
+		}
+		rs->r = p;
+		rs->room = room;
+	}
+	rs->r[rs->n++] = (struct repair_range){ lo_inode, lo, hi_inode, hi };
+}
+
+static void mark(struct repair_doubt *d, uint64_t *map, uint64_t i)
+{
+	if (i < d->sb->nbuckets)
+		repair_set_bit(map, i);
+	else
+		d->all = true;
+}
+
+static void ask_for(struct repair_doubt *d, enum cache_remedy remedy)
+{
+	d->super |= remedy == CACHE_FIX_SUPER;
+	d->uuids |= remedy == CACHE_FIX_UUIDS;
+	d->beyond_extents |= remedy == CACHE_FIX_JOURNAL || remedy == CACHE_FIX_PRIOS ||
+			     remedy == CACHE_FIX_BTREE;
+	d->rebuild |= d->beyond_extents || remedy == CACHE_FIX_DROP_CLEAN ||
+		      remedy == CACHE_FIX_DROP_DIRTY;
+}
+
+void cache_repair_doubt_hear(void *ctx, const struct cache_finding *f)
+{
+	const struct cache_problem_info *info = cache_problem_info(f->code);
+	struct repair_doubt *d = ctx;
+
+	if (info->severity == CACHE_SEVERITY_NOTE)
+		return;
+	ask_for(d, info->remedy);
+	d->unreadable |= f->code == CACHE_P_NODE_UNREADABLE;
+	d->garbage += f->code == CACHE_P_UUID_GARBAGE;
+	d->table |= info->remedy == CACHE_FIX_UUIDS && f->code != CACHE_P_UUID_GARBAGE;
+	switch (effect_of(f->code)) {
+	case ROOT:
+		d->scan = d->root_lost = true;
+		__attribute__((fallthrough));
+	case ALL:
+		d->all = true;
+		break;
+	case ALL_RING:
+		d->all = d->wipe_ring = true;
+		break;
+	case NODE:
+		d->scan |= f->level > 0;
+		mark(d, d->nodes, f->bucket);
+		break;
+	case MEMBER:
+		mark(d, d->members, f->index);
+		break;
+	case FOREIGN:
+		mark(d, d->foreign, f->bucket);
+		break;
+	case SHARED:
+		mark(d, d->shared, f->bucket);
+		break;
+	case RANGE:
+		if (f->start < f->end)
+			add_range(d, f->inode, f->start, f->inode, f->end);
+		break;
+	case HIDDEN:
+		d->all |= f->count > 0;
+		__attribute__((fallthrough));
+	case RING:
+		d->wipe_ring = true;
+		break;
+	case NOTHING:
+		break;
+	}
+}
+
+void cache_repair_hear_again(void *ctx, const struct cache_finding *f)
+{
+	struct repair_again *a = ctx;
+
+	if (cache_problem_info(f->code)->severity != CACHE_SEVERITY_CORRUPT ||
+	    effect_of(f->code) != NODE || f->bucket >= a->d->sb->nbuckets)
+		return;
+	a->changed |= !repair_bit(a->d->nodes, f->bucket);
+}
+
+int cache_repair_progress_again(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	const struct repair_again *a = ctx;
+
+	return repair_progress(a->d->opts, a->pass, current, max);
+}
+
+int cache_repair_changed(const struct repair_again *a, struct cache_err *err)
+{
+	if (!a->changed)
+		return 0;
+	return cache_err_set(err, -EIO, 0, "a btree node read well before, and now does not");
+}
+
+/*
+ * A child that counts as replaced, and whose bucket is claimed by data too: that key may
+ * have made it so, and then all that hangs on it would go without a word.
+ */
+static bool is_ousted(struct repair_doubt *d, const struct cache_bkey *k, uint64_t bucket)
+{
+	if (bucket >= d->sb->nbuckets || !repair_bit(d->foreign, bucket) ||
+	    !cache_bkey_staleness(d->sb, &d->img->gens, k))
+		return false;
+	if (cache_image_is_node_s(d->img, bucket, cache_ptr_gen(k->ptr[0]))) {
+		repair_set_bit(d->ousted, bucket);
+		d->scan = true;
+	}
+	return true;
+}
+
+/* The ranges of children in doubt: their parents are sure to be visited. */
+static int visit(void *ctx, const struct cache_btree_node *n)
+{
+	struct repair_doubt *d = ctx;
+	uint64_t inode = n->lo_inode, offset = n->lo_offset;
+
+	repair_set_bit(d->visited, n->bucket);
+	if (cache_bkey_is_max(&n->key) && repair_bit(d->nodes, n->bucket) && !n->lo_inode &&
+	    !n->lo_offset)
+		d->all = true;	/* the root, or all that it has */
+	if (!n->level)
+		return 0;
+	for (size_t i = 0; i < n->keys.n; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+		uint64_t bucket = cache_ptr_bucket(d->sb, k, 0);
+		bool bad = cache_bkey_is_bad(d->sb, &d->img->gens, k, n->level);
+
+		if (bad && is_ousted(d, k, bucket)) {
+			add_range(d, inode, offset, cache_key_inode(k), k->low);
+			/* it may be the last child: then this walk finds one missing */
+			repair_set_bit(d->nodes, n->bucket);
+		}
+		/* one that was replaced bounds nothing: its range is the next one's */
+		if (bad)
+			continue;
+		if (bucket >= d->sb->nbuckets || repair_bit(d->nodes, bucket))
+			add_range(d, inode, offset, cache_key_inode(k), k->low);
+		inode = cache_key_inode(k);
+		offset = k->low;
+	}
+	return 0;
+}
+
+static int by_lo(const void *a, const void *b)
+{
+	const struct repair_range *x = a, *y = b;
+
+	return cache_pos_cmp(x->lo_inode, x->lo, y->lo_inode, y->lo);
+}
+
+static void merge(struct repair_ranges *rs)
+{
+	size_t n = 0;
+
+	qsort(rs->r, rs->n, sizeof(*rs->r), by_lo);
+	for (size_t i = 0; i < rs->n; i++) {
+		struct repair_range *last = n ? &rs->r[n - 1] : NULL, *r = &rs->r[i];
+
+		if (!last || cache_pos_cmp(r->lo_inode, r->lo, last->hi_inode, last->hi) > 0)
+			rs->r[n++] = *r;
+		else if (cache_pos_cmp(r->hi_inode, r->hi, last->hi_inode, last->hi) > 0) {
+			last->hi_inode = r->hi_inode;
+			last->hi = r->hi;
+		}
+	}
+	rs->n = n;
+}
+
+int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_image *img,
+			      struct cache_err *err)
+{
+	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_DOUBT };
+	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again,
+					 .progress = cache_repair_progress_again };
+	int ret;
+
+	d->img = img;
+	ret = cache_image_each_node(img, visit, d, &sink, err);
+	if (!ret)
+		ret = cache_repair_changed(&again, err);
+	if (!ret && d->failed)
+		ret = cache_err_set(err, -ENOMEM, 0, "no memory for what is in doubt");
+	if (!ret && d->ranges.n)
+		merge(&d->ranges);
+	return ret;
+}
+
+bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_bkey *k)
+{
+	uint64_t inode = cache_key_inode(k);
+	size_t lo = 0, hi = d->ranges.n;
+
+	/* the first range that ends after the extent starts */
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		const struct repair_range *r = &d->ranges.r[mid];
+
+		if (cache_pos_cmp(r->hi_inode, r->hi, inode, cache_key_start(k)) > 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo < d->ranges.n &&
+	       cache_pos_cmp(d->ranges.r[lo].lo_inode, d->ranges.r[lo].lo, inode, k->low) < 0;
+}

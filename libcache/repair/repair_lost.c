@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A ring without a single entry: prio chain, root and uuid table are still there, only
+ * nothing names them. A prio_set has a magic and a checksum, and of the newest chain all
+ * members have one seq. A node's checksum proves the pointer that led to it, so who is
+ * whose child is certain, and the root is the one node that nobody leads to. A uuid
+ * table has no mark: it is the only metadata bucket left that reads like one, or it
+ * stays unknown. What was found goes into the place of the newest entry; or, if that is
+ * still there and only hidden behind damage, it speaks for it.
+ */
+#include "repair/repair_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/bset_codec.h"
+#include "base/checked.h"
+#include "disk/journal_blocks.h"
+#include "base/crc64.h"
+
+#define NODES_MAX	(1u << 20)
+#define NOBODY		UINT32_MAX
+
+struct lost_node {
+	uint64_t bucket;
+	uint8_t gen;
+	bool proven;		/* by its checksum, for the gen that its bucket has, or a newer */
+	bool past;		/* by its checksum, for a gen that its bucket had */
+	bool has_parent, stale;
+	uint32_t child;		/* one of its children, an index; NOBODY: a leaf */
+};
+
+struct lost_prio {
+	uint64_t bucket, seq, next;
+};
+
+struct lost {
+	struct cache_image *img;
+	const struct cache_sb *sb;
+	struct cache_err *err;
+	char *buf;			/* a node or a prio_set */
+	struct lost_prio *prio;
+	struct lost_node *node;		/* by bucket */
+	uint32_t nprios, nnodes, room_prios, room_nodes;
+	struct cache_prios prios;
+	bool prio_unread;		/* there may be a prio_set that cannot be read */
+	uint64_t *led_to;		/* bit a bucket: a node has a child there, or thinks so */
+	uint64_t ruined;		/* metadata buckets that nothing leads to and nobody can read */
+};
+
+static void *grow(void *list, uint32_t n, uint32_t *room, size_t size)
+{
+	void *p;
+
+	if (n < *room)
+		return list;
+	p = n >= NODES_MAX ? NULL : reallocarray(list, *room ? 2 * *room : 64, size);
+	if (p)
+		*room = *room ? 2 * *room : 64;
+	return p;
+}
+
+static int take_prio(struct lost *l, uint64_t bucket)
+{
+	const struct cache_prio_set_disk *d = (void *)l->buf;
+	uint32_t nbytes = cache_meta_bucket_bytes(l->sb);
+	void *p;
+
+	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, bucket),
+			   nbytes / CACHE_SECTOR_BYTES, l->buf, NULL) ||
+	    cache_le64_get(d->csum) != cache_crc64(l->buf + 8, nbytes - 8)) {
+		l->prio_unread = true;
+		return 0;
+	}
+	p = grow(l->prio, l->nprios, &l->room_prios, sizeof(*l->prio));
+	if (!p)
+		return -ENOMEM;
+	l->prio = p;
+	l->prio[l->nprios++] = (struct lost_prio){ bucket, cache_le64_get(d->seq),
+						   cache_le64_get(d->next_bucket) };
+	return 0;
+}
+
+static int take_node(struct lost *l, uint64_t bucket)
+{
+	void *p = grow(l->node, l->nnodes, &l->room_nodes, sizeof(*l->node));
+
+	if (!p)
+		return -ENOMEM;
+	l->node = p;
+	l->node[l->nnodes++] = (struct lost_node){ .bucket = bucket, .child = NOBODY };
+	return 0;
+}
+
+/* Whatever starts like a prio_set or a node; nodes are verified when gens are known. */
+static int sift_bucket(struct lost *l, uint64_t bucket)
+{
+	const struct cache_prio_set_disk *d = (void *)l->buf;
+	uint64_t magic = cache_sb_set_magic(l->sb);
+
+	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, bucket),
+			   CACHE_PAGE_SECTORS, l->buf, NULL)) {
+		l->prio_unread = true;
+		return 0;
+	}
+	if (cache_le64_get(d->magic) == (magic ^ CACHE_PSET_MAGIC))
+		return take_prio(l, bucket);
+	if (cache_le64_get(d->magic) == (magic ^ CACHE_BSET_MAGIC))
+		return take_node(l, bucket);
+	return 0;
+}
+
+static const struct lost_prio *prio_of(const struct lost *l, uint64_t bucket, uint64_t seq)
+{
+	for (uint32_t i = 0; i < l->nprios; i++)
+		if (l->prio[i].bucket == bucket && l->prio[i].seq == seq)
+			return &l->prio[i];
+	return NULL;
+}
+
+static bool is_whole_chain(const struct lost *l, const struct lost_prio *head)
+{
+	const struct lost_prio *p = head;
+
+	for (uint64_t n = cache_prio_buckets(l->sb); n > 1 && p; n--)
+		p = prio_of(l, p->next, head->seq);
+	return p;
+}
+
+/* The head of the newest chain of which all members are there; 0: none is whole. */
+static uint64_t find_chain(const struct lost *l)
+{
+	const struct lost_prio *best = NULL;
+
+	for (uint32_t i = 0; i < l->nprios; i++)
+		if ((!best || l->prio[i].seq > best->seq) && is_whole_chain(l, &l->prio[i]))
+			best = &l->prio[i];
+	return best ? best->bucket : 0;
+}
+
+static struct lost_node *node_in(const struct lost *l, uint64_t bucket)
+{
+	uint32_t lo = 0, hi = l->nnodes;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (l->node[mid].bucket < bucket)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < l->nnodes && l->node[lo].bucket == bucket ? &l->node[lo] : NULL;
+}
+
+static uint64_t node_ptr(const struct lost *l, const struct lost_node *n)
+{
+	return cache_ptr_make(l->sb->nr_this_dev, cache_bucket_sector(l->sb, n->bucket), n->gen);
+}
+
+/* The gen of the pointer that it was written for: from its bucket's own on, or before. */
+static void verify_node(struct lost *l, struct lost_node *n)
+{
+	const struct cache_bset_disk *d = (void *)l->buf;
+	uint32_t nsectors = cache_btree_node_sectors(l->sb);
+	uint8_t own = l->prios.gen[n->bucket];
+
+	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, n->bucket), nsectors,
+			   l->buf, NULL) ||
+	    cache_bset_bytes(d) > nsectors * CACHE_SECTOR_BYTES)
+		return;
+	for (unsigned ahead = 0; ahead < 256; ahead++) {
+		n->gen = own + ahead;
+		if (cache_le64_get(d->csum) == cache_bset_csum(d, node_ptr(l, n))) {
+			n->proven = ahead < 128;
+			n->past = !n->proven;
+			return;
+		}
+	}
+}
+
+/* Freeing keys and pointers of parents say which of the nodes are of the past. */
+static void hear_gen(const struct lost *l, const struct cache_bkey *k)
+{
+	uint64_t bucket = cache_ptr_bucket(l->sb, k, 0);
+	struct lost_node *n = bucket < l->sb->nbuckets ? node_in(l, bucket) : NULL;
+
+	if (n && cache_gen_after(cache_ptr_gen(k->ptr[0]), n->gen))
+		n->stale = true;
+}
+
+static void hear_child(struct lost *l, struct lost_node *parent, const struct cache_bkey *k)
+{
+	uint64_t bucket = cache_ptr_bucket(l->sb, k, 0);
+	struct lost_node *n;
+
+	if (bucket >= l->sb->nbuckets || cache_key_dirty(k) ||
+	    cache_key_size(k) != cache_btree_node_sectors(l->sb) ||
+	    cache_gen_after(l->prios.gen[bucket], cache_ptr_gen(k->ptr[0])))
+		return;
+	repair_set_bit(l->led_to, bucket);
+	n = node_in(l, bucket);
+	if (!n || n == parent || !n->proven || n->stale || k->ptr[0] != node_ptr(l, n))
+		return;
+	n->has_parent = true;
+	parent->child = n - l->node;
+}
+
+/* All keys of a node as those of an interior one; @children: else only their gens. */
+static int hear_node(struct lost *l, struct lost_node *p, bool children)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_btree_node n = { .bucket = p->bucket, .level = 1 };
+	uint32_t nsectors = cache_btree_node_sectors(l->sb);
+	int ret;
+
+	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, p->bucket), nsectors,
+			   l->buf, NULL))
+		return 0;
+	n.key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, nsectors, false);
+	cache_bkey_set_ptrs(&n.key, 1);
+	n.key.ptr[0] = node_ptr(l, p);
+	ret = cache_btree_node_parse(l->sb, l->buf, &n, &silent, NULL);
+	for (size_t i = 0; i < n.keys.n && !ret; i++) {
+		const struct cache_bkey *k = &n.keys.k[i];
+
+		if (!cache_ptr_is_available(l->sb, k, 0))
+			continue;
+		if (!children)
+			hear_gen(l, k);
+		else if (!cache_bkey_is_freeing(k))
+			hear_child(l, p, k);
+	}
+	cache_btree_node_fini(&n);
+	return ret;
+}
+
+static int link_nodes(struct lost *l)
+{
+	int ret = 0;
+
+	for (uint32_t i = 0; i < l->nnodes; i++)
+		verify_node(l, &l->node[i]);
+	for (uint32_t i = 0; i < l->nnodes && !ret; i++)
+		if (l->node[i].proven)
+			ret = hear_node(l, &l->node[i], false);
+	for (uint32_t i = 0; i < l->nnodes && !ret; i++)
+		if (l->node[i].proven && !l->node[i].stale)
+			ret = hear_node(l, &l->node[i], true);
+	return ret;
+}
+
+/* Steps down to a leaf; NOBODY when there is no end to them. */
+static unsigned level_of(const struct lost *l, const struct lost_node *n)
+{
+	unsigned level = 0;
+
+	for (; n->child != NOBODY && level <= CACHE_BTREE_LEVEL_MAX; level++)
+		n = &l->node[n->child];
+	return level <= CACHE_BTREE_LEVEL_MAX ? level : NOBODY;
+}
+
+/*
+ * Of the nodes without a parent the root is the highest; two of the same level, and it
+ * is not known. A leaf beside it is cut off or of the past, and is searched for later.
+ * Nor is it known where a node is ruined that nothing leads to: that may have been the
+ * root, and what we take for it a part of the tree only.
+ */
+static void find_root(struct lost *l)
+{
+	struct cache_jset *newest = &l->img->journal.newest;
+	const struct lost_node *root = NULL;
+	unsigned best = 0;
+	bool only = false;
+
+	for (uint32_t i = 0; i < l->nnodes; i++) {
+		const struct lost_node *n = &l->node[i];
+		unsigned level = level_of(l, n);
+
+		if (n->has_parent || n->stale || !n->proven || level == NOBODY ||
+		    (root && level < best))
+			continue;
+		only = !root || level > best;
+		best = level;
+		root = n;
+	}
+	if (!root || !only || l->ruined)
+		return;
+	newest->btree_root = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX,
+					     cache_btree_node_sectors(l->sb), false);
+	cache_bkey_set_ptrs(&newest->btree_root, 1);
+	newest->btree_root.ptr[0] = node_ptr(l, root);
+	newest->pos.level = best;
+}
+
+static void count_findings(void *ctx, const struct cache_finding *f)
+{
+	++*(unsigned *)ctx;
+}
+
+static struct cache_bkey table_key(const struct lost *l, uint64_t bucket)
+{
+	struct cache_bkey k = cache_bkey_make(0, 0, cache_meta_bucket_bytes(l->sb) /
+					      CACHE_SECTOR_BYTES, false);
+
+	cache_bkey_set_ptrs(&k, 1);
+	k.ptr[0] = cache_ptr_make(l->sb->nr_this_dev, cache_bucket_sector(l->sb, bucket),
+				  l->prios.gen[bucket]);
+	return k;
+}
+
+/* 1: every slot free or in order, and at least one in use: release @u. 0: not so. -ENOMEM. */
+static int reads_like_table(struct lost *l, uint64_t bucket, struct cache_uuids *u)
+{
+	unsigned wrong = 0, used = 0;
+	const struct cache_sink sink = { .report = count_findings, .ctx = &wrong };
+	const struct cache_bkey k = table_key(l, bucket);
+	int ret = cache_uuids_read(l->img->dev, l->sb, &k, CACHE_JSET_VERSION, u, &sink, NULL);
+
+	for (uint32_t i = 0; !ret && i < u->n; i++)
+		used += cache_uuid_state(&u->slot[i]) != CACHE_SLOT_FREE;
+	if (used && !wrong)
+		return 1;
+	cache_uuids_fini(u);
+	return ret == -ENOMEM ? ret : 0;
+}
+
+/* @a has all that @b has, or has retired it: a table only grows. */
+static bool follows(const struct cache_uuids *a, const struct cache_uuids *b)
+{
+	for (uint32_t i = 0; i < a->n && i < b->n; i++)
+		if (cache_uuid_state(&b->slot[i]) != CACHE_SLOT_FREE &&
+		    cache_uuid_state(&a->slot[i]) != CACHE_SLOT_RETIRED &&
+		    memcmp(a->slot[i].uuid, b->slot[i].uuid, sizeof(a->slot[i].uuid)))
+			return false;
+	return true;
+}
+
+static void swap(struct cache_uuids *a, struct cache_uuids *b)
+{
+	struct cache_uuids t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* As much as a damaged root may be: not even of the past. */
+static void count_ruined_nodes(struct lost *l)
+{
+	for (uint32_t i = 0; i < l->nnodes; i++) {
+		const struct lost_node *n = &l->node[i];
+
+		l->ruined += !n->proven && !n->past && !repair_bit(l->led_to, n->bucket) &&
+			     l->prios.prio[n->bucket] == CACHE_BTREE_PRIO;
+	}
+}
+
+/* In use for metadata, and for what is not known yet. */
+static bool is_unclaimed(const struct lost *l, uint64_t bucket)
+{
+	if (l->prios.prio[bucket] != CACHE_BTREE_PRIO || node_in(l, bucket))
+		return false;
+	for (uint32_t i = 0; i < l->nprios; i++)
+		if (l->prio[i].bucket == bucket)
+			return false;
+	return true;
+}
+
+/* Older tables may still lie about; the one that follows all others is the last. */
+static int find_table(struct lost *l)
+{
+	struct cache_uuids best = { 0 }, u;
+	uint64_t found = 0;
+	bool torn = false;	/* two, and neither follows the other */
+	int ret = 0;
+
+	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && ret >= 0; b++) {
+		if (!is_unclaimed(l, b))
+			continue;
+		ret = reads_like_table(l, b, &u);
+		l->ruined += !ret && !repair_bit(l->led_to, b);
+		if (ret <= 0)
+			continue;
+		if (!found || follows(&u, &best)) {
+			swap(&u, &best);
+			found = b;
+			torn = false;
+		} else if (!follows(&best, &u)) {
+			torn = true;
+		}
+		cache_uuids_fini(&u);
+	}
+	if (found && !torn)
+		l->img->journal.newest.uuid_bucket = table_key(l, found);
+	if (!found && l->ruined)
+		l->ruined--;	/* that is the table */
+	cache_uuids_fini(&best);
+	return ret < 0 ? cache_err_set(l->err, ret, 0, "no memory for a uuid table") : 0;
+}
+
+static int find(struct lost *l)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_jset *newest = &l->img->journal.newest;
+	int ret = 0;
+
+	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && !ret; b++)
+		ret = sift_bucket(l, b);
+	if (ret)
+		return cache_err_set(l->err, ret, 0, "no memory for the nodes of a set");
+	newest->prio_bucket[l->sb->nr_this_dev] = find_chain(l);
+	ret = cache_prio_read(l->img->dev, l->sb, newest->prio_bucket[l->sb->nr_this_dev],
+			      &l->prios, &silent, l->err);
+	if (ret)
+		return ret;
+	ret = link_nodes(l);
+	if (ret)
+		return cache_err_set(l->err, ret, 0, "no memory for the nodes of a set");
+	ret = find_table(l);
+	count_ruined_nodes(l);
+	find_root(l);
+	return ret;
+}
+
+/* No prio_set is newer than those of the chain from @head, nor can one be. */
+static bool is_newest_chain(const struct lost *l, uint64_t head)
+{
+	uint64_t seq = 0, greatest = 0;
+
+	for (uint32_t i = 0; i < l->nprios; i++) {
+		greatest = cache_max_u64(greatest, l->prio[i].seq);
+		if (l->prio[i].bucket == head)
+			seq = l->prio[i].seq;
+	}
+	return head && seq == greatest && !l->prio_unread;
+}
+
+/* What was found without the ring speaks for @newest being the last, and nothing against. */
+static bool is_last(const struct lost *l, const struct cache_jset *newest)
+{
+	const struct cache_jset *found = &l->img->journal.newest;
+	const struct cache_bkey *root = &found->btree_root;
+	uint64_t head = found->prio_bucket[l->sb->nr_this_dev];
+
+	return head == newest->prio_bucket[l->sb->nr_this_dev] && is_newest_chain(l, head) &&
+	       (!cache_key_ptrs(root) || (root->ptr[0] == newest->btree_root.ptr[0] &&
+					  found->pos.level == newest->pos.level));
+}
+
+/*
+ * Entries may stand behind a damaged one, where no driver reads them: of a young set all but
+ * the first. They are replayed if they are the last that were written; older ones would turn
+ * back what the tree has since. Nothing later has left a trace in the ring; and the newest
+ * prio chain there is, which each run of the allocator and each repair replaces, is the one
+ * that the last of them names. Then no old data can rise: they follow each other without a
+ * gap up to the last, so each is newer than what the tree has of its range, or the tree has
+ * it from it or a later one. What those lost before them named is as unknown as without
+ * them: all clean data stays in doubt.
+ */
+static int take_run(struct lost *l)
+{
+	struct cache_journal *j = &l->img->journal, run;
+	int ret = cache_journal_run(l->img->dev, l->sb, &run, l->err);
+
+	if (ret == 1 && is_last(l, &run.newest)) {
+		cache_journal_fini(j);
+		*j = run;
+	} else {
+		cache_journal_fini(&run);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sink,
+			   struct cache_err *err)
+{
+	struct lost l = { .img = img, .sb = &img->sb, .err = err };
+	struct cache_jset_pos *pos = &img->journal.newest.pos;
+	int ret;
+
+	l.buf = cache_dev_buf(cache_max_u64(cache_meta_bucket_bytes(&img->sb),
+					    cache_btree_node_sectors(&img->sb) * CACHE_SECTOR_BYTES));
+	l.led_to = calloc(img->sb.nbuckets / 64 + 1, sizeof(*l.led_to));
+	if (!l.buf || !l.led_to) {
+		free(l.buf);
+		free(l.led_to);
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a btree node");
+	}
+	/* as if it filled the last ring bucket: the next one goes to the first */
+	*pos = (struct cache_jset_pos){ .seq = 1, .last_seq = 1, .version = CACHE_JSET_VERSION,
+					.index = img->sb.njournal - 1,
+					.offset_sectors = img->sb.bucket_sectors };
+	ret = find(&l);
+	if (!ret)
+		ret = take_run(&l);
+	cache_prio_fini(&l.prios);
+	free(l.prio);
+	free(l.node);
+	free(l.led_to);
+	free(l.buf);
+	img->has_journal = !ret;
+	return ret ? ret : cache_image_load_rest(img, CACHE_LOAD_MARKS, sink, err);
+}

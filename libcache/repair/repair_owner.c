@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which backing device at hand owns what a slot of the uuid table has. Another one may just
+ * not be at hand, and a wrong answer writes the data of one over that of the other: who is
+ * to own something must be attached and dirty, must have room for it, and nobody else may
+ * come into question.
+ */
+#include "repair/repair_uuids.h"
+
+#include <string.h>
+
+/* A device at hand that was attached to this set when it ran last. */
+static bool is_attached(const struct uuids_mend *m, const struct cache_sb *b)
+{
+	enum cache_bdev_state state = cache_sb_bdev_state(b);
+
+	return !memcmp(b->set_uuid, m->c->img->sb.set_uuid, sizeof(b->set_uuid)) &&
+	       b->csum_stored == b->csum_computed &&
+	       (state == CACHE_BDEV_STATE_CLEAN || state == CACHE_BDEV_STATE_DIRTY);
+}
+
+static bool lacks_slot(const struct uuids_mend *m, const struct cache_sb *b)
+{
+	return is_attached(m, b) && cache_uuid_find(m->u, b->uuid) < 0;
+}
+
+bool cache_owner_is_unknown(const struct uuids_mend *m, unsigned k)
+{
+	const struct cache_sb *b = &m->opts->backing[k];
+
+	return cache_sb_bdev_state(b) == CACHE_BDEV_STATE_DIRTY && lacks_slot(m, b);
+}
+
+const struct cache_sb *cache_owner_named(const struct uuids_mend *m, uint32_t i)
+{
+	for (unsigned k = 0; k < m->opts->nbacking; k++) {
+		const struct cache_sb *b = &m->opts->backing[k];
+
+		if (is_attached(m, b) && !memcmp(b->uuid, m->u->slot[i].uuid, sizeof(b->uuid)))
+			return b;
+	}
+	return NULL;
+}
+
+bool cache_owner_fits(const struct uuids_mend *m, unsigned k, uint32_t i)
+{
+	const struct fsck_slot *slot = &m->c->slots[i];
+
+	return !slot->extents ||
+	       (slot->first >= m->opts->backing[k].data_offset_sectors &&
+		(!m->opts->backing_sectors || slot->end <= m->opts->backing_sectors[k]));
+}
+
+void cache_owner_bound(struct uuids_mend *m, uint32_t i)
+{
+	const struct cache_sb *b = cache_owner_named(m, i);
+
+	if (!b)
+		return;
+	m->c->slots[i].data_start = b->data_offset_sectors;
+	if (m->opts->backing_sectors)
+		m->c->slots[i].data_end = m->opts->backing_sectors[b - m->opts->backing];
+}
+
+struct cache_uuid_entry cache_owner_entry(const struct cache_sb *b)
+{
+	struct cache_uuid_entry e = { .first_reg = b->last_mount, .last_reg = b->last_mount };
+
+	memcpy(e.uuid, b->uuid, sizeof(e.uuid));
+	memcpy(e.label, b->label, sizeof(e.label));
+	return e;
+}
+
+bool cache_owner_has_left(const struct uuids_mend *m, const struct cache_uuid_entry *e)
+{
+	for (unsigned k = 0; k < m->opts->nbacking; k++) {
+		const struct cache_sb *b = &m->opts->backing[k];
+
+		if (!memcmp(b->uuid, e->uuid, sizeof(e->uuid)) &&
+		    b->csum_stored == b->csum_computed)
+			return memcmp(b->set_uuid, m->c->img->sb.set_uuid, sizeof(b->set_uuid)) ||
+			       cache_sb_bdev_state(b) == CACHE_BDEV_STATE_NONE;
+	}
+	return false;
+}
+
+/* Lost slots that have data which device @k could have, dirty only if @dirty; one in @last. */
+static unsigned could_be(const struct uuids_mend *m, unsigned k, bool dirty, uint32_t *last)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < m->u->n; i++) {
+		if (!cache_slot_is_lost(m, i) || !m->c->slots[i].extents ||
+		    !cache_owner_fits(m, k, i) ||
+		    (dirty && !cache_slot_is_needed(m, i)))
+			continue;
+		*last = i;
+		n++;
+	}
+	return n;
+}
+
+static bool is_random(const uint8_t uuid[16])
+{
+	return uuid[6] >> 4 == 4 && uuid[8] >> 6 == 2;
+}
+
+static bool is_one_bit_off(const uint8_t *a, const uint8_t *b)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < 16; i++)
+		bits += __builtin_popcount(a[i] ^ b[i]);
+	return bits == 1;
+}
+
+bool cache_owner_may_be_wrong(const struct uuids_mend *m, uint32_t i)
+{
+	return cache_uuid_state(&m->u->slot[i]) == CACHE_SLOT_BACKING &&
+	       !cache_slot_is_lost(m, i) && !cache_owner_named(m, i);
+}
+
+/* The slot whose uuid is that of device @k but for one bit; -1: there is none. */
+static int64_t near_slot(const struct uuids_mend *m, unsigned k)
+{
+	for (uint32_t i = 0; i < m->u->n; i++)
+		if (cache_owner_may_be_wrong(m, i) &&
+		    is_one_bit_off(m->u->slot[i].uuid, m->opts->backing[k].uuid))
+			return i;
+	return -1;
+}
+
+/* Another dirty device at hand could own what lost slot @i has. */
+static bool is_disputed(const struct uuids_mend *m, unsigned k, uint32_t i)
+{
+	for (unsigned other = 0; other < m->opts->nbacking; other++)
+		if (other != k && cache_owner_is_unknown(m, other) && cache_owner_fits(m, other, i))
+			return true;
+	return false;
+}
+
+static unsigned count_slotless(const struct uuids_mend *m)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < m->opts->nbacking; k++)
+		n += lacks_slot(m, &m->opts->backing[k]);
+	return n;
+}
+
+/*
+ * The one lost slot with dirty data that device @k can own, if no other device can; -1. Were
+ * clean data that is lost its own, the dirty data would be another's: for each slot that it
+ * could have a device must be at hand.
+ */
+static int64_t slot_of(const struct uuids_mend *m, unsigned k)
+{
+	uint32_t i, any;
+
+	if (!cache_owner_is_unknown(m, k) || could_be(m, k, true, &i) != 1 ||
+	    could_be(m, k, false, &any) > count_slotless(m) || is_disputed(m, k, i) ||
+	    near_slot(m, k) >= 0)
+		return -1;
+	return i;
+}
+
+bool cache_owner_fill(struct uuids_mend *m)
+{
+	unsigned holes = 0;
+
+	for (uint32_t i = 0; i < m->u->n; i++)
+		holes += cache_slot_is_needed(m, i) && cache_slot_is_empty(&m->u->slot[i]);
+	for (unsigned k = 0; k < m->opts->nbacking; k++) {
+		int64_t i = slot_of(m, k);
+		struct cache_uuid_entry e;
+
+		if (i < 0)
+			continue;
+		holes -= cache_slot_is_empty(&m->u->slot[i]);
+		if (m->d->scan)
+			continue;
+		e = cache_owner_entry(&m->opts->backing[k]);
+		cache_slot_give(m, i, &e, "no other backing device at hand can own it");
+	}
+	return !holes;
+}
+
+/*
+ * Two random uuids are not that near. But where any data has lost its owner the device's may
+ * be that, and a uuid that was thought up may well be near to another.
+ */
+void cache_owner_correct(struct uuids_mend *m, unsigned k)
+{
+	const struct cache_sb *b = &m->opts->backing[k];
+	int64_t i = near_slot(m, k);
+	struct cache_uuid_entry e;
+	uint32_t any;
+
+	if (i < 0 || !cache_slot_is_needed(m, i) || !cache_owner_fits(m, k, i) ||
+	    could_be(m, k, false, &any) || !is_random(b->uuid) ||
+	    memcmp(m->u->slot[i].label, b->label, sizeof(b->label)))
+		return;
+	e = m->u->slot[i];
+	memcpy(e.uuid, b->uuid, sizeof(e.uuid));
+	cache_slot_give(m, i, &e, "all but one bit of it, and a backing device at hand");
+}
+
+bool cache_owner_is_in(const struct uuids_mend *m, const struct cache_uuids *old)
+{
+	for (unsigned k = 0; k < m->opts->nbacking; k++)
+		if (is_attached(m, &m->opts->backing[k]) &&
+		    cache_uuid_find(old, m->opts->backing[k].uuid) >= 0)
+			return true;
+	return false;
+}
+
+bool cache_repair_misses_slot(struct fsck_cache *c, const struct cache_repair_opts *opts)
+{
+	const struct uuids_mend m = { .c = c, .opts = opts, .u = &c->img->uuids };
+
+	for (unsigned k = 0; k < opts->nbacking; k++)
+		if (cache_owner_is_unknown(&m, k))
+			return true;
+	return false;
+}

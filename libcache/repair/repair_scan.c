@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Finding btree nodes without a parent: by their magic, proven by their checksum. */
+#include "repair/repair_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "format/bset_codec.h"
+#include "base/checked.h"
+
+struct scan {
+	struct cache_image *img;
+	const struct repair_doubt *d;
+	uint64_t magic;
+	uint32_t node_sectors, first_sectors;
+	char *buf;
+	int (*fn)(void *ctx, const struct cache_bkey *k);
+	void (*unread)(void *ctx, uint64_t bucket);
+	void *ctx;
+};
+
+/* The gen of the pointer that the first set was written for; -1: no node. */
+static int node_gen(const struct scan *s, uint64_t bucket)
+{
+	const struct cache_bset_disk *d = (void *)s->buf;
+	const struct cache_sb *sb = &s->img->sb;
+	uint8_t own = cache_bucket_gen(&s->img->buckets, bucket);
+
+	if (cache_bset_bytes(d) > s->node_sectors * CACHE_SECTOR_BYTES)
+		return -1;
+	for (int i = 0; i < 256; i++) {
+		uint8_t gen = own + i;
+		uint64_t ptr = cache_ptr_make(sb->nr_this_dev,
+					      cache_bucket_sector(sb, bucket), gen);
+
+		if (cache_le64_get(d->csum) == cache_bset_csum(d, ptr))
+			return gen;
+	}
+	return -1;
+}
+
+static int hear_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	const struct cache_sb *sb = &s->img->sb;
+	struct cache_btree_node n = { .bucket = bucket };
+	int ret;
+
+	n.key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, s->node_sectors,
+				false);
+	cache_bkey_set_ptrs(&n.key, 1);
+	n.key.ptr[0] = cache_ptr_make(sb->nr_this_dev, cache_bucket_sector(sb, bucket), gen);
+	ret = cache_btree_node_parse(sb, s->buf, &n, &silent, NULL);
+	for (size_t i = 0; i < n.keys.n && !ret; i++)
+		if (cache_key_dirty(&n.keys.k[i]) && cache_key_ptrs(&n.keys.k[i]))
+			ret = s->fn(s->ctx, &n.keys.k[i]);
+	cache_btree_node_fini(&n);
+	return ret;
+}
+
+/* Whether it starts like a node, which is then in s->buf. */
+static bool read_node(struct scan *s, uint64_t bucket)
+{
+	const struct cache_bset_disk *d = (void *)s->buf;
+	uint64_t sector = cache_bucket_sector(&s->img->sb, bucket);
+	int ret = cache_dev_read(s->img->dev, sector, s->first_sectors, s->buf, NULL);
+
+	if (!ret && (cache_le64_get(d->magic) != s->magic || !cache_le64_get(d->seq)))
+		return false;
+	if (!ret)
+		ret = cache_dev_read(s->img->dev, sector, s->node_sectors, s->buf, NULL);
+	if (ret)
+		s->unread(s->ctx, bucket);
+	return !ret;
+}
+
+static int scan_bucket(struct scan *s, uint64_t bucket)
+{
+	int gen;
+
+	if (!read_node(s, bucket))
+		return 0;
+	gen = node_gen(s, bucket);
+	if (gen < 0)
+		return 0;
+	/* Behind the bucket's gen: freed. Ahead: named by a parent that is lost. */
+	if (cache_gen_after(cache_bucket_gen(&s->img->buckets, bucket), gen) &&
+	    !(repair_bit(s->d->ousted, bucket) && cache_image_is_node_s(s->img, bucket, gen)))
+		return 0;
+	return hear_keys(s, bucket, gen);
+}
+
+int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
+		      int (*fn)(void *ctx, const struct cache_bkey *k),
+		      void (*unread)(void *ctx, uint64_t bucket), void *ctx,
+		      struct cache_err *err)
+{
+	struct scan s = {
+		.img = img, .d = d, .magic = cache_sb_set_magic(&img->sb) ^ CACHE_BSET_MAGIC,
+		.node_sectors = cache_btree_node_sectors(&img->sb),
+		.first_sectors = CACHE_PAGE_SECTORS, .fn = fn, .unread = unread, .ctx = ctx,
+	};
+	int ret = 0;
+
+	s.buf = cache_dev_buf(s.node_sectors * CACHE_SECTOR_BYTES);
+	if (!s.buf)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a btree node");
+	for (uint64_t b = cache_sb_reserved_buckets(&img->sb); b < img->sb.nbuckets && !ret; b++) {
+		if (!repair_bit(d->visited, b))
+			ret = scan_bucket(&s, b);
+		if (!ret)
+			ret = repair_progress(d->opts, CACHE_REPAIR_PASS_SCAN, b + 1,
+					      img->sb.nbuckets);
+	}
+	free(s.buf);
+	return ret;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The uuid table as it should be. A slot that is empty though there is data for it, or that
+ * was overwritten, has lost its owner. The owner comes from an older copy of the table,
+ * which an older journal entry names, or it is the one backing device at hand that can be
+ * it. Nothing is guessed: of two devices whose data is swapped neither is left whole, and
+ * a slot once emptied goes to the next device that is attached, with all that the tree has
+ * for it.
+ */
+#include "repair/repair_uuids.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_hole(const struct uuids_mend *m, uint32_t i)
+{
+	return cache_slot_is_needed(m, i) && cache_slot_is_lost(m, i);
+}
+
+static bool has_holes(const struct uuids_mend *m)
+{
+	for (uint32_t i = 0; i < m->u->n; i++)
+		if (is_hole(m, i))
+			return true;
+	return false;
+}
+
+static void set_slot(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *e)
+{
+	m->u->slot[i] = *e;
+	cache_fsck_bound_slot(&m->c->slots[i], e);
+	cache_owner_bound(m, i);
+	m->changed = true;
+}
+
+void cache_slot_give(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *e,
+		     const char *proof)
+{
+	struct cache_repair_slot told = { .index = i, .proof = proof };
+
+	set_slot(m, i, e);
+	memcpy(told.uuid, e->uuid, sizeof(told.uuid));
+	if (m->opts->slot)
+		m->opts->slot(m->opts->ctx, &told);
+}
+
+static void empty_slot(struct uuids_mend *m, uint32_t i)
+{
+	static const struct cache_uuid_entry empty;
+
+	set_slot(m, i, &empty);
+}
+
+/* Of two slots with one uuid the one without extents goes. */
+static bool drop_twins(struct uuids_mend *m)
+{
+	const struct fsck_slot *slots = m->c->slots;
+
+	for (uint32_t i = 0; i < m->u->n; i++) {
+		enum cache_slot_state state = cache_uuid_state(&m->u->slot[i]);
+		int64_t first = cache_uuid_find(m->u, m->u->slot[i].uuid);
+
+		if (first == i || state == CACHE_SLOT_FREE || state == CACHE_SLOT_RETIRED)
+			continue;
+		if (slots[i].extents && slots[first].extents)
+			return false;
+		empty_slot(m, slots[i].extents ? first : i);
+	}
+	return true;
+}
+
+/*
+ * What was overwritten, and is not the slot of a device at hand, is emptied where nothing
+ * dirty is: clean data goes with it, and a device that is clean is given another slot. Not
+ * while nodes may be cut off: what those have is seen only once they are in the tree.
+ */
+static void settle_noise(struct uuids_mend *m)
+{
+	for (uint32_t i = 0; i < m->u->n; i++) {
+		const struct cache_sb *owner = cache_owner_named(m, i);
+		struct cache_uuid_entry e;
+
+		if (!cache_uuid_is_noise(&m->u->slot[i]))
+			continue;
+		/* of a volume we would know no more than of a device */
+		m->u->slot[i].flags &= ~CACHE_UUID_FLASH_ONLY;
+		cache_fsck_bound_slot(&m->c->slots[i], &m->u->slot[i]);
+		if (owner) {
+			e = cache_owner_entry(owner);
+			cache_slot_give(m, i, &e, "its uuid is whole, and a backing device at hand");
+		} else if (!m->d->scan && (!cache_slot_is_needed(m, i) || m->opts->allow_data_loss)) {
+			empty_slot(m, i);
+		}
+	}
+}
+
+static void count_finding(void *ctx, const struct cache_finding *f)
+{
+	(*(unsigned *)ctx)++;
+}
+
+/* Something that is known is in @old too: what its bucket holds is a table of this set. */
+static bool is_known_table(const struct uuids_mend *m, const struct cache_uuids *old)
+{
+	for (uint32_t i = 0; i < m->u->n && i < old->n; i++)
+		if (!cache_slot_is_empty(&old->slot[i]) && !cache_slot_is_lost(m, i) &&
+		    cache_uuid_state(&m->u->slot[i]) != CACHE_SLOT_RETIRED &&
+		    !memcmp(old->slot[i].uuid, m->u->slot[i].uuid, sizeof(old->slot[i].uuid)))
+			return true;
+	return cache_owner_is_in(m, old);
+}
+
+/* The table in @key's bucket as far as it can be believed, in @old; release that always. */
+static bool read_older(const struct uuids_mend *m, const struct cache_bkey *key, unsigned version,
+		       struct cache_uuids *old)
+{
+	const struct cache_image *img = m->c->img;
+	unsigned findings = 0;
+	struct cache_sink sink = { .report = count_finding, .ctx = &findings };
+
+	if (cache_uuids_read(img->dev, &img->sb, key, version, old, &sink, NULL) || findings)
+		return false;
+	/* a bucket that went to something else since: that may merely look like a table */
+	return !cache_bkey_staleness(&img->sb, &img->gens, key) || is_known_table(m, old);
+}
+
+typedef bool older_fn(struct uuids_mend *m, const struct cache_uuids *old, const void *arg);
+
+/* @fn for each older table, the newest first, until it says true: 1. Else 0; -ENOMEM. */
+static int each_older(struct uuids_mend *m, older_fn *fn, const void *arg)
+{
+	const struct cache_image *img = m->c->img;
+	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
+	uint64_t tried = img->journal.newest.uuid_bucket.ptr[0];
+	bool done = false;
+
+	if (!words)
+		return -ENOMEM;
+	for (size_t i = img->journal.nentries; i-- && !done;) {
+		const struct cache_jset_pos *pos = &img->journal.entries[i];
+		struct cache_uuids old = { 0 };
+		struct cache_jset jset;
+
+		if (cache_jset_read(img->dev, &img->sb, pos, &jset, words, NULL) ||
+		    jset.uuid_bucket.ptr[0] == tried)
+			continue;
+		tried = jset.uuid_bucket.ptr[0];
+		done = read_older(m, &jset.uuid_bucket, pos->version, &old) && fn(m, &old, arg);
+		cache_uuids_fini(&old);
+	}
+	free(words);
+	return done;
+}
+
+/* @old has an owner for slot @i, and it has no other slot now. */
+static bool knows_owner(const struct uuids_mend *m, const struct cache_uuids *old, uint32_t i)
+{
+	return i < old->n && !cache_slot_is_empty(&old->slot[i]) &&
+	       (cache_uuid_state(&old->slot[i]) == CACHE_SLOT_RETIRED ||
+		cache_uuid_find(m->u, old->slot[i].uuid) < 0);
+}
+
+static void take_older(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *older)
+{
+	struct cache_uuid_entry e = *older;
+
+	if (!cache_owner_has_left(m, older)) {
+		cache_slot_give(m, i, older, "an older copy of the table");
+		return;
+	}
+	cache_slot_give(m, i, older, "an older copy of the table; the device has left the set since");
+	memcpy(e.uuid, cache_uuid_tombstone, sizeof(e.uuid));
+	e.invalidated = e.last_reg;
+	set_slot(m, i, &e);
+}
+
+static bool fill_from(struct uuids_mend *m, const struct cache_uuids *old, const void *arg)
+{
+	for (uint32_t i = 0; i < m->u->n; i++)
+		if (is_hole(m, i) && !knows_owner(m, old, i))
+			return false;
+	for (uint32_t i = 0; i < m->u->n; i++)
+		if (cache_slot_is_lost(m, i) && knows_owner(m, old, i))
+			take_older(m, i, &old->slot[i]);
+	return true;
+}
+
+/* A slot is given once only: whose it was when @old was written, its it is. */
+static bool correct_from(struct uuids_mend *m, const struct cache_uuids *old, const void *arg)
+{
+	const unsigned *k = arg;
+	int64_t i = cache_uuid_find(old, m->opts->backing[*k].uuid);
+
+	if (i < 0 || i >= m->u->n)
+		return false;
+	if (cache_owner_may_be_wrong(m, i) && cache_owner_fits(m, *k, i))
+		cache_slot_give(m, i, &old->slot[i], "an older copy of the table");
+	return true;
+}
+
+/* A dirty device must have a slot. Return: how many have none; -ENOMEM. */
+static int correct_unknown(struct uuids_mend *m)
+{
+	int n = 0;
+
+	for (unsigned k = 0; k < m->opts->nbacking; k++) {
+		int ret = cache_owner_is_unknown(m, k) ? each_older(m, correct_from, &k) : 0;
+
+		if (ret < 0)
+			return ret;
+		if (cache_owner_is_unknown(m, k) && !m->d->scan)
+			cache_owner_correct(m, k);
+		n += cache_owner_is_unknown(m, k);
+	}
+	return n;
+}
+
+static unsigned count_noise(const struct uuids_mend *m)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < m->u->n; i++)
+		n += cache_uuid_is_noise(&m->u->slot[i]);
+	return n;
+}
+
+int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
+		       const struct cache_repair_opts *opts, struct cache_uuids *u,
+		       struct cache_repair_plan *plan)
+{
+	struct uuids_mend m = { .c = c, .d = d, .opts = opts, .u = u };
+	int filled = 1, unknown;
+	unsigned noise;
+
+	settle_noise(&m);
+	if (has_holes(&m))
+		filled = each_older(&m, fill_from, NULL);
+	if (!filled)
+		filled = cache_owner_fill(&m);
+	unknown = filled < 0 ? filled : correct_unknown(&m);
+	if (unknown < 0)
+		return unknown;
+	if (!drop_twins(&m))
+		plan->cannot = "two slots of the uuid table hold one uuid, and both have data";
+	else if (!filled)
+		plan->cannot = "dirty data belongs to a device whose slot is lost: name the backing devices too";
+	if (plan->cannot)
+		return -EUCLEAN;
+	noise = count_noise(&m);
+	plan->uuids = d->table || m.changed || d->garbage > noise;
+	if (noise && !d->scan)
+		plan->cannot = "dirty data belongs to a device whose slot was overwritten: name the backing devices too";
+	else if (unknown && !d->scan)
+		plan->cannot = "a backing device is dirty and has no slot, and nothing proves which one is its";
+	return 0;
+}

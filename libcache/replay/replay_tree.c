@@ -1,0 +1,640 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tree of a rehearsed replay (see replay.h): which nodes are full, how they
+ * split, and how that climbs to the root. Only nodes on the way of a replayed key
+ * are read; a leaf's keys are read again when it is split.
+ */
+#include "base/checked.h"
+#include "replay/replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_BYTES	4096
+#define INTERIOR_WORDS	3u		/* of a key with one pointer */
+#define SPLITS_MAX	65536u		/* no real ring lasts so long */
+
+static int no_memory(struct replay *r)
+{
+	return cache_err_set(r->err, -ENOMEM, 0, "no memory to rehearse the replay");
+}
+
+static uint32_t block_bytes(const struct replay *r)
+{
+	return r->img->sb.block_sectors * CACHE_SECTOR_BYTES;
+}
+
+static uint32_t set_blocks(const struct replay *r, uint64_t nwords)
+{
+	uint64_t nbytes = CACHE_BSET_HEADER_BYTES + 8 * nwords;
+
+	return (nbytes + block_bytes(r) - 1) / block_bytes(r);
+}
+
+static uint64_t words_of(const struct cache_keys *keys)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < keys->n; i++)
+		n += cache_bkey_words(&keys->k[i]);
+	return n;
+}
+
+/* Words that still fit into the set being filled. */
+static uint64_t room(const struct replay *r, const struct replay_node *n)
+{
+	uint64_t nbytes, used = words_of(&n->unwritten);
+
+	if (n->written >= n->nblocks)
+		return 0;
+	nbytes = (uint64_t)(n->nblocks - n->written) * block_bytes(r);
+	nbytes = (nbytes - CACHE_BSET_HEADER_BYTES) / 8;
+	return nbytes > used ? nbytes - used : 0;
+}
+
+static int new_node(struct replay *r, const struct replay_node *like, uint32_t *index)
+{
+	/* doubles at each power of two */
+	if (!(r->nnodes & (r->nnodes - 1))) {
+		size_t want = r->nnodes ? 2 * (size_t)r->nnodes : 1;
+		void *p = reallocarray(r->node, want, sizeof(*r->node));
+		void *q = reallocarray(r->pinned, want, sizeof(*r->pinned));
+
+		if (p)
+			r->node = p;
+		if (q)
+			r->pinned = q;
+		if (!p || !q)
+			return no_memory(r);
+	}
+	*index = r->nnodes++;
+	r->node[*index] = *like;
+	return 0;
+}
+
+static void unpin(struct replay *r, uint32_t leaf)
+{
+	for (uint32_t i = 0; r->node[leaf].pin && i < r->npinned; i++) {
+		if (r->pinned[i] != leaf)
+			continue;
+		memmove(r->pinned + i, r->pinned + i + 1,
+			(--r->npinned - i) * sizeof(*r->pinned));
+		break;
+	}
+	r->node[leaf].pin = 0;
+}
+
+void cache_replay_write_leaf(struct replay *r, uint32_t leaf)
+{
+	struct replay_node *n = &r->node[leaf];
+
+	n->written += set_blocks(r, words_of(&n->unwritten));
+	cache_keys_fini(&n->unwritten);
+	unpin(r, leaf);
+}
+
+/* The node's bytes, read and merged: one that cannot be had ends the rehearsal, as it
+ * ends the kernel's start before any replay. Release @bn and @data. */
+static int read_node(struct replay *r, const struct cache_bkey *key, unsigned level,
+		     struct cache_btree_node *bn, void **data)
+{
+	static const struct cache_sink deaf = { cache_sink_ignore, NULL };
+	uint64_t nsectors = cache_key_size(key);
+	int ret;
+
+	memset(bn, 0, sizeof(*bn));
+	*data = NULL;
+	if (cache_btree_ptr_invalid(&r->img->sb, key) ||
+	    !cache_ptr_is_available(&r->img->sb, key, 0))
+		return REPLAY_CANNOT;
+	bn->key = *key;
+	bn->level = level;
+	bn->bucket = cache_ptr_bucket(&r->img->sb, key, 0);
+	*data = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
+	if (!*data)
+		return no_memory(r);
+	ret = cache_dev_read(r->img->dev, cache_ptr_sector(key->ptr[0]), nsectors, *data,
+			     r->img->nbad_nodes ? NULL : r->err);
+	if (ret)	/* unless it is known, it is news */
+		return r->img->nbad_nodes ? REPLAY_CANNOT : ret;
+	ret = cache_btree_node_parse(&r->img->sb, *data, bn, &deaf, r->err);
+	return ret ? ret : bn->damaged ? REPLAY_CANNOT : 0;
+}
+
+/* One placeholder for each live child. */
+static int add_children(struct replay *r, uint32_t parent, const struct cache_btree_node *bn)
+{
+	struct replay_node c = { .level = bn->level - 1, .parent = parent,
+				 .lo = r->node[parent].lo };
+	uint32_t *child = calloc(bn->keys.n ? bn->keys.n : 1, sizeof(*child)), n = 0;
+	int ret = child ? 0 : no_memory(r);
+
+	for (size_t i = 0; i < bn->keys.n && !ret; i++) {
+		const struct cache_bkey *k = &bn->keys.k[i];
+
+		if (cache_bkey_is_bad(&r->img->sb, &r->img->gens, k, bn->level))
+			continue;
+		c.disk = c.hi = *k;
+		ret = new_node(r, &c, &child[n]);
+		n += !ret;
+		c.lo = *k;
+	}
+	r->node[parent].child = child;
+	r->node[parent].nchildren = n;
+	return ret ? ret : n ? 0 : REPLAY_CANNOT;
+}
+
+static int load(struct replay *r, uint32_t index)
+{
+	struct replay_node *n = &r->node[index];
+	struct cache_btree_node bn;
+	void *data;
+	int ret;
+
+	if (n->loaded)
+		return 0;
+	n->loaded = true;
+	ret = read_node(r, &n->disk, n->level, &bn, &data);
+	n->nblocks = bn.nblocks;
+	n->written = bn.used_blocks;
+	if (!ret && n->level)
+		ret = add_children(r, index, &bn);
+	cache_btree_node_fini(&bn);
+	free(data);
+	return ret;
+}
+
+/* Position [inode, start of @k) against the end of a node. */
+static bool starts_in(const struct cache_bkey *k, const struct replay_node *n)
+{
+	return cache_pos_cmp(cache_key_inode(k), cache_key_start(k),
+			     cache_key_inode(&n->hi), n->hi.low) < 0;
+}
+
+/* The leaf where @k starts. */
+static int find_leaf(struct replay *r, const struct cache_bkey *k, uint32_t *leaf)
+{
+	uint32_t index = r->root;
+	int ret = load(r, index);
+
+	while (!ret && r->node[index].level) {
+		const struct replay_node *n = &r->node[index];
+		uint32_t lo = 0, hi = n->nchildren;
+
+		while (lo < hi) {
+			uint32_t mid = lo + (hi - lo) / 2;
+
+			if (starts_in(k, &r->node[n->child[mid]]))
+				hi = mid;
+			else
+				lo = mid + 1;
+		}
+		if (lo == n->nchildren)
+			return REPLAY_CANNOT;
+		index = n->child[lo];
+		ret = load(r, index);
+	}
+	*leaf = index;
+	return ret ? ret : starts_in(k, &r->node[index]) ? 0 : REPLAY_CANNOT;
+}
+
+static bool overlap(const struct cache_bkey *a, const struct cache_bkey *b)
+{
+	return cache_key_inode(a) == cache_key_inode(b) && cache_key_start(a) < b->low &&
+	       cache_key_start(b) < a->low;
+}
+
+/* A key into the unwritten set: what it hides there stays, as keys of no size. */
+static int hide_unwritten(struct cache_keys *set, const struct cache_bkey *k)
+{
+	for (size_t i = 0, n = set->n; i < n; i++) {
+		struct cache_bkey *x = &set->k[i], right = *x;
+		bool head = cache_key_start(x) < cache_key_start(k), tail = x->low > k->low;
+
+		if (!overlap(x, k))
+			continue;
+		if (head)
+			cache_bkey_cut_back(x, cache_key_start(k));
+		else
+			cache_bkey_cut_front(x, tail ? k->low : x->low);
+		if (!head || !tail)
+			continue;
+		cache_bkey_cut_front(&right, k->low);
+		if (cache_keys_push(set, &right))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int insert_unwritten(struct cache_keys *set, const struct cache_bkey *k)
+{
+	int ret = hide_unwritten(set, k);
+
+	for (size_t i = 0; i < set->n && !ret; i++) {
+		struct cache_bkey *x = &set->k[i];
+
+		/* the driver writes over an empty key of the same length */
+		if (!cache_key_size(x) && cache_key_inode(x) == cache_key_inode(k) &&
+		    x->low >= cache_key_start(k) && x->low <= k->low &&
+		    cache_key_ptrs(x) == cache_key_ptrs(k)) {
+			*x = *k;
+			return 0;
+		}
+	}
+	return ret ? ret : cache_keys_push(set, k);
+}
+
+bool cache_replay_clip(struct cache_bkey *k, const struct replay_node *n)
+{
+	const struct cache_bkey *lo = &n->lo, *hi = &n->hi;
+	uint64_t inode = cache_key_inode(k);
+
+	if (cache_pos_cmp(inode, k->low, cache_key_inode(lo), lo->low) <= 0 ||
+	    cache_pos_cmp(inode, cache_key_start(k), cache_key_inode(hi), hi->low) >= 0)
+		return false;
+	if (inode == cache_key_inode(hi) && k->low > hi->low)
+		cache_bkey_cut_back(k, hi->low);
+	if (inode == cache_key_inode(lo) && cache_key_start(k) < lo->low)
+		cache_bkey_cut_front(k, lo->low);
+	return true;
+}
+
+/* Whether @b just continues @a, so that the driver makes one key of them. */
+static bool continues(const struct cache_sb *sb, const struct cache_bkey *a,
+		      const struct cache_bkey *b)
+{
+	return cache_key_inode(a) == cache_key_inode(b) && a->low == cache_key_start(b) &&
+	       cache_key_dirty(a) == cache_key_dirty(b) &&
+	       cache_key_ptrs(a) == 1 && cache_key_ptrs(b) == 1 &&
+	       b->ptr[0] == a->ptr[0] + (cache_key_size(a) << 8) &&
+	       cache_ptr_bucket(sb, a, 0) == cache_ptr_bucket(sb, b, 0) &&
+	       cache_key_size(a) + cache_key_size(b) <= CACHE_BKEY_SIZE_MAX;
+}
+
+/* What a new node takes over: live, in range, joined where they continue. */
+static int take_live(struct replay *r, const struct replay_node *n,
+		     const struct cache_keys *all, struct cache_keys *live)
+{
+	const struct cache_sb *sb = &r->img->sb;
+
+	for (size_t i = 0; i < all->n; i++) {
+		struct cache_bkey k = all->k[i], *last = live->n ? &live->k[live->n - 1] : NULL;
+
+		if (cache_bkey_is_bad(sb, &r->img->gens, &k, 0) || !cache_replay_clip(&k, n))
+			continue;
+		if (last && continues(sb, last, &k)) {
+			cache_bkey_set_size(last, cache_key_size(last) + cache_key_size(&k));
+			last->low = k.low;
+		} else if (cache_keys_push(live, &k)) {
+			return no_memory(r);
+		}
+	}
+	return 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void refs_fini(struct replay_refs *refs)
+{
+	free(refs->at);
+	memset(refs, 0, sizeof(*refs));
+}
+
+static int refs_push(struct replay_refs *refs, uint32_t at)
+{
+	if (refs->n == refs->room) {
+		size_t room = refs->room ? 2 * refs->room : 16;
+		void *p = reallocarray(refs->at, room, sizeof(*refs->at));
+
+		if (!p)
+			return -ENOMEM;
+		refs->at = p;
+		refs->room = room;
+	}
+	refs->at[refs->n++] = at;
+	return 0;
+}
+
+/* In order again, each once: a key may lie on top in many places. */
+static void refs_sort(struct replay_refs *refs)
+{
+	size_t n = 0;
+
+	if (refs->n)
+		qsort(refs->at, refs->n, sizeof(*refs->at), by_place);
+	for (size_t i = 0; i < refs->n; i++)
+		if (!n || refs->at[n - 1] != refs->at[i])
+			refs->at[n++] = refs->at[i];
+	refs->n = n;
+}
+
+/* Of what the replay gave to @leaf, the pieces on top; it forgets those that have none. */
+static int settle_added(struct replay *r, uint32_t leaf, struct cache_keys *added)
+{
+	struct replay_node *n = &r->node[leaf];
+	struct cache_overlay o = { r->img->overlay.words, n->added.at,
+				   r->img->overlay.nwords, n->added.n };
+	struct replay_refs refs = { 0 };
+	struct cache_overlay_walk w;
+	struct cache_bkey k;
+	int ret;
+
+	cache_overlay_sort(&o);
+	ret = cache_overlay_walk_init(&w, &o);
+	while (!ret && cache_overlay_next(&w, &k))
+		if (cache_replay_clip(&k, n))
+			ret = cache_keys_push(added, &k) ? -ENOMEM : refs_push(&refs, w.at);
+	cache_overlay_walk_fini(&w);
+	refs_sort(&refs);
+	refs_fini(&n->added);
+	n->added = refs;
+	return ret;
+}
+
+/* All that a leaf would hold if it were sorted now. */
+static int live_keys(struct replay *r, uint32_t leaf, struct cache_keys *live)
+{
+	struct cache_keys added = { 0 }, all = { 0 };
+	struct cache_btree_node bn;
+	void *data;
+	int ret = read_node(r, &r->node[leaf].disk, 0, &bn, &data);
+
+	if (!ret && (settle_added(r, leaf, &added) ||
+		     cache_keys_overlay(&bn.keys, &added, &all)))
+		ret = no_memory(r);
+	if (!ret)
+		ret = take_live(r, &r->node[leaf], &all, live);
+	cache_keys_fini(&all);
+	cache_keys_fini(&added);
+	cache_btree_node_fini(&bn);
+	free(data);
+	return ret;
+}
+
+/* A new node for (lo, hi] of node @of, its first set of @nwords on disk. */
+static int split_off(struct replay *r, uint32_t of, const struct cache_bkey *lo,
+		     const struct cache_bkey *hi, uint64_t nwords, uint32_t *index)
+{
+	struct replay_node n = {
+		.disk = r->node[of].disk, .lo = *lo, .hi = *hi, .level = r->node[of].level,
+		.parent = r->node[of].parent, .loaded = true,
+		.nblocks = cache_btree_node_sectors(&r->img->sb) / r->img->sb.block_sectors,
+		.written = set_blocks(r, nwords),
+	};
+
+	return new_node(r, &n, index);
+}
+
+/* Keys of the replay that the new leaf still has to know, and the one at @at. */
+static int inherit(struct replay *r, uint32_t from, uint32_t to, uint32_t at)
+{
+	const struct replay_refs *added = &r->node[from].added;
+	struct replay_node *n = &r->node[to];
+	int ret = 0;
+
+	for (size_t i = 0; i <= added->n && !ret; i++) {
+		uint32_t ref = i < added->n ? added->at[i] : at;
+		struct cache_bkey k;
+
+		cache_overlay_key(&r->img->overlay, ref, &k);
+		if (cache_replay_clip(&k, n))
+			ret = refs_push(&n->added, ref);
+	}
+	return ret ? no_memory(r) : 0;
+}
+
+/* Child @old gives way to @nnew others; their keys and a freeing key want room. */
+static int replace_child(struct replay *r, uint32_t parent, uint32_t old,
+			 const uint32_t *new, unsigned nnew)
+{
+	struct replay_node *p = &r->node[parent];
+	uint32_t at = 0, *child = reallocarray(p->child, p->nchildren + 1, sizeof(*child));
+
+	if (!child)
+		return no_memory(r);
+	p->child = child;
+	while (at < p->nchildren && child[at] != old)
+		at++;
+	if (at == p->nchildren)
+		return REPLAY_CANNOT;
+	memmove(child + at + nnew, child + at + 1, (p->nchildren - at - 1) * sizeof(*child));
+	memcpy(child + at, new, nnew * sizeof(*child));
+	p->nchildren += nnew - 1;
+	return 0;
+}
+
+static int adopt(struct replay *r, uint32_t parent, const uint32_t *child, uint32_t n)
+{
+	struct replay_node *p = &r->node[parent];
+
+	p->child = calloc(n, sizeof(*child));
+	if (!p->child)
+		return no_memory(r);
+	memcpy(p->child, child, n * sizeof(*child));
+	p->nchildren = n;
+	for (uint32_t i = 0; i < n; i++)
+		r->node[child[i]].parent = parent;
+	return 0;
+}
+
+static int new_root(struct replay *r, uint32_t old, const uint32_t *new, unsigned nnew)
+{
+	int ret = 0;
+
+	r->root = new[0];
+	if (nnew == 2) {
+		const struct cache_bkey lo = r->node[old].lo, hi = r->node[old].hi;
+
+		ret = split_off(r, old, &lo, &hi, 2 * INTERIOR_WORDS, &r->root);
+		r->node[r->root].level++;
+		if (!ret)
+			ret = adopt(r, r->root, new, 2);
+	}
+	return ret ? ret : cache_replay_set_root(r);
+}
+
+static int split_interior(struct replay *r, uint32_t old, unsigned nfresh);
+
+/* @old is replaced by @new: its parent learns, or there is a new root. */
+static int climb(struct replay *r, uint32_t old, const uint32_t *new, unsigned nnew)
+{
+	uint32_t parent = r->node[old].parent;
+	unsigned nwords = (nnew + 1) * INTERIOR_WORDS;
+	int ret;
+
+	if (parent == REPLAY_NONE) {
+		ret = new_root(r, old, new, nnew);
+	} else {
+		ret = replace_child(r, parent, old, new, nnew);
+		if (!ret && nwords > room(r, &r->node[parent]))
+			ret = split_interior(r, parent, nnew);
+		else
+			r->node[parent].written += set_blocks(r, nwords);
+	}
+	unpin(r, old);
+	return ret;
+}
+
+/* Interior @old, of whose children @nfresh were just put in, gives way to one or two. */
+static int split_interior(struct replay *r, uint32_t old, unsigned nfresh)
+{
+	const struct replay_node o = r->node[old];
+	uint64_t before = (uint64_t)(o.nchildren - nfresh) * INTERIOR_WORDS;
+	bool two = set_blocks(r, before) > o.nblocks * 4 / 5;
+	/* with the freeing key in front, and the key at the cut going left */
+	uint64_t all = ((uint64_t)o.nchildren + 1) * INTERIOR_WORDS;
+	uint32_t cut = two ? (all * 3 / 5 + INTERIOR_WORDS - 1) / INTERIOR_WORDS : o.nchildren;
+	uint32_t new[2];
+	int ret;
+
+	if (!cut || cut > o.nchildren || (two && cut == o.nchildren))
+		return REPLAY_CANNOT;
+	ret = cache_replay_take_buckets(r, 1 + two + (two && o.parent == REPLAY_NONE));
+	if (!ret)
+		ret = split_off(r, old, &o.lo, &r->node[o.child[cut - 1]].hi,
+				(cut + 1) * INTERIOR_WORDS, &new[0]);
+	if (!ret)
+		ret = adopt(r, new[0], o.child, cut);
+	if (!ret && two)
+		ret = split_off(r, old, &r->node[o.child[cut - 1]].hi, &o.hi,
+				(o.nchildren - cut) * INTERIOR_WORDS, &new[1]);
+	if (!ret && two)
+		ret = adopt(r, new[1], o.child + cut, o.nchildren - cut);
+	return ret ? ret : climb(r, old, new, 1 + two);
+}
+
+/* How many of the keys go left when a leaf is cut in two; all: the driver would crash. */
+static size_t cut_of(const struct cache_keys *keys)
+{
+	uint64_t want = words_of(keys) * 3 / 5, got = 0;
+	size_t n = 0;
+
+	while (n < keys->n && got < want)
+		got += cache_bkey_words(&keys->k[n++]);
+	return n + 1 < keys->n ? n + 1 : keys->n;
+}
+
+static void forget_keys(struct replay_node *n)
+{
+	refs_fini(&n->added);
+	cache_keys_fini(&n->unwritten);
+}
+
+/* @keys go into one or two new leaves instead of @leaf; that at @at is what did not fit. */
+static int replace_leaf(struct replay *r, uint32_t leaf, struct cache_keys *keys, bool two,
+			uint32_t at)
+{
+	const struct replay_node o = r->node[leaf];
+	size_t n = two ? cut_of(keys) : keys->n;
+	struct cache_keys left = { keys->k, n }, right = { keys->k + n, keys->n - n };
+	const struct cache_bkey *cut = two ? &keys->k[n - 1] : &o.hi;
+	uint32_t new[2];
+	int ret;
+
+	if (two && !right.n)
+		return REPLAY_CANNOT;
+	ret = cache_replay_take_buckets(r, 1 + two + (two && o.parent == REPLAY_NONE));
+	if (!ret)
+		ret = split_off(r, leaf, &o.lo, cut, words_of(&left), &new[0]);
+	if (!ret)
+		ret = inherit(r, leaf, new[0], at);
+	if (!ret && two)
+		ret = split_off(r, leaf, cut, &o.hi, words_of(&right), &new[1]);
+	if (!ret && two)
+		ret = inherit(r, leaf, new[1], at);
+	forget_keys(&r->node[leaf]);
+	return ret ? ret : climb(r, leaf, new, 1 + two);
+}
+
+static int split_leaf(struct replay *r, uint32_t leaf, const struct cache_bkey *k, uint32_t at)
+{
+	struct cache_bkey key = *k;
+	struct cache_keys one = { &key, 1 }, live = { 0 }, all = { 0 };
+	bool two;
+	int ret;
+
+	if (++r->splits > SPLITS_MAX)
+		return REPLAY_CANNOT;
+	ret = live_keys(r, leaf, &live);
+	two = set_blocks(r, words_of(&live)) > r->node[leaf].nblocks * 4 / 5;
+	if (!ret && cache_keys_overlay(&live, &one, &all))
+		ret = no_memory(r);
+	if (!ret)
+		ret = replace_leaf(r, leaf, &all, two, at);
+	cache_keys_fini(&all);
+	cache_keys_fini(&live);
+	return ret;
+}
+
+/* @k, which is what of the key at @at lies in @leaf. */
+static int insert_into(struct replay *r, uint32_t leaf, const struct cache_bkey *k, uint32_t at)
+{
+	struct replay_node *n = &r->node[leaf];
+
+	/* it might land in the middle of another key and cut that in two */
+	if (cache_bkey_words(k) + CACHE_BKEY_WORDS_MAX > room(r, n))
+		return split_leaf(r, leaf, k, at);
+	if (insert_unwritten(&n->unwritten, k) || refs_push(&n->added, at))
+		return no_memory(r);
+	if (!n->pin) {
+		n->pin = r->seq;
+		r->pinned[r->npinned++] = leaf;
+	}
+	if (CACHE_BSET_HEADER_BYTES + 8 * words_of(&n->unwritten) > PAGE_BYTES - 48)
+		cache_replay_write_leaf(r, leaf);
+	return 0;
+}
+
+int cache_replay_insert(struct replay *r, uint32_t at)
+{
+	struct cache_bkey rest;
+	int ret = 0;
+
+	cache_overlay_key(&r->img->overlay, at, &rest);
+	while (!ret) {
+		struct cache_bkey piece = rest;
+		const struct cache_bkey *hi;
+		uint32_t leaf;
+
+		ret = find_leaf(r, &rest, &leaf);
+		if (ret)
+			break;
+		hi = &r->node[leaf].hi;
+		if (cache_bkey_cmp(&rest, hi) <= 0)
+			return insert_into(r, leaf, &piece, at);
+		cache_bkey_cut_back(&piece, hi->low);
+		cache_bkey_cut_front(&rest, hi->low);
+		ret = insert_into(r, leaf, &piece, at);
+	}
+	return ret;
+}
+
+int cache_replay_tree_init(struct replay *r)
+{
+	const struct cache_jset *newest = &r->img->journal.newest;
+	struct replay_node root = { .disk = newest->btree_root, .level = newest->pos.level,
+				    .parent = REPLAY_NONE };
+
+	if (root.level > CACHE_BTREE_LEVEL_MAX || !cache_key_ptrs(&root.disk))
+		return REPLAY_CANNOT;
+	root.hi = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, 0, false);
+	return new_node(r, &root, &r->root);
+}
+
+void cache_replay_tree_fini(struct replay *r)
+{
+	for (uint32_t i = 0; i < r->nnodes; i++) {
+		forget_keys(&r->node[i]);
+		free(r->node[i].child);
+	}
+	free(r->node);
+	free(r->pinned);
+	r->node = NULL;
+	r->pinned = NULL;
+}

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * New structures into unused buckets, then one journal entry. What counts as
+ * unused is decided once, from the marks of the loaded image, before anything is
+ * written; a bucket that this commit has picked is never picked again.
+ */
+#include "set/commit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "disk/journal_blocks.h"
+#include "disk/jset_codec.h"
+#include "disk/prio_codec.h"
+
+struct cache_commit {
+	struct cache_image *img;
+	uint64_t *used;		/* bit a bucket: needed by what is on disk */
+	uint64_t *picked;	/* bit a bucket: taken for what is to come */
+	uint64_t next;		/* where to look for the next unused one */
+	struct cache_jset entry;	/* as it will be, but for its place */
+	cache_le64 *words;	/* of its keys */
+	void *area;		/* what a bucket of metadata holds */
+	bool checkpoint, has_prios, finished, move_on;
+	uint64_t written_sectors;
+};
+
+static bool bit(const uint64_t *map, uint64_t i)
+{
+	return map[i / 64] >> (i & 63) & 1;
+}
+
+static void set_bit(uint64_t *map, uint64_t i)
+{
+	map[i / 64] |= UINT64_C(1) << (i & 63);
+}
+
+/*
+ * What the marks say. A bucket whose gen was lost with its prio_set and that no key
+ * points to is unused all the same: there is no pointer that could mean it.
+ */
+static void find_used(struct cache_commit *c)
+{
+	const struct cache_image *img = c->img;
+
+	for (uint64_t b = 0; b < img->sb.nbuckets; b++)
+		if (cache_image_role(img, b) != CACHE_ROLE_FREE)
+			set_bit(c->used, b);
+}
+
+static int check_image(const struct cache_image *img, struct cache_err *err)
+{
+	if (!img->has_journal)
+		return cache_err_set(err, -EUCLEAN, 0,
+				     "the set has no journal that could be continued");
+	if (img->loaded != CACHE_LOAD_MARKS)
+		return cache_err_set(err, -EUCLEAN, 0,
+				     "what the buckets of the set hold is not known");
+	return 0;
+}
+
+int cache_commit_new(struct cache_image *img, struct cache_commit **cp,
+		     struct cache_err *err)
+{
+	size_t nwords = img->sb.nbuckets / 64 + 1;
+	struct cache_commit *c;
+	int ret = check_image(img, err);
+
+	if (ret)
+		return ret;
+	c = calloc(1, sizeof(*c));
+	if (c) {
+		c->used = calloc(nwords, sizeof(*c->used));
+		c->picked = calloc(nwords, sizeof(*c->picked));
+		c->words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*c->words));
+		c->area = cache_dev_buf(cache_meta_bucket_bytes(&img->sb));
+	}
+	if (!c || !c->used || !c->picked || !c->words || !c->area) {
+		cache_commit_free(c);
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a commit");
+	}
+	c->img = img;
+	c->next = cache_sb_reserved_buckets(&img->sb);
+	c->entry = img->journal.newest;
+	c->entry.pos.seq++;
+	c->entry.pos.nwords = 0;
+	/* Any version but 0 means the 128-byte uuid entries; we write what we know. */
+	if (c->entry.pos.version > CACHE_JSET_VERSION)
+		c->entry.pos.version = CACHE_JSET_VERSION;
+	find_used(c);
+	*cp = c;
+	return 0;
+}
+
+void cache_commit_free(struct cache_commit *c)
+{
+	if (!c)
+		return;
+	free(c->used);
+	free(c->picked);
+	free(c->words);
+	free(c->area);
+	free(c);
+}
+
+bool cache_commit_is_unused(const struct cache_commit *c, uint64_t bucket)
+{
+	return bucket < c->img->sb.nbuckets && !bit(c->used, bucket) &&
+	       !bit(c->picked, bucket);
+}
+
+void cache_commit_spare(struct cache_commit *c, uint64_t bucket)
+{
+	if (bucket < c->img->sb.nbuckets)
+		set_bit(c->used, bucket);
+}
+
+/* A bucket that cannot be read may take what is written to it, and never give it back. */
+static bool can_read(const struct cache_commit *c, uint64_t bucket)
+{
+	const struct cache_sb *sb = &c->img->sb;
+
+	return !cache_dev_read(c->img->dev, cache_bucket_sector(sb, bucket),
+			       cache_meta_bucket_bytes(sb) / CACHE_SECTOR_BYTES, c->area, NULL);
+}
+
+int cache_commit_pick(struct cache_commit *c, uint64_t n, uint64_t *buckets,
+		      struct cache_err *err)
+{
+	uint64_t b = c->next, got = 0;
+
+	for (; b < c->img->sb.nbuckets && got < n; b++)
+		if (cache_commit_is_unused(c, b) && can_read(c, b))
+			buckets[got++] = b;
+	if (got < n)
+		return cache_err_set(err, -ENOSPC, 0,
+				     "%" PRIu64 " unused buckets are needed, only %" PRIu64
+				     " are left", n, got);
+	for (uint64_t i = 0; i < n; i++)
+		set_bit(c->picked, buckets[i]);
+	c->next = b;
+	return 0;
+}
+
+static int write_sectors(struct cache_commit *c, uint64_t sector, uint64_t nsectors,
+			 const void *buf, struct cache_err *err)
+{
+	int ret = cache_dev_write(c->img->dev, sector, nsectors, buf, err);
+
+	if (!ret)
+		c->written_sectors += nsectors;
+	return ret;
+}
+
+int cache_commit_write(struct cache_commit *c, uint64_t bucket, uint32_t offset_sectors,
+		       uint32_t nsectors, const void *buf, struct cache_err *err)
+{
+	const struct cache_sb *sb = &c->img->sb;
+
+	if (bucket >= sb->nbuckets || !bit(c->picked, bucket))
+		return cache_err_set(err, -EINVAL, 0, "bucket %" PRIu64
+				     " was not picked for this commit", bucket);
+	if (!cache_range_ok(offset_sectors, nsectors, sb->bucket_sectors))
+		return cache_err_set(err, -ERANGE, 0, "write of %u sectors at sector %u goes "
+				     "past the end of bucket %" PRIu64, nsectors,
+				     offset_sectors, bucket);
+	return write_sectors(c, cache_bucket_sector(sb, bucket) + offset_sectors, nsectors,
+			     buf, err);
+}
+
+static int check_gens(const struct cache_commit *c, const struct cache_buckets *t,
+		      struct cache_err *err)
+{
+	const struct cache_buckets *old = &c->img->buckets;
+
+	for (uint64_t b = 0; b < old->nbuckets; b++)
+		if (t != old &&
+		    cache_gen_after(cache_bucket_gen(old, b), cache_bucket_gen(t, b)))
+			return cache_err_set(err, -EINVAL, 0, "gen of bucket %" PRIu64
+					     " would go back from %u to %u", b,
+					     cache_bucket_gen(old, b), cache_bucket_gen(t, b));
+	return 0;
+}
+
+/* Last to first: when the head is written all that it leads to is there. */
+static int write_chain(struct cache_commit *c, const struct cache_buckets *t,
+		       const uint64_t *chain, void *buf, struct cache_err *err)
+{
+	const struct cache_sb *sb = &c->img->sb;
+	uint32_t nsectors = cache_meta_bucket_bytes(sb) / CACHE_SECTOR_BYTES;
+	uint64_t seq = c->img->prios.seq + 1;
+	uint64_t next = c->entry.prio_bucket[sb->nr_this_dev];
+
+	for (uint64_t i = cache_prio_buckets(sb); i--;) {
+		int ret;
+
+		cache_prio_set_encode(sb, t, i, seq, next, buf);
+		ret = cache_commit_write(c, chain[i], 0, nsectors, buf, err);
+		if (ret)
+			return ret;
+		next = chain[i];
+	}
+	c->entry.prio_bucket[sb->nr_this_dev] = next;
+	c->has_prios = true;
+	return 0;
+}
+
+int cache_commit_prios(struct cache_commit *c, const struct cache_buckets *t,
+		       struct cache_err *err)
+{
+	uint64_t n = cache_prio_buckets(&c->img->sb);
+	uint64_t *chain;
+	void *buf;
+	int ret;
+
+	if (c->has_prios || t->nbuckets != c->img->sb.nbuckets)
+		return cache_err_set(err, -EINVAL, 0, "one prio chain a commit, for all buckets");
+	ret = check_gens(c, t, err);
+	if (ret)
+		return ret;
+	chain = calloc(n, sizeof(*chain));
+	buf = cache_dev_buf(cache_meta_bucket_bytes(&c->img->sb));
+	if (!chain || !buf)
+		ret = cache_err_set(err, -ENOMEM, 0, "no memory for a prio_set");
+	if (!ret)
+		ret = cache_commit_pick(c, n, chain, err);
+	if (!ret)
+		ret = write_chain(c, t, chain, buf, err);
+	free(chain);
+	free(buf);
+	return ret;
+}
+
+void cache_commit_set_root(struct cache_commit *c, const struct cache_bkey *k,
+			   unsigned level)
+{
+	c->entry.btree_root = *k;
+	c->entry.pos.level = level;
+}
+
+void cache_commit_set_uuids(struct cache_commit *c, const struct cache_bkey *k)
+{
+	c->entry.uuid_bucket = *k;
+	c->entry.pos.version = CACHE_JSET_VERSION;
+}
+
+int cache_commit_add_key(struct cache_commit *c, const struct cache_bkey *k)
+{
+	const struct cache_sb *sb = &c->img->sb;
+	uint32_t nwords = c->entry.pos.nwords + cache_bkey_words(k);
+
+	if (nwords > CACHE_JSET_MAX_WORDS || cache_jset_sectors(sb, nwords) > sb->bucket_sectors)
+		return -ENOSPC;
+	cache_bkey_encode(k, c->words + c->entry.pos.nwords);
+	c->entry.pos.nwords = nwords;
+	return 0;
+}
+
+void cache_commit_checkpoint(struct cache_commit *c)
+{
+	c->checkpoint = true;
+}
+
+int cache_commit_outlive(struct cache_commit *c, struct cache_err *err)
+{
+	uint64_t seq;
+	int ret = cache_journal_greatest(c->img->dev, &c->img->sb, &seq, err);
+
+	if (ret)
+		return ret;
+	if (seq == UINT64_MAX)
+		return cache_err_set(err, -EUCLEAN, 0,
+				     "the journal has an entry of the greatest seq there is");
+	c->entry.pos.seq = cache_max_u64(c->entry.pos.seq, seq + 1);
+	return 0;
+}
+
+void cache_commit_move_on(struct cache_commit *c)
+{
+	c->move_on = true;
+}
+
+int cache_commit_place(const struct cache_commit *c, struct cache_commit_place *p,
+		       struct cache_err *err)
+{
+	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_journal *j = &c->img->journal;
+	const struct cache_jset_pos *newest = &j->newest.pos;
+	uint32_t blocks = cache_jset_sectors(sb, c->entry.pos.nwords);
+	uint32_t after = newest->offset_sectors + cache_jset_sectors(sb, newest->nwords);
+
+	memset(p, 0, sizeof(*p));
+	p->seq = c->entry.pos.seq;
+	p->last_seq = c->checkpoint ? p->seq : newest->last_seq;
+	p->nsectors = c->entry.pos.nwords ? blocks : 1;
+	/* behind a hidden entry it would be hidden too */
+	if (!c->move_on && !newest->hidden && cache_range_ok(after, blocks, sb->bucket_sectors)) {
+		p->index = newest->index;
+		p->offset_sectors = after;
+		return 0;
+	}
+	p->index = (newest->index + 1) % sb->njournal;
+	p->over_live = j->bucket_seq[p->index] >= newest->last_seq;
+	if (!p->over_live || (c->checkpoint && !c->entry.pos.nwords))
+		return 0;
+	return cache_err_set(err, -ENOSPC, 0,
+			     "the journal ring is full: bucket %" PRIu64
+			     " still holds entries to replay", sb->journal_bucket[p->index]);
+}
+
+static int write_entry(struct cache_commit *c, const struct cache_commit_place *p,
+		       struct cache_err *err)
+{
+	const struct cache_sb *sb = &c->img->sb;
+	uint64_t start = cache_bucket_sector(sb, sb->journal_bucket[p->index]);
+	void *buf = cache_dev_buf(cache_jset_sectors(sb, c->entry.pos.nwords) *
+				  CACHE_SECTOR_BYTES);
+	int ret;
+
+	if (!buf)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
+	c->entry.pos.last_seq = p->last_seq;
+	cache_jset_encode(&c->entry, cache_sb_set_magic(sb), c->words, buf);
+	ret = write_sectors(c, start + p->offset_sectors, p->nsectors, buf, err);
+	free(buf);
+	return ret;
+}
+
+/* The future of another life; or one whose last_seq makes the driver forget ours. */
+static bool outlives(const struct cache_jset_disk *d, const struct cache_commit_place *p)
+{
+	return cache_le64_get(d->seq) >= p->seq || cache_le64_get(d->last_seq) > p->seq;
+}
+
+/*
+ * A driver takes what stands behind an entry for the next one, and so on. When ours
+ * replaces a damaged one, or one of another length, entries are seen that were hidden
+ * until now. So the chain is cut before the first that outlives ours, before the switch.
+ */
+static int cut_chain(struct cache_commit *c, const struct cache_commit_place *p,
+		     struct cache_err *err)
+{
+	const struct cache_sb *sb = &c->img->sb;
+	uint64_t start = cache_bucket_sector(sb, sb->journal_bucket[p->index]);
+	uint64_t at = p->offset_sectors + cache_jset_sectors(sb, c->entry.pos.nwords);
+	struct cache_jset_disk *d = cache_dev_buf(CACHE_SECTOR_BYTES);
+	int ret = 0;
+
+	if (!d)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
+	while (cache_range_ok(at, sb->block_sectors, sb->bucket_sectors)) {
+		ret = cache_dev_read(c->img->dev, start + at, 1, d, err);
+		if (ret || cache_le64_get(d->magic) != (cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC) ||
+		    cache_jset_bytes(d) > CACHE_JSET_MAX_BYTES)
+			break;
+		if (outlives(d, p)) {
+			memset(d, 0, CACHE_SECTOR_BYTES);
+			ret = write_sectors(c, start + at, 1, d, err);
+			break;
+		}
+		at += cache_jset_sectors(sb, cache_le32_get(d->keys));
+	}
+	free(d);
+	return ret;
+}
+
+int cache_commit_finish(struct cache_commit *c, struct cache_err *err)
+{
+	struct cache_commit_place place;
+	int ret = cache_commit_place(c, &place, err);
+
+	if (!ret)
+		ret = cut_chain(c, &place, err);
+	if (!ret)
+		ret = cache_dev_flush(c->img->dev, err);
+	if (!ret)
+		ret = write_entry(c, &place, err);
+	if (!ret)
+		ret = cache_dev_flush(c->img->dev, err);
+	c->finished = !ret;
+	c->entry.pos.index = place.index;
+	return ret;
+}
+
+int cache_commit_wipe_ring(struct cache_commit *c, struct cache_err *err)
+{
+	const struct cache_sb *sb = &c->img->sb;
+	void *zeros;
+	int ret = 0;
+
+	if (!c->finished || !c->checkpoint)
+		return cache_err_set(err, -EINVAL, 0, "only after a finished checkpoint");
+	zeros = cache_dev_buf(sb->block_sectors * CACHE_SECTOR_BYTES);
+	if (!zeros)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a block");
+	for (uint32_t i = 0; i < sb->njournal && !ret; i++)
+		if (i != c->entry.pos.index)
+			ret = write_sectors(c, cache_bucket_sector(sb, sb->journal_bucket[i]),
+					    sb->block_sectors, zeros, err);
+	if (!ret)
+		ret = cache_dev_flush(c->img->dev, err);
+	free(zeros);
+	return ret;
+}
+
+uint64_t cache_commit_written_sectors(const struct cache_commit *c)
+{
+	return c->written_sectors;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One opened cache device with everything loaded that a kernel would load at its
+ * start: superblock, journal, gens, uuid table, and what each bucket holds.
+ */
+#ifndef LIBCACHE_IMAGE_H
+#define LIBCACHE_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "disk/btree.h"
+#include "alloc/gens.h"
+#include "disk/journal.h"
+#include "disk/overlay.h"
+#include "disk/prio.h"
+#include "format/super.h"
+#include "disk/uuids.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How far to load; each includes those before it. */
+enum cache_load {
+	CACHE_LOAD_SUPER,
+	CACHE_LOAD_JOURNAL,
+	CACHE_LOAD_PRIOS,	/* and the uuid table */
+	CACHE_LOAD_GENS,	/* the whole tree is read, as the kernel's start does */
+	CACHE_LOAD_MARKS,	/* and with prios and sectors used: all that an allocator asks for */
+};
+
+/* What a bucket is for: the words of the kernel's priority_stats, and more. */
+enum cache_role {
+	CACHE_ROLE_SUPERBLOCK, CACHE_ROLE_JOURNAL, CACHE_ROLE_PRIO, CACHE_ROLE_UUID,
+	CACHE_ROLE_BTREE, CACHE_ROLE_DIRTY, CACHE_ROLE_CLEAN, CACHE_ROLE_FREE,
+	CACHE_ROLE_COUNT
+};
+
+struct cache_image {
+	struct cache_dev *dev;
+	struct cache_sb sb;
+	enum cache_load loaded;		/* how far it got: damage may stop it early */
+	bool has_journal;		/* newest entry known: journal.newest is filled */
+	struct cache_journal journal;
+	struct cache_prios prios;	/* as on disk; for CACHE_LOAD_GENS only the chain */
+	struct cache_uuids uuids;
+	/* As the kernel has them after its start: gens raised by keys, marks set. */
+	struct cache_gens gens;
+	struct cache_buckets buckets;	/* CACHE_LOAD_MARKS; then @gens is a window on it */
+	uint64_t *gen_unknown;		/* bit a bucket: no prio_set and no key told its gen; NULL: none */
+	uint64_t raised;		/* buckets whose gen a key has raised */
+	uint64_t nnodes[CACHE_BTREE_LEVEL_MAX + 1];
+	uint64_t read_bytes;		/* of btree nodes */
+	uint64_t nbad_nodes;		/* that could not be read, or not whole */
+	uint64_t journal_keys;		/* to be replayed */
+	struct cache_overlay overlay;	/* what the replay will insert: its entries, in order */
+};
+
+/**
+ * cache_image_load() - load a cache device
+ * @dev:  open device; owned by the image from now on, also after an error
+ * @upto: how far
+ * @sink: hears of everything that is wrong, and loading goes on where it safely
+ *        can; NULL: the first damage is the error
+ * @img:  receives the image; cache_image_close() it
+ *
+ * With a sink a superblock that is not usable leaves an image with only @sb; ask
+ * @loaded and @has_journal. A backing device loads as far as CACHE_LOAD_SUPER.
+ *
+ * Memory: 11 bytes a bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 a journal entry, 28
+ * a key of it that is to be replayed; one node a level.
+ * Return: 0; -EIO, -ENOMEM; -ERANGE when too small for a superblock; without a
+ * sink the errno of the first broken rule.
+ */
+int cache_image_load(struct cache_dev *dev, enum cache_load upto,
+		     const struct cache_sink *sink, struct cache_image **img,
+		     struct cache_err *err);
+void cache_image_close(struct cache_image *img);
+
+/* What @bucket is for, from marks as the kernel has them after its start. */
+enum cache_role cache_image_role(const struct cache_image *img, uint64_t bucket);
+const char *cache_role_name(enum cache_role role);
+
+/* One extent as the driver would see it after its start, journal replayed. */
+struct cache_extent {
+	struct cache_bkey key;		/* cut to what is live of it */
+	uint64_t leaf_bucket;		/* node it came from; of the journal: 0 */
+	bool from_journal;		/* the replay will insert it */
+	bool available;			/* its pointer resolves to this device */
+	bool check_key;			/* placeholder of a miss in flight: no data */
+	bool outside;			/* all of it, of its leaf's range: no lookup comes there */
+	unsigned staleness;		/* of its pointers; 0: live */
+};
+
+/* A non-zero return ends the walk and is returned. */
+typedef int cache_extent_fn(void *ctx, const struct cache_extent *e);
+
+/**
+ * cache_image_each_extent() - all extents in key order, bsets and journal merged
+ * @img: loaded up to CACHE_LOAD_GENS
+ *
+ * Keys without pointers are left out: they have hidden what they hide. Stale
+ * extents, check keys and extents of absent members are delivered and say so.
+ * Reads the tree again; memory: one node a level.
+ * Return: as cache_image_each_node().
+ */
+int cache_image_each_extent(struct cache_image *img, cache_extent_fn *fn, void *ctx,
+			    const struct cache_sink *sink, struct cache_err *err);
+
+/*
+ * Every node with its raw sets, as it lies: see cache_btree_walk(), and -EIO when
+ * a node was read well before and now is not: @sink hears of it, but a caller that
+ * has heard it all at the load may be deaf. Its progress counts nodes, as
+ * CACHE_PASS_BUCKETS.
+ */
+int cache_image_each_node(struct cache_image *img, cache_btree_node_fn *fn, void *ctx,
+			  const struct cache_sink *sink, struct cache_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

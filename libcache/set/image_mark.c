@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the kernel's start learns by walking: every key marks its buckets and may
+ * raise their gens, then the journal's keys do, then the buckets of the set's own
+ * structures are marked over whatever was there (behaviour 4.2, 4.3).
+ */
+#include "base/checked.h"
+#include "set/image_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc/mark.h"
+
+struct marking {
+	struct cache_image *img;
+	struct cache_marks m;
+	const struct cache_sink *sink;
+	struct cache_err *err;
+	uint64_t nodes, nodes_expected;
+};
+
+/* The gens that were read are the table: who asks what they were on disk reads again. */
+static int init_gens(struct cache_image *img)
+{
+	uint8_t *gen = img->prios.gen;
+
+	img->prios.gen = NULL;
+	return cache_gens_init(&img->gens, img->sb.nbuckets, gen);
+}
+
+static int init_buckets(struct cache_image *img)
+{
+	const struct cache_prios *p = &img->prios;
+	int ret = cache_buckets_init(&img->buckets, img->sb.nbuckets, img->sb.first_bucket,
+				     img->sb.bucket_sectors);
+
+	if (ret)
+		return ret;
+	img->gens = cache_gens_of(&img->buckets);
+	for (uint64_t b = 0; b < img->sb.nbuckets; b++) {
+		cache_bucket_set_gen(&img->buckets, b, p->gen[b]);
+		cache_bucket_set_last_gc(&img->buckets, b, p->gen[b]);
+		cache_bucket_set_prio(&img->buckets, b, p->prio[b]);
+	}
+	return 0;
+}
+
+static int init_tables(struct marking *s, enum cache_load upto)
+{
+	int ret = upto == CACHE_LOAD_GENS ? init_gens(s->img) : init_buckets(s->img);
+
+	s->nodes_expected = s->img->prios.nmetadata;
+	return !ret ? 0 : cache_err_set(s->err, ret, 0, "no table for %llu buckets",
+					(unsigned long long)s->img->sb.nbuckets);
+}
+
+/* A bit for each bucket whose prio_set did not verify. */
+static int init_unknown(struct marking *s)
+{
+	struct cache_image *img = s->img;
+	uint64_t per = cache_prios_per_bucket(&img->sb), n = img->sb.nbuckets;
+	bool all = true;
+
+	for (uint64_t i = 0; i < img->prios.nmembers; i++)
+		all &= img->prios.member_ok[i];
+	if (all)
+		return 0;
+	img->gen_unknown = calloc(n / 64 + 1, sizeof(*img->gen_unknown));
+	if (!img->gen_unknown)
+		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a bit a bucket");
+	for (uint64_t b = 0; b < n; b++)
+		if (!img->prios.member_ok[b / per])
+			img->gen_unknown[b / 64] |= UINT64_C(1) << (b & 63);
+	s->m.gen_unknown = img->gen_unknown;
+	return 0;
+}
+
+static int mark(struct marking *s, const struct cache_bkey *k, unsigned level)
+{
+	struct cache_mark_clash clash = { 0 };
+
+	if (cache_mark_initial(&s->m, k, level, &clash))
+		return 0;
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = CACHE_P_BUCKET_MARKS, .bucket = clash.bucket, .got = clash.mark,
+		.inode = cache_key_inode(k), .end = k->low, .level = level });
+}
+
+/* Buckets of metadata priority are mostly nodes: a fair guess at the whole. */
+static int progress(struct marking *s)
+{
+	s->nodes++;
+	if (!s->sink || !s->sink->progress)
+		return 0;
+	return s->sink->progress(s->sink->ctx, CACHE_PASS_BTREE, s->nodes,
+				 cache_max_u64(s->nodes, s->nodes_expected)) ? -ECANCELED : 0;
+}
+
+bool cache_image_is_node_s(const struct cache_image *img, uint64_t bucket, uint8_t gen)
+{
+	int was = cache_prio_gen(img->dev, &img->sb, &img->prios, bucket);
+
+	return was >= 0 && !cache_gen_after(was, gen);
+}
+
+/*
+ * A child that counts as freed before its parent was heard: only the parent has the key
+ * that frees it. A child that was heard first would clash with the mark of that key.
+ */
+static int find_ousted(struct marking *s, const struct cache_btree_node *n)
+{
+	const struct cache_image *img = s->img;
+	int ret = 0;
+
+	for (size_t i = 0; i < n->keys.n && !ret; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+		uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&img->sb, k, 0) : UINT64_MAX;
+
+		if (bucket >= img->sb.nbuckets || cache_bkey_is_freeing(k) ||
+		    !cache_bkey_staleness(&img->sb, &img->gens, k) ||
+		    !cache_image_is_node_s(img, bucket, cache_ptr_gen(k->ptr[0])))
+			continue;
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_BUCKET_OUSTED, .bucket = bucket, .level = n->level - 1,
+			.inode = cache_key_inode(k), .end = k->low,
+			.gen = cache_ptr_gen(k->ptr[0]) });
+	}
+	return ret;
+}
+
+static int mark_node(void *ctx, const struct cache_btree_node *n)
+{
+	struct marking *s = ctx;
+	int ret = progress(s);
+
+	if (!ret && n->level)
+		ret = find_ousted(s, n);
+	for (size_t i = 0; i < n->keys.n && !ret; i++)
+		ret = mark(s, &n->keys.k[i], n->level);
+	return ret ? ret : mark(s, &n->key, n->level + 1);
+}
+
+static struct cache_btree_walk walk_of(struct cache_image *img, cache_btree_node_fn *fn,
+				       void *ctx, const struct cache_sink *sink)
+{
+	return (struct cache_btree_walk){
+		.dev = img->dev, .sb = &img->sb, .gens = &img->gens, .sink = sink,
+		.root = img->journal.newest.btree_root,
+		.root_level = img->journal.newest.pos.level, .node = fn, .ctx = ctx };
+}
+
+static int walk_tree(struct marking *s)
+{
+	struct cache_btree_walk w = walk_of(s->img, mark_node, s, s->sink);
+	int ret = cache_btree_walk(&w, s->err);
+
+	memcpy(s->img->nnodes, w.nnodes, sizeof(w.nnodes));
+	s->img->read_bytes = w.read_bytes;
+	s->img->nbad_nodes = w.nbad;
+	return ret;
+}
+
+/* A walk after the load: how many nodes there are is known. */
+struct counted {
+	cache_btree_node_fn *fn;
+	void *ctx;
+	const struct cache_sink *sink;
+	uint64_t n, max;
+};
+
+static int count_node(void *ctx, const struct cache_btree_node *n)
+{
+	struct counted *c = ctx;
+
+	c->n++;
+	if (c->sink->progress(c->sink->ctx, CACHE_PASS_BUCKETS, c->n,
+			      cache_max_u64(c->n, c->max)))
+		return -ECANCELED;
+	return c->fn(c->ctx, n);
+}
+
+int cache_image_each_node(struct cache_image *img, cache_btree_node_fn *fn, void *ctx,
+			  const struct cache_sink *sink, struct cache_err *err)
+{
+	struct counted c = { .fn = fn, .ctx = ctx, .sink = sink };
+	bool counts = sink && sink->progress;
+	struct cache_btree_walk w = walk_of(img, counts ? count_node : fn, counts ? &c : ctx,
+					    sink);
+	int ret;
+
+	for (unsigned i = 0; i <= CACHE_BTREE_LEVEL_MAX; i++)
+		c.max += img->nnodes[i];
+	ret = cache_btree_walk(&w, err);
+
+	if (!ret && w.nbad > img->nbad_nodes)
+		ret = cache_err_set(err, -EIO, 0, "a btree node could be read before and "
+				    "cannot now: is the device in use, or failing?");
+	return ret;
+}
+
+static int found_journal_key(struct marking *s, enum cache_problem code,
+			     const struct cache_jset_pos *pos, unsigned index,
+			     const struct cache_bkey *k, const char *what)
+{
+	bool has_ptr = cache_key_ptrs(k);
+
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = code, .seq = pos->seq, .index = index, .what = what,
+		.inode = cache_key_inode(k), .start = cache_key_start(k), .end = k->low,
+		.bucket = has_ptr ? cache_ptr_bucket(&s->img->sb, k, 0) : 0,
+		.want = s->img->uuids.n, .sector = cache_jset_sector(&s->img->sb, pos) });
+}
+
+/* 1: sound; 0: said why not; else an error */
+static int judge_journal_key(struct marking *s, const struct cache_jset_pos *pos,
+			     unsigned index, const struct cache_bkey *k)
+{
+	const char *why = cache_extent_invalid(&s->img->sb, k);
+	int ret;
+
+	if (!cache_key_size(k) || !k->low)
+		return found_journal_key(s, CACHE_P_JOURNAL_KEY_ZERO, pos, index, k,
+					 cache_key_size(k) ? "offset" : "size");
+	if (why)
+		return found_journal_key(s, CACHE_P_JOURNAL_KEY_INVALID, pos, index, k, why);
+	if (s->img->uuids.n && cache_key_inode(k) >= s->img->uuids.n) {
+		ret = found_journal_key(s, CACHE_P_JOURNAL_KEY_INODE, pos, index, k, NULL);
+		return ret ? ret : 1;
+	}
+	return 1;
+}
+
+static int mark_journal_key(void *ctx, const struct cache_jset_pos *pos, unsigned index,
+			    const struct cache_bkey *k)
+{
+	struct marking *s = ctx;
+	int ret = judge_journal_key(s, pos, index, k);
+
+	s->img->journal_keys++;
+	return ret > 0 ? mark(s, k, 0) : ret;
+}
+
+/* One entry, as it lies; where its keys do not tile it just ends: that was said. */
+static int load_entry(struct cache_image *img, const struct cache_jset_pos *pos,
+		      struct cache_err *err)
+{
+	struct cache_overlay *o = &img->overlay;
+	size_t at = o->nwords;
+	struct cache_bkey k;
+	unsigned n;
+	int ret = cache_jset_read(img->dev, &img->sb, pos, NULL, o->words + at, err);
+
+	if (ret)
+		return ret;
+	o->nwords += pos->nwords;
+	for (; (n = cache_overlay_key(o, at, &k)); at += n)
+		if (cache_key_size(&k) && !cache_extent_invalid(&img->sb, &k))
+			cache_overlay_add(o, at);
+	return 0;
+}
+
+static int load_overlay(struct cache_image *img, struct cache_err *err)
+{
+	const struct cache_journal *j = &img->journal;
+	uint64_t nwords = 0;
+	int ret;
+
+	for (size_t i = 0; i < j->nreplay; i++)
+		nwords += j->replay[i]->nwords;
+	ret = cache_overlay_init(&img->overlay, nwords);
+	if (ret)
+		return cache_err_set(err, ret, 0, "no memory for the journal's keys");
+	for (size_t i = 0; i < j->nreplay && !ret; i++)
+		if (j->replay[i]->nwords)
+			ret = load_entry(img, j->replay[i], err);
+	cache_overlay_sort(&img->overlay);
+	return ret;
+}
+
+static int mark_journal(struct marking *s)
+{
+	struct cache_image *img = s->img;
+	int ret = cache_journal_each_key(img->dev, &img->sb, &img->journal, true,
+					 mark_journal_key, s, s->sink, s->err);
+
+	return ret ? ret : load_overlay(img, s->err);
+}
+
+/* A bucket of the set's own structures; the driver overrides what marked it. */
+static int mark_own(struct marking *s, uint64_t bucket, const char *owner)
+{
+	struct cache_gens *t = &s->img->gens;
+	enum cache_gc_mark was;
+	int ret = 0;
+
+	if (bucket >= t->nbuckets)
+		return 0;
+	was = cache_gens_mark(t, bucket);
+	if (was == CACHE_GC_MARK_METADATA)
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_BUCKET_META, .bucket = bucket, .what = owner });
+	else if (was)
+		ret = cache_found(s->sink, s->err, &(struct cache_finding){
+			.code = CACHE_P_BUCKET_OWNERS, .bucket = bucket, .what = owner });
+	cache_gens_set_mark(t, bucket, CACHE_GC_MARK_METADATA);
+	return ret;
+}
+
+static int mark_own_all(struct marking *s)
+{
+	const struct cache_image *img = s->img;
+	const struct cache_bkey *uuid = &img->journal.newest.uuid_bucket;
+	int ret = 0;
+
+	for (uint32_t i = 0; i < img->sb.njournal && !ret; i++)
+		ret = mark_own(s, img->sb.journal_bucket[i], "journal");
+	for (uint64_t i = 0; i < img->prios.nfollowed && !ret; i++)
+		ret = mark_own(s, img->prios.chain[i], "prio chain");
+	if (!ret && cache_key_ptrs(uuid))
+		ret = mark_own(s, cache_ptr_bucket(&img->sb, uuid, 0), "uuid table");
+	return ret;
+}
+
+/*
+ * The roots' pointers are used without asking whether they are stale; only the
+ * first, and one that leads nowhere was said to be invalid.
+ */
+static int check_stale(struct marking *s, enum cache_problem code, const struct cache_bkey *k)
+{
+	uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&s->img->sb, k, 0) : UINT64_MAX;
+
+	if (bucket >= s->img->gens.nbuckets ||
+	    !cache_bkey_staleness(&s->img->sb, &s->img->gens, k))
+		return 0;
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = code, .bucket = bucket, .gen = cache_ptr_gen(k->ptr[0]),
+		.want = cache_gens_gen(&s->img->gens, bucket) });
+}
+
+int cache_image_mark(struct cache_image *img, enum cache_load upto,
+		     const struct cache_sink *sink, struct cache_err *err)
+{
+	struct marking s = { .img = img, .sink = sink, .err = err,
+			     .m = { .sb = &img->sb, .gens = &img->gens } };
+	int ret = init_tables(&s, upto);
+
+	if (!ret)
+		ret = init_unknown(&s);
+	if (!ret)
+		ret = walk_tree(&s);
+	if (!ret)
+		ret = mark_journal(&s);
+	if (!ret)
+		ret = mark_own_all(&s);
+	if (!ret)
+		ret = check_stale(&s, CACHE_P_ROOT_STALE, &img->journal.newest.btree_root);
+	if (!ret)
+		ret = check_stale(&s, CACHE_P_UUID_STALE, &img->journal.newest.uuid_bucket);
+	img->raised = s.m.raised;
+	if (!ret)
+		img->loaded = upto;
+	return ret;
+}

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mending a superblock. First the checksum is asked: it is a witness that the damage
+ * has left alone, or is itself all the damage. Then what each field must be; and then
+ * the checksum again, since a right guess makes it right. Nothing is written before all
+ * rules hold.
+ */
+#include "super/repair_super.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct repair {
+	struct super_mend m;
+	struct cache_repair_plan *plan;
+	struct cache_err *err;
+	uint8_t *was, *now;	/* CACHE_SB_BYTES, as it lies and as it will */
+	bool by_checksum;	/* @now has the checksum that @was had */
+};
+
+#define FIELD(id, member) \
+	[id] = { #member, offsetof(struct cache_sb_disk, member), \
+		 sizeof(((struct cache_sb_disk *)NULL)->member) }
+
+static const struct {
+	const char *name;
+	unsigned offset, nbytes;
+} fields[SUPER_FIELDS] = {
+	FIELD(SUPER_OFFSET, offset), FIELD(SUPER_VERSION, version), FIELD(SUPER_MAGIC, magic),
+	FIELD(SUPER_UUID, uuid), FIELD(SUPER_SET_UUID, set_uuid), FIELD(SUPER_LABEL, label),
+	FIELD(SUPER_FLAGS, flags), FIELD(SUPER_SEQ, seq),
+	FIELD(SUPER_COMPAT, feature_compat), FIELD(SUPER_INCOMPAT, feature_incompat),
+	FIELD(SUPER_RO_COMPAT, feature_ro_compat), FIELD(SUPER_PAD, pad),
+	FIELD(SUPER_NBUCKETS, nbuckets), FIELD(SUPER_BLOCK, block_size),
+	FIELD(SUPER_BUCKET, bucket_size), FIELD(SUPER_IN_SET, nr_in_set),
+	FIELD(SUPER_THIS_DEV, nr_this_dev), FIELD(SUPER_LAST_MOUNT, last_mount),
+	FIELD(SUPER_FIRST, first_bucket), FIELD(SUPER_KEYS, keys), FIELD(SUPER_RING, d),
+};
+
+static struct cache_sb_disk *disk(uint8_t *buf)
+{
+	return (struct cache_sb_disk *)buf;
+}
+
+static bool csum_is_right(const uint8_t *buf)
+{
+	return cache_le64_get(((const struct cache_sb_disk *)buf)->csum) == cache_sb_csum(buf);
+}
+
+static bool has_magic(const uint8_t *buf)
+{
+	return !memcmp(((const struct cache_sb_disk *)buf)->magic, cache_sb_magic,
+		       sizeof(cache_sb_magic));
+}
+
+/* The checksum's own bytes: one of them is wrong when the difference is all in it. */
+static bool find_csum_byte(uint8_t *buf)
+{
+	uint64_t want = cache_sb_csum(buf);
+	uint64_t diff = want ^ cache_le64_get(disk(buf)->csum);
+
+	for (unsigned i = 0; i < 8; i++)
+		if (!(diff & ~(UINT64_C(0xff) << 8 * i))) {
+			disk(buf)->csum = cache_le64_of(want);
+			return true;
+		}
+	return false;
+}
+
+bool cache_super_find_byte(uint8_t *buf)
+{
+	unsigned end = offsetof(struct cache_sb_disk, d) + 8 * CACHE_SB_JOURNAL_BUCKETS;
+
+	if (find_csum_byte(buf))
+		return true;
+	for (unsigned at = 8; at < end; at++) {
+		uint8_t was = buf[at];
+
+		for (unsigned v = 0; v < 256; v++) {
+			buf[at] = v;
+			if (csum_is_right(buf))
+				return true;
+		}
+		buf[at] = was;
+	}
+	return false;
+}
+
+/* More than a byte of the number of buckets is wrong: it is what the device has. */
+static bool find_nbuckets(uint8_t *buf, uint64_t dev_sectors)
+{
+	cache_le64 was = disk(buf)->nbuckets;
+	struct cache_sb sb;
+
+	cache_sb_decode(buf, &sb);
+	if (!sb.bucket_sectors || cache_sb_is_bdev(&sb))
+		return false;
+	disk(buf)->nbuckets = cache_le64_of(dev_sectors / sb.bucket_sectors);
+	if (csum_is_right(buf))
+		return true;
+	disk(buf)->nbuckets = was;
+	return false;
+}
+
+/* What a superblock always has. */
+static void put_constants(uint8_t *buf)
+{
+	memcpy(disk(buf)->magic, cache_sb_magic, sizeof(cache_sb_magic));
+	disk(buf)->offset = cache_le64_of(CACHE_SB_SECTOR);
+}
+
+static int read_super(struct repair *r)
+{
+	r->was = cache_dev_buf(CACHE_SB_BYTES);
+	r->now = cache_dev_buf(CACHE_SB_BYTES);
+	if (!r->was || !r->now)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for a superblock");
+	return cache_dev_read(r->m.dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES,
+			      r->was, r->err);
+}
+
+/* True when @now is the superblock that was, its checksum being the proof. */
+static bool ask_checksum(struct repair *r)
+{
+	r->m.sealed = csum_is_right(r->was);
+	memcpy(r->now, r->was, CACHE_SB_BYTES);
+	put_constants(r->now);
+	if (r->m.sealed) {
+		/* a wrong constant was sealed: the checksum follows */
+		disk(r->now)->csum = cache_le64_of(cache_sb_csum(r->now));
+		return true;
+	}
+	r->by_checksum = cache_super_find_byte(r->now) ||
+			 find_nbuckets(r->now, cache_dev_sectors(r->m.dev));
+	return r->by_checksum;
+}
+
+/* Flags, a ring and a version that only the kernel's first start gives. */
+static bool looks_started(const struct cache_sb *sb)
+{
+	return cache_sb_is_synced(sb) + !!sb->njournal + !!sb->version >= 2;
+}
+
+static bool has_run(const struct repair *r, const struct cache_sb *sb)
+{
+	if (!r->m.ev.nentries)
+		return false;
+	if (r->m.sealed || r->by_checksum)
+		return cache_sb_is_synced(sb);
+	return !has_magic(r->was) || looks_started(sb);
+}
+
+static bool knows_version(const struct cache_sb *sb)
+{
+	return sb->version <= CACHE_SB_VERSION_BDEV_WITH_FEATURES && sb->version != 2;
+}
+
+/* Under a wrong checksum; a version decides what the other fields mean. */
+static void infer_version(struct repair *r)
+{
+	struct super_mend *m = &r->m;
+
+	cache_sb_decode(r->now, &m->sb);
+	if (knows_version(&m->sb) && !(cache_sb_is_bdev(&m->sb) && m->ev.nentries))
+		return;
+	if (!m->ev.nentries)
+		return;
+	disk(r->now)->version = cache_le64_of(CACHE_SB_VERSION_CDEV_WITH_UUID);
+	m->proof[SUPER_VERSION] = "journal";
+	cache_sb_decode(r->now, &m->sb);
+}
+
+static int infer(struct repair *r)
+{
+	struct super_mend *m = &r->m;
+	int ret;
+
+	cache_sb_decode(r->now, &m->sb);
+	ret = cache_repair_evidence(m->dev, cache_sb_set_magic(&m->sb), &m->ev, r->err);
+	if (ret)
+		return ret;
+	if (!m->sealed && !r->by_checksum)
+		infer_version(r);
+	m->sealed |= r->by_checksum;
+	if (cache_sb_is_bdev(&m->sb) || !knows_version(&m->sb))
+		return 0;
+	if (!has_magic(r->was) && !m->sealed && !m->ev.nentries)
+		return 0;
+	m->ran = has_run(r, &m->sb);
+	m->no_magic = !has_magic(r->was);
+	cache_super_infer(m);
+	cache_sb_encode(&m->sb, r->now);
+	return 0;
+}
+
+/*
+ * The fields that were inferred have the checksum that the damage left, or nearly. If
+ * they do not, discards are off: with them the driver forgives a gap in the journal.
+ */
+static void ask_checksum_again(struct repair *r)
+{
+	if (r->m.sealed)
+		return;
+	disk(r->now)->csum = disk(r->was)->csum;
+	r->by_checksum = cache_super_find_byte(r->now);
+	if (r->by_checksum) {
+		r->m.guessed = 0;
+		return;
+	}
+	if (!cache_sb_is_bdev(&r->m.sb) && r->m.sb.flags & CACHE_SB_DISCARD) {
+		r->m.sb.flags &= ~(uint64_t)CACHE_SB_DISCARD;
+		r->m.proof[SUPER_FLAGS] = "nothing asks for discards";
+		cache_sb_encode(&r->m.sb, r->now);
+	}
+	disk(r->now)->csum = cache_le64_of(cache_sb_csum(r->now));
+}
+
+static const struct {
+	enum cache_problem code;
+	const char *cannot;
+} reasons[] = {
+	{ CACHE_P_SB_MAGIC, "nothing on the device looks like a cache that has run" },
+	{ CACHE_P_SB_VERSION, "its version is unknown here, and nothing says that it is wrong" },
+	{ CACHE_P_SB_COMPAT, "it has features that are unknown here: a newer tool is needed" },
+	{ CACHE_P_SB_RO_COMPAT, "it has features that are unknown here: a newer tool is needed" },
+	{ CACHE_P_SB_INCOMPAT, "it has features that are unknown here: a newer tool is needed" },
+	{ CACHE_P_SB_BLOCK_HW, "the data was written for a device with smaller blocks" },
+	{ CACHE_P_SB_CAPACITY, "the device is smaller than its superblock says: what is past its end is not here" },
+	{ CACHE_P_SB_NBUCKETS_MIN, "the device has too few buckets for a kernel: format it with smaller ones" },
+	{ CACHE_P_SB_NBUCKETS_QUEUE, "the device has too few buckets for a kernel: format it with smaller ones" },
+	{ CACHE_P_SB_DATA_OFFSET, "nothing on a backing device proves where its data starts" },
+	{ CACHE_P_SB_UUID, "which slot of the cache a backing device without uuid has is not known" },
+	{ CACHE_P_BDEV_SIZE, "the device ends before its data begins: it was cut, or is another" },
+};
+
+static void hear_rule(void *ctx, const struct cache_finding *f)
+{
+	struct repair *r = ctx;
+
+	if (r->plan->cannot ||
+	    cache_problem_info(f->code)->severity != CACHE_SEVERITY_CORRUPT)
+		return;
+	r->plan->cannot = "what its superblock should say is not proven by anything on it";
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		if (reasons[i].code == f->code)
+			r->plan->cannot = reasons[i].cannot;
+}
+
+/*
+ * A checksum that stays wrong whatever single byte is changed: something else was hit
+ * too. Of a cache device all that matters has witnesses; if the fields agree with each
+ * other, what may be wrong is a label or a date. A backing device has none.
+ */
+static bool is_plausible(const struct repair *r)
+{
+	const struct cache_sb *sb = &r->m.sb;
+	uint64_t most = sb->bucket_sectors ? cache_dev_sectors(r->m.dev) / sb->bucket_sectors : 0;
+
+	if (cache_sb_is_bdev(sb))
+		return false;
+	if (r->m.ran)
+		return r->m.ev.bucket_sectors == sb->bucket_sectors;
+	return sb->nbuckets == most && has_magic(r->was) &&
+	       sb->first_bucket == cache_first_bucket_for(sb->bucket_sectors);
+}
+
+static void judge(struct repair *r)
+{
+	const struct cache_sink sink = { .report = hear_rule, .ctx = r };
+	struct cache_sb sb;
+
+	cache_sb_decode(r->now, &sb);
+	cache_sb_check(&sb, cache_dev_sectors(r->m.dev),
+		       cache_dev_logical_block_bytes(r->m.dev), &sink, NULL);
+	if (!r->plan->cannot && !r->m.sealed && !r->by_checksum && !is_plausible(r))
+		r->plan->cannot = "more than one byte of its superblock is wrong, and nothing proves what was there";
+	if (!r->plan->cannot && r->m.guessed && !r->m.opts->guess)
+		r->plan->cannot = "a field of its superblock could only be guessed, and guessing was not allowed";
+	r->plan->super = memcmp(r->was, r->now, CACHE_SB_BYTES);
+	r->plan->safe = (r->m.sealed || r->by_checksum) && !r->m.guessed;
+}
+
+static uint64_t head_of(const uint8_t *p, unsigned nbytes)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = nbytes < 8 ? nbytes : 8; i--;)
+		v = v << 8 | p[i];
+	return v;
+}
+
+void cache_super_tell(const uint8_t *was, const uint8_t *now,
+		      const char *const proof[SUPER_FIELDS], uint32_t guessed,
+		      void (*fn)(void *ctx, const struct cache_repair_field *f), void *ctx)
+{
+	for (unsigned i = 0; i < SUPER_FIELDS && fn; i++) {
+		const uint8_t *a = was + fields[i].offset, *b = now + fields[i].offset;
+		struct cache_repair_field f = { .name = fields[i].name,
+			.was = head_of(a, fields[i].nbytes), .now = head_of(b, fields[i].nbytes),
+			.proof = proof[i] ? proof[i] : "checksum",
+			.guessed = guessed >> i & 1 };
+
+		if (i == SUPER_MAGIC || i == SUPER_OFFSET)
+			f.proof = "every superblock has it";
+		if (memcmp(a, b, fields[i].nbytes))
+			fn(ctx, &f);
+	}
+}
+
+int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_err *err)
+{
+	int ret = cache_dev_write(dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES, buf,
+				  err);
+
+	return ret ? ret : cache_dev_flush(dev, err);
+}
+
+/* Of a formatted set: where its first start will put the ring, there is one already. */
+static int find_old_ring(struct repair *r, struct cache_sb *sb)
+{
+	struct cache_journal journal;
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	int ret;
+
+	cache_sb_decode(r->now, sb);
+	if (r->plan->cannot || cache_sb_is_bdev(sb) || cache_sb_is_synced(sb) ||
+	    !cache_sb_is_usable(sb, cache_dev_sectors(r->m.dev)))
+		return 0;
+	cache_sb_predict_ring(sb);
+	ret = cache_journal_read(r->m.dev, sb, &journal, &silent, r->err);
+	r->plan->wipe_old_ring = journal.nentries;
+	cache_journal_fini(&journal);
+	if (ret || !r->plan->wipe_old_ring)
+		return ret;
+	/* a ring in the superblock: it was running, until its journal was switched off */
+	if (r->m.sb.njournal && !r->m.opts->allow_data_loss)
+		r->plan->cannot = "the set has run, and its journal was then switched off: its first start throws away all of it, and so would a repair";
+	r->plan->safe &= !r->m.sb.njournal;
+	return 0;
+}
+
+static int wipe_ring(struct repair *r, const struct cache_sb *sb)
+{
+	void *zeros = cache_dev_buf(sb->block_sectors * CACHE_SECTOR_BYTES);
+	int ret = 0;
+
+	if (!zeros)
+		return cache_err_set(r->err, -ENOMEM, 0, "no memory for a block");
+	for (unsigned i = 0; i < sb->njournal && !ret; i++)
+		ret = cache_dev_write(r->m.dev, cache_bucket_sector(sb, sb->journal_bucket[i]),
+				      sb->block_sectors, zeros, r->err);
+	free(zeros);
+	return ret ? ret : cache_dev_flush(r->m.dev, r->err);
+}
+
+static int act(struct repair *r, const struct cache_sb *ring)
+{
+	const struct cache_repair_opts *o = r->m.opts;
+	int ret = 0;
+
+	if (r->plan->super)
+		cache_super_tell(r->was, r->now, r->m.proof, r->m.guessed, o->field, o->ctx);
+	if (o->confirm && !o->confirm(o->ctx, r->plan))
+		return -ECANCELED;
+	if (o->dry_run)
+		return 0;
+	if (r->plan->wipe_old_ring)
+		ret = wipe_ring(r, ring);
+	if (!ret && r->plan->super)
+		ret = cache_super_write(r->m.dev, r->now, r->err);
+	return ret;
+}
+
+static int mend(struct repair *r)
+{
+	struct cache_sb ring;
+	int ret = read_super(r);
+
+	if (ret)
+		return ret;
+	ask_checksum(r);
+	ret = infer(r);
+	if (ret)
+		return ret;
+	ask_checksum_again(r);
+	judge(r);
+	ret = find_old_ring(r, &ring);
+	if (ret)
+		return ret;
+	if (r->plan->cannot)
+		return cache_err_set(r->err, -EUCLEAN, CACHE_SB_SECTOR, "%s", r->plan->cannot);
+	return r->plan->super || r->plan->wipe_old_ring ? act(r, &ring) : 0;
+}
+
+int cache_repair_super(struct cache_dev *dev, const struct cache_repair_opts *opts,
+		       struct cache_repair_plan *plan, struct cache_err *err)
+{
+	struct repair r = { .m = { .dev = dev, .opts = opts }, .plan = plan, .err = err };
+	int ret;
+
+	memset(plan, 0, sizeof(*plan));
+	ret = mend(&r);
+	free(r.was);
+	free(r.now);
+	return ret;
+}

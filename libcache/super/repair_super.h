@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files that mend a superblock. */
+#ifndef LIBCACHE_REPAIR_SUPER_H
+#define LIBCACHE_REPAIR_SUPER_H
+
+#include "repair/repair.h"
+#include "super/repair_evidence.h"
+
+enum super_field {
+	SUPER_OFFSET, SUPER_VERSION, SUPER_MAGIC, SUPER_UUID, SUPER_SET_UUID, SUPER_LABEL,
+	SUPER_FLAGS, SUPER_SEQ, SUPER_COMPAT, SUPER_INCOMPAT, SUPER_RO_COMPAT, SUPER_PAD,
+	SUPER_NBUCKETS, SUPER_BLOCK, SUPER_BUCKET, SUPER_IN_SET, SUPER_THIS_DEV,
+	SUPER_LAST_MOUNT, SUPER_FIRST, SUPER_KEYS, SUPER_RING, SUPER_FIELDS
+};
+
+struct super_mend {
+	struct cache_dev *dev;
+	const struct cache_repair_opts *opts;
+	struct repair_evidence ev;
+	struct cache_sb sb;		/* as it will be */
+	/* The checksum was right, so what is wrong was put there on purpose. */
+	bool sealed;
+	bool ran;			/* the set has: what @ev says is about it */
+	bool no_magic;			/* other bytes lay there: no field vouches for another */
+	const char *proof[SUPER_FIELDS];	/* of fields that got another value */
+	uint32_t guessed;		/* bit a field */
+};
+
+/* Gives each field of a cache device's superblock the value that is proven. */
+void cache_super_infer(struct super_mend *m);
+
+/*
+ * Looks for the one byte of @buf, CACHE_SB_BYTES, that makes its checksum right; the
+ * checksum's own bytes too. False: there is none, and @buf is as it was.
+ */
+bool cache_super_find_byte(uint8_t *buf);
+
+/*
+ * Each field in which @was and @now differ, both CACHE_SB_BYTES. @proof: where NULL, the
+ * checksum is it; @guessed: bit a field. @fn may be NULL.
+ */
+void cache_super_tell(const uint8_t *was, const uint8_t *now,
+		      const char *const proof[SUPER_FIELDS], uint32_t guessed,
+		      void (*fn)(void *ctx, const struct cache_repair_field *f), void *ctx);
+
+/*
+ * A cache device's discard bit cleared, in a superblock that must be right. Without
+ * @write opts->field is told and nothing is written.
+ */
+int cache_repair_discard(struct cache_dev *dev, const struct cache_repair_opts *opts,
+			 bool write, struct cache_err *err);
+
+/* The one place where a superblock that is there is written over; then a flush. */
+int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_err *err);
+
+#endif
