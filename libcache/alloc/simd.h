@@ -80,6 +80,9 @@ struct cache_simd_ops {
 		     uint8_t *out);
 };
 
+/* In portable C: always there. */
+extern const struct cache_simd_ops cache_simd_plain;
+
 /* The passes for @simd, or NULL if this machine cannot run them. */
 const struct cache_simd_ops *cache_simd_get(enum cache_simd simd);
 

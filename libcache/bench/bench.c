@@ -1,50 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a run is made of: a table to start from, and what the clock said. */
+/* What a run is made of: a table to start from, the warm-up, the run itself. */
 #include "bench/bench.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "bench/bench_impl.h"
-
-#define STEPS	16	/* of the histogram to each power of two */
-
-static unsigned int hist_index(uint64_t ns)
-{
-	unsigned int top;
-
-	if (ns < STEPS)
-		return ns;
-	top = 63 - __builtin_clzll(ns);
-	return (top - 3) * STEPS + (ns >> (top - 4) & (STEPS - 1));
-}
-
-uint64_t cache_bench_hist_ns(unsigned int i)
-{
-	unsigned int top = i / STEPS + 3;
-
-	return i < STEPS ? i : (uint64_t)(STEPS + i % STEPS) << (top - 4);
-}
-
-void cache_bench_count(struct cache_bench_result *r, uint64_t ns, uint64_t weight)
-{
-	r->hist[hist_index(ns)] += weight;
-	r->max_ns = ns > r->max_ns ? ns : r->max_ns;
-}
-
-uint64_t cache_bench_percentile_ns(const struct cache_bench_result *r, double share)
-{
-	uint64_t total = 0, seen = 0;
-
-	for (unsigned int i = 0; i < CACHE_BENCH_HIST; i++)
-		total += r->hist[i];
-	for (unsigned int i = 0; i < CACHE_BENCH_HIST; i++) {
-		seen += r->hist[i];
-		if (seen && seen >= share * total)
-			return cache_bench_hist_ns(i);
-	}
-	return r->max_ns;
-}
 
 /* So many buckets nothing points to: enough for any first prio write. */
 static uint64_t nunused(const struct cache_buckets *t)

@@ -2,9 +2,14 @@
 /* One jset: what makes it one, and what it says (format 3.2, 3.4). */
 #include "disk/jset_codec.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/crc64.h"
+#include "dev/dev.h"
 
 uint64_t cache_jset_csum(const struct cache_jset_disk *d)
 {
@@ -48,4 +53,48 @@ void cache_jset_encode(const struct cache_jset *jset, uint64_t magic,
 		d->prio_bucket[i] = cache_le64_of(jset->prio_bucket[i]);
 	memcpy(d + 1, words, 8 * (size_t)jset->pos.nwords);
 	d->csum = cache_le64_of(cache_jset_csum(d));
+}
+
+uint64_t cache_jset_sector(const struct cache_sb *sb, const struct cache_jset_pos *pos)
+{
+	return cache_bucket_sector(sb, sb->journal_bucket[pos->index]) + pos->offset_sectors;
+}
+
+uint32_t cache_jset_sectors(const struct cache_sb *sb, uint32_t nwords)
+{
+	uint64_t block_bytes = sb->block_sectors * CACHE_SECTOR_BYTES;
+	uint64_t nbytes = CACHE_JSET_HEADER_BYTES + 8 * (uint64_t)nwords;
+
+	return cache_div_up(nbytes, block_bytes) * sb->block_sectors;
+}
+
+int cache_jset_read(struct cache_dev *dev, const struct cache_sb *sb,
+		    const struct cache_jset_pos *pos, struct cache_jset *jset,
+		    cache_le64 *words, struct cache_err *err)
+{
+	uint64_t sector = cache_jset_sector(sb, pos);
+	uint32_t nsectors = cache_jset_sectors(sb, pos->nwords);
+	struct cache_jset_disk *d = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
+	int ret;
+
+	if (!d)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
+	ret = cache_dev_read(dev, sector, nsectors, d, err);
+	if (ret)
+		goto out;
+	if (cache_le64_get(d->seq) != pos->seq || cache_le32_get(d->keys) != pos->nwords ||
+	    cache_le64_get(d->csum) != cache_jset_csum(d)) {
+		ret = cache_err_set(err, -EUCLEAN, sector,
+				    "journal entry %" PRIu64 " changed while it was read: is the device in use?",
+				    pos->seq);
+		goto out;
+	}
+	if (jset) {
+		cache_jset_decode(d, jset);
+		jset->pos = *pos;
+	}
+	memcpy(words, d + 1, 8 * (size_t)pos->nwords);
+out:
+	free(d);
+	return ret;
 }

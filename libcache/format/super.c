@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dev/dev.h"
 #include "format/super.h"
 
 struct sb_ctx {
@@ -391,29 +390,6 @@ bool cache_sb_is_usable(const struct cache_sb *sb, uint64_t dev_sectors)
 	       sb->njournal <= CACHE_SB_JOURNAL_BUCKETS && sb->first_bucket &&
 	       sb->nr_this_dev < CACHE_MAX_CACHES_PER_SET &&
 	       cache_sb_reserved_buckets(sb) < sb->nbuckets;
-}
-
-int cache_sb_read(struct cache_dev *dev, struct cache_sb *sb, struct cache_err *err)
-{
-	void *buf;
-	int ret;
-
-	if (!cache_range_ok(CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES,
-			    cache_dev_sectors(dev)))
-		return cache_err_set(err, -ERANGE, CACHE_SB_SECTOR,
-				     "too small for a superblock: %llu bytes, at least %u needed",
-				     (unsigned long long)cache_dev_sectors(dev) *
-					     CACHE_SECTOR_BYTES,
-				     CACHE_SB_SECTOR * CACHE_SECTOR_BYTES + CACHE_SB_BYTES);
-	buf = cache_dev_buf(CACHE_SB_BYTES);
-	if (!buf)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a superblock");
-	ret = cache_dev_read(dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES,
-			     buf, err);
-	if (!ret)
-		cache_sb_decode(buf, sb);
-	free(buf);
-	return ret;
 }
 
 static const char *name_of(const char *const *names, unsigned n, unsigned i)

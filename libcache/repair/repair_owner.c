@@ -9,19 +9,9 @@
 
 #include <string.h>
 
-/* A device at hand that was attached to this set when it ran last. */
-static bool is_attached(const struct uuids_mend *m, const struct cache_sb *b)
-{
-	enum cache_bdev_state state = cache_sb_bdev_state(b);
-
-	return !memcmp(b->set_uuid, m->c->img->sb.set_uuid, sizeof(b->set_uuid)) &&
-	       b->csum_stored == b->csum_computed &&
-	       (state == CACHE_BDEV_STATE_CLEAN || state == CACHE_BDEV_STATE_DIRTY);
-}
-
 static bool lacks_slot(const struct uuids_mend *m, const struct cache_sb *b)
 {
-	return is_attached(m, b) && cache_uuid_find(m->u, b->uuid) < 0;
+	return cache_owner_is_attached(m, b) && cache_uuid_find(m->u, b->uuid) < 0;
 }
 
 bool cache_owner_is_unknown(const struct uuids_mend *m, unsigned k)
@@ -31,17 +21,6 @@ bool cache_owner_is_unknown(const struct uuids_mend *m, unsigned k)
 	return cache_sb_bdev_state(b) == CACHE_BDEV_STATE_DIRTY && lacks_slot(m, b);
 }
 
-const struct cache_sb *cache_owner_named(const struct uuids_mend *m, uint32_t i)
-{
-	for (unsigned k = 0; k < m->opts->nbacking; k++) {
-		const struct cache_sb *b = &m->opts->backing[k];
-
-		if (is_attached(m, b) && !memcmp(b->uuid, m->u->slot[i].uuid, sizeof(b->uuid)))
-			return b;
-	}
-	return NULL;
-}
-
 bool cache_owner_fits(const struct uuids_mend *m, unsigned k, uint32_t i)
 {
 	const struct fsck_slot *slot = &m->c->slots[i];
@@ -49,17 +28,6 @@ bool cache_owner_fits(const struct uuids_mend *m, unsigned k, uint32_t i)
 	return !slot->extents ||
 	       (slot->first >= m->opts->backing[k].data_offset_sectors &&
 		(!m->opts->backing_sectors || slot->end <= m->opts->backing_sectors[k]));
-}
-
-void cache_owner_bound(struct uuids_mend *m, uint32_t i)
-{
-	const struct cache_sb *b = cache_owner_named(m, i);
-
-	if (!b)
-		return;
-	m->c->slots[i].data_start = b->data_offset_sectors;
-	if (m->opts->backing_sectors)
-		m->c->slots[i].data_end = m->opts->backing_sectors[b - m->opts->backing];
 }
 
 struct cache_uuid_entry cache_owner_entry(const struct cache_sb *b)
@@ -208,7 +176,7 @@ void cache_owner_correct(struct uuids_mend *m, unsigned k)
 bool cache_owner_is_in(const struct uuids_mend *m, const struct cache_uuids *old)
 {
 	for (unsigned k = 0; k < m->opts->nbacking; k++)
-		if (is_attached(m, &m->opts->backing[k]) &&
+		if (cache_owner_is_attached(m, &m->opts->backing[k]) &&
 		    cache_uuid_find(old, m->opts->backing[k].uuid) >= 0)
 			return true;
 	return false;

@@ -26,30 +26,11 @@ static bool has_holes(const struct uuids_mend *m)
 	return false;
 }
 
-static void set_slot(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *e)
-{
-	m->u->slot[i] = *e;
-	cache_fsck_bound_slot(&m->c->slots[i], e);
-	cache_owner_bound(m, i);
-	m->changed = true;
-}
-
-void cache_slot_give(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *e,
-		     const char *proof)
-{
-	struct cache_repair_slot told = { .index = i, .proof = proof };
-
-	set_slot(m, i, e);
-	memcpy(told.uuid, e->uuid, sizeof(told.uuid));
-	if (m->opts->slot)
-		m->opts->slot(m->opts->ctx, &told);
-}
-
 static void empty_slot(struct uuids_mend *m, uint32_t i)
 {
 	static const struct cache_uuid_entry empty;
 
-	set_slot(m, i, &empty);
+	cache_slot_set(m, i, &empty);
 }
 
 /* Of two slots with one uuid the one without extents goes. */
@@ -172,7 +153,7 @@ static void take_older(struct uuids_mend *m, uint32_t i, const struct cache_uuid
 	cache_slot_give(m, i, older, "an older copy of the table; the device has left the set since");
 	memcpy(e.uuid, cache_uuid_tombstone, sizeof(e.uuid));
 	e.invalidated = e.last_reg;
-	set_slot(m, i, &e);
+	cache_slot_set(m, i, &e);
 }
 
 static bool fill_from(struct uuids_mend *m, const struct cache_uuids *old, const void *arg)

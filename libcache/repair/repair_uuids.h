@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the two files that mend the uuid table: its slots, and the devices at hand. */
+/* Between the files that repair the uuid table: its slots, and the devices at hand. */
 #ifndef LIBCACHE_REPAIR_UUIDS_H
 #define LIBCACHE_REPAIR_UUIDS_H
 
@@ -29,20 +29,22 @@ static inline bool cache_slot_is_needed(const struct uuids_mend *m, uint32_t i)
 	return m->c->slots[i].dirty_sectors;
 }
 
-/* Slot @i is @e from now on, and @proof says why; that is told. */
+/* Slot @i becomes @e, bounded by its device if that is at hand. */
+void cache_slot_set(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *e);
+/* The same, reported with @proof to the caller of the repair. */
 void cache_slot_give(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *e,
 		     const char *proof);
 
 /* Below @k is an index of the backing devices at hand. */
 
+/* A device at hand that was attached to this set when it ran last. */
+bool cache_owner_is_attached(const struct uuids_mend *m, const struct cache_sb *b);
 /* It is attached, and dirty, and no slot has it. */
 bool cache_owner_is_unknown(const struct uuids_mend *m, unsigned k);
 /* All that the slot has lies where device @k has data. */
 bool cache_owner_fits(const struct uuids_mend *m, unsigned k, uint32_t i);
 /* The attached device that has the uuid of slot @i, or NULL */
 const struct cache_sb *cache_owner_named(const struct uuids_mend *m, uint32_t i);
-/* What slot @i has lies where its device, if that is at hand, has data. */
-void cache_owner_bound(struct uuids_mend *m, uint32_t i);
 struct cache_uuid_entry cache_owner_entry(const struct cache_sb *b);
 /* The device of @e says that it has left the set: what it left there is nobody's. */
 bool cache_owner_has_left(const struct uuids_mend *m, const struct cache_uuid_entry *e);

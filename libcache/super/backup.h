@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "dev/dev.h"
-#include "repair/repair.h"
+#include "super/repair_types.h"
 #include "format/super.h"
 
 #ifdef __cplusplus

@@ -3,7 +3,7 @@
 #ifndef LIBCACHE_REPAIR_SUPER_H
 #define LIBCACHE_REPAIR_SUPER_H
 
-#include "repair/repair.h"
+#include "super/repair_types.h"
 #include "super/repair_evidence.h"
 
 enum super_field {
