@@ -23,7 +23,7 @@ struct opts {
 	bool saving, wrote;		/* the undo file is there; it holds something */
 	const char *spec;
 	char *path;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_offline *offline;
 	struct cache_fsck_result before;
 	struct cache_offline_result res;
@@ -141,7 +141,7 @@ static const struct argp argp = {
 	"invalidate, what it would give out, what is left. Dirty and metadata buckets are "
 	"never touched."
 	"\vNothing is written without --commit. With it the new generations, priorities "
-	"and one journal entry are durable when it ends, and a kernel starts on the result."
+	"and one journal entry are durable when it ends, and the kernel will start the result."
 };
 
 static void on_taken(void *ctx, uint64_t bucket, uint8_t gen)
@@ -288,7 +288,7 @@ static int open_set(struct opts *o)
 		o->saving = true;
 	}
 	if (!ret)
-		ret = cache_offline_open(dev, &o->before, &o->img, &err);
+		ret = cache_offline_open(dev, &o->before, &o->set, &err);
 	return ret ? cmd_error(&o->cmd, o->path, ret, &err) : 0;
 }
 
@@ -300,7 +300,7 @@ static int take(struct opts *o)
 	struct cache_report *r = cmd_report(&o->cmd);
 	struct cache_err err = { 0 };
 	bool rows = o->cmd.json || o->cmd.verbose;
-	int ret = cache_offline_new(o->img, &o->run, &o->offline, &err);
+	int ret = cache_offline_new(o->set, &o->run, &o->offline, &err);
 
 	if (ret)
 		return failed(o, ret, &err);
@@ -323,7 +323,7 @@ static int make_durable(struct opts *o)
 	if (o->wrote)
 		ret = cache_offline_commit(o->offline, &o->written, &err);
 	if (!ret && o->wrote)
-		ret = cache_offline_verify(o->img, &o->before, &o->written, &err);
+		ret = cache_offline_verify(o->set, &o->before, &o->written, &err);
 	return ret ? failed(o, ret, &err) : 0;
 }
 
@@ -347,7 +347,7 @@ static int run(struct opts *o)
 	if (status)
 		return status;
 	if (o->run.policy == POLICY_OF_SET)
-		o->run.policy = (enum cache_policy)cache_sb_replacement(&o->img->sb);
+		o->run.policy = (enum cache_policy)cache_sb_replacement(&o->set->sb);
 	status = take(o);
 	if (status)
 		return status;
@@ -375,7 +375,7 @@ int cache_alloc_main(int argc, char **argv)
 	cmd_catch_cancel();
 	status = run(&o);
 	cache_offline_free(o.offline);
-	cache_image_close(o.img);
+	cache_set_close(o.set);
 	free(o.path);
 	if (o.saving && !o.wrote)
 		cmd_undo_forget(o.undo, 0);

@@ -217,7 +217,7 @@ static void stay_on_cpu(struct opts *o)
 
 static int run(struct opts *o, bool reference, struct cache_bench_result *r)
 {
-	struct cache_buckets *t = o->show.img ? &o->show.img->buckets : NULL;
+	struct cache_buckets *t = o->show.set ? &o->show.set->buckets : NULL;
 	struct cache_bench_opts b = o->bench;
 	struct cache_err err = { 0 };
 	int ret;
@@ -238,7 +238,7 @@ static double ns_per_alloc(const struct cache_bench_result *r)
 }
 
 static void show_reference(struct opts *o, const struct cache_bench_result *ours,
-			   const struct cache_bench_result *book)
+			   const struct cache_bench_result *ref)
 {
 	static const struct cache_field ratio = { "ratio", "Ratio", CACHE_UNIT_COUNT };
 	struct cache_report *r = cmd_report(&o->show.cmd);
@@ -248,36 +248,36 @@ static void show_reference(struct opts *o, const struct cache_bench_result *ours
 	cache_report_line(r, "%s", "");
 	cache_report_line(r, "Reference (a heap over every bucket, a thread and a lock):");
 	cache_report_object(r, "reference");
-	bench_show(&o->show.cmd, &b, book);
+	bench_show(&o->show.cmd, &b, ref);
 	cache_report_end(r);
-	cache_report_real(r, &ratio, ns_per_alloc(book) / ns_per_alloc(ours));
+	cache_report_real(r, &ratio, ns_per_alloc(ref) / ns_per_alloc(ours));
 }
 
-/* The book copies the table it is given, so it goes first. */
+/* The reference allocator copies the table it is given, so it goes first. */
 static int bench(struct opts *o)
 {
-	static struct cache_bench_result ours, book;
+	static struct cache_bench_result ours, ref;
 	int ret;
 
-	if (o->show.img) {
-		o->bench.nbuckets = o->show.img->buckets.nbuckets;
-		o->bench.bucket_sectors = o->show.img->buckets.bucket_sectors;
+	if (o->show.set) {
+		o->bench.nbuckets = o->show.set->buckets.nbuckets;
+		o->bench.bucket_sectors = o->show.set->buckets.bucket_sectors;
 	}
-	ret = o->with_reference ? run(o, true, &book) : 0;
+	ret = o->with_reference ? run(o, true, &ref) : 0;
 	if (!ret)
 		ret = run(o, false, &ours);
 	if (ret)
 		return ret;
 	bench_show(&o->show.cmd, &o->bench, &ours);
 	if (o->with_reference)
-		show_reference(o, &ours, &book);
+		show_reference(o, &ours, &ref);
 	bench_show_histogram(&o->show.cmd, &ours);
 	return EXIT_DONE;
 }
 
 static void policy_of_device(struct opts *o)
 {
-	uint32_t policy = cache_sb_replacement(&o->show.img->sb);
+	uint32_t policy = cache_sb_replacement(&o->show.set->sb);
 
 	if (!o->policy_given && policy < CACHE_POLICY_NR)
 		o->bench.policy = policy;

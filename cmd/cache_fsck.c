@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-fsck: check a cache set and mend it, with the words and exit status of fsck(8). */
+/* cache-fsck: check a cache set and repair it, with the words and exit status of fsck(8). */
 #include "applet.h"
 #include "common.h"
 #include "fsck_show.h"
@@ -39,21 +39,21 @@ struct run {
 	struct opts *o;
 	char **paths;
 	struct cache_fsck_result *before, *after;
-	struct fsck_heard heard, left;
-	struct fsck_heard *hearing;	/* heard, then left */
+	struct fsck_findings findings, left;
+	struct fsck_findings *current;	/* findings, then left */
 	bool quiet_findings;		/* the second look */
-	struct fsck_mended *mended;
-	unsigned mending;
+	struct fsck_repaired *repaired;
+	unsigned repairing;
 	struct cmd_progress progress;
 	unsigned progress_dev;
 };
 
 static const struct argp_option options[] = {
 	{ NULL, 'n', NULL, 0, "only look: open read-only, answer no to everything" },
-	{ NULL, 'p', NULL, 0, "mend without asking, where nothing dirty can be lost" },
+	{ NULL, 'p', NULL, 0, "repair without asking, where nothing dirty can be lost" },
 	{ NULL, 'a', NULL, 0, "the same as -p" },
-	{ NULL, 'y', NULL, 0, "mend without asking; dirty data that can be read is never dropped" },
-	{ "dry-run", OPT_DRY, NULL, 0, "show what mending would do, write nothing" },
+	{ NULL, 'y', NULL, 0, "repair without asking; dirty data that can be read is never dropped" },
+	{ "dry-run", OPT_DRY, NULL, 0, "show what repairing would do, write nothing" },
 	{ "allow-data-loss", OPT_LOSS, NULL, 0, "drop dirty data that cannot be right where it is" },
 	{ "guess", OPT_GUESS, NULL, 0, "where nothing proves a field of the superblock, take what is likely" },
 	{ "drop-device", OPT_DROP, "UUID", 0, "give up the dirty data of this backing device" },
@@ -138,9 +138,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	options, parse, "DEV...",
 	"Check a bcache cache device, and backing devices alone or with it: superblock, "
-	"journal, priorities, uuid table, btree and every bucket; say what a kernel would "
-	"do with the set at its next start; and mend it."
-	"\vWithout -n, -p or -y it asks before it mends. Exit status is the sum of: 0 clean, "
+	"journal, priorities, uuid table, btree and every bucket; say what the kernel will "
+	"do with the set at its next start; and repair it."
+	"\vWithout -n, -p or -y it asks before it repairs. Exit status is the sum of: 0 clean, "
 	"1 errors corrected, 4 errors left, 8 operational error, 16 usage, 32 cancelled."
 };
 
@@ -148,7 +148,7 @@ static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 {
 	struct run *r = ctx;
 
-	fsck_heard_add(r->hearing, dev, f);
+	fsck_findings_add(r->current, dev, f);
 	if (r->o->cmd.json || r->quiet_findings)
 		return;
 	cmd_progress_end(&r->progress);
@@ -187,11 +187,11 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 	return cmd_cancelled();
 }
 
-static int on_mending(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+static int on_repairing(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 {
 	struct run *r = ctx;
 
-	return on_progress(r, r->mending, pass, current, max);
+	return on_progress(r, r->repairing, pass, current, max);
 }
 
 /* All devices, read-only. Return: 0, -ECANCELED, or an error that was said. */
@@ -228,7 +228,7 @@ static void on_loss(void *ctx, const struct cache_repair_loss *loss)
 	cmd_progress_end(&r->progress);
 	if (loss->end != UINT64_MAX)
 		snprintf(end, sizeof(end), "%" PRIu64, loss->end);
-	cmd_warn(&r->o->cmd, r->paths[r->mending],
+	cmd_warn(&r->o->cmd, r->paths[r->repairing],
 		 "device %" PRIu64 ", sectors %" PRIu64 " to %s: %s%s", loss->inode,
 		 loss->start, end, loss->certain ? "dirty data: " : "",
 		 loss->why ? loss->why : "in doubt");
@@ -239,7 +239,7 @@ static void on_unread(void *ctx, uint64_t bucket)
 	struct run *r = ctx;
 
 	cmd_progress_end(&r->progress);
-	cmd_warn(&r->o->cmd, r->paths[r->mending], "bucket %" PRIu64 " cannot be read: if a node "
+	cmd_warn(&r->o->cmd, r->paths[r->repairing], "bucket %" PRIu64 " cannot be read: if a node "
 		 "is there that nothing leads to, its dirty data is missed", bucket);
 }
 
@@ -251,7 +251,7 @@ static void on_field(void *ctx, const struct cache_repair_field *f)
 	snprintf(was, sizeof(was), f->was > UINT32_MAX ? "0x%" PRIx64 : "%" PRIu64, f->was);
 	snprintf(now, sizeof(now), f->now > UINT32_MAX ? "0x%" PRIx64 : "%" PRIu64, f->now);
 	cmd_note(&r->o->cmd, 0, "%s: superblock %s was %s, should be %s: %s%s",
-		 r->paths[r->mending], f->name, was, now, f->proof,
+		 r->paths[r->repairing], f->name, was, now, f->proof,
 		 f->guessed ? ", which is no proof" : "");
 }
 
@@ -263,7 +263,7 @@ static void on_slot(void *ctx, const struct cache_repair_slot *slot)
 	cache_uuid_format(slot->uuid, uuid);
 	cmd_progress_end(&r->progress);
 	cmd_note(&r->o->cmd, 0, "%s: slot %" PRIu32 " of the uuid table is that of %s: %s",
-		 r->paths[r->mending], slot->index, uuid, slot->proof);
+		 r->paths[r->repairing], slot->index, uuid, slot->proof);
 }
 
 static bool on_confirm_super(void *ctx, const struct cache_repair_plan *p)
@@ -275,10 +275,10 @@ static bool on_confirm_super(void *ctx, const struct cache_repair_plan *p)
 		return true;
 	if (r->o->mode == MODE_PREEN)
 		return p->safe;
-	snprintf(prompt, sizeof(prompt), "%s: %s%s%s?", r->paths[r->mending],
+	snprintf(prompt, sizeof(prompt), "%s: %s%s%s?", r->paths[r->repairing],
 		 p->super ? "rewrite the superblock" : "",
 		 p->super && p->wipe_old_ring ? ", and " : "",
-		 p->wipe_old_ring ? "wipe the journal of an earlier life" : "");
+		 p->wipe_old_ring ? "wipe the journal of an earlier format" : "");
 	return cmd_ask(prompt);
 }
 
@@ -289,17 +289,17 @@ static bool on_confirm(void *ctx, const struct cache_repair_plan *p)
 	     gone[CACHE_HUMAN_BYTES];
 
 	cmd_progress_end(&r->progress);
-	r->mended[r->mending].plan = *p;
+	r->repaired[r->repairing].plan = *p;
 	if (r->o->dry_run || r->o->mode == MODE_YES)
 		return true;
 	if (r->o->mode == MODE_PREEN)
 		return p->safe || !p->rebuild;
 	if (!p->rebuild)
-		snprintf(prompt, sizeof(prompt), "%s: clear the discard bit?", r->paths[r->mending]);
+		snprintf(prompt, sizeof(prompt), "%s: clear the discard bit?", r->paths[r->repairing]);
 	else
 		snprintf(prompt, sizeof(prompt),
 			 "%s: keep %s (%s dirty), drop %s of clean data, write a new tree and one journal entry%s?",
-			 r->paths[r->mending], cache_bytes_show(kept, p->kept_sectors * 512),
+			 r->paths[r->repairing], cache_bytes_show(kept, p->kept_sectors * 512),
 			 cache_bytes_show(dirty, p->kept_dirty_sectors * 512),
 			 cache_bytes_show(gone, p->dropped_clean_sectors * 512),
 			 p->clear_discard ? ", then clear the discard bit" : "");
@@ -316,10 +316,10 @@ static uint64_t random_seed(void)
 
 static void say_why_not(struct run *r, unsigned i, int ret, const struct cache_err *err)
 {
-	r->mended[i].declined = ret == -ECANCELED;
+	r->repaired[i].declined = ret == -ECANCELED;
 	if (ret == -ECANCELED && r->o->mode == MODE_PREEN && !cmd_cancelled())
 		cmd_warn(&r->o->cmd, r->paths[i],
-			 "not mended: dirty data may have been lost; look with -n, then use -y");
+			 "not repaired: dirty data may have been lost; look with -n, then use -y");
 	else if (ret == -ECANCELED)
 		cmd_warn(&r->o->cmd, r->paths[i], "left as it is");
 	else
@@ -344,45 +344,45 @@ static unsigned read_backing(const struct run *r, struct cache_sb *sbs, uint64_t
 	return n;
 }
 
-static bool heard_of_super(const struct run *r, unsigned i)
+static bool has_super_finding(const struct run *r, unsigned i)
 {
-	for (size_t n = 0; n < r->heard.n; n++) {
-		const struct cache_problem_info *info = cache_problem_info(r->heard.list[n].f.code);
+	for (size_t n = 0; n < r->findings.n; n++) {
+		const struct cache_problem_info *info = cache_problem_info(r->findings.list[n].f.code);
 
-		if (r->heard.list[n].dev == i && info->severity == CACHE_SEVERITY_CORRUPT &&
+		if (r->findings.list[n].dev == i && info->severity == CACHE_SEVERITY_CORRUPT &&
 		    (info->number >> 8 == CACHE_PASS_SUPER ||
-		     r->heard.list[n].f.code == CACHE_P_JOURNAL_EMPTY))
+		     r->findings.list[n].f.code == CACHE_P_JOURNAL_EMPTY))
 			return true;
 	}
 	return false;
 }
 
-static int mend_super(struct run *r, unsigned i, struct cache_dev *dev,
+static int repair_super(struct run *r, unsigned i, struct cache_dev *dev,
 		      struct cache_repair_opts opts, struct cache_err *err)
 {
 	struct cache_repair_plan plan;
 	int ret;
 
 	/* only what has no superblock may be something else by now */
-	if (fsck_heard_has(&r->heard, i, CACHE_P_SB_MAGIC) &&
+	if (fsck_findings_has(&r->findings, i, CACHE_P_SB_MAGIC) &&
 	    cmd_is_something_else(&r->o->cmd, r->paths[i]))
 		return -ECANCELED;
-	r->mended[i].super_hurt = true;
+	r->repaired[i].super_hurt = true;
 	opts.confirm = on_confirm_super;
 	ret = cache_repair_super(dev, &opts, &plan, err);
 	if (ret) {
 		say_why_not(r, i, ret, err);
 		return ret;
 	}
-	r->mended[i].super = plan.super || plan.wipe_old_ring;
-	r->mended[i].done = r->mended[i].super && !r->o->dry_run;
-	return r->mended[i].super && r->o->dry_run ? -ECANCELED : 0;
+	r->repaired[i].super = plan.super || plan.wipe_old_ring;
+	r->repaired[i].done = r->repaired[i].super && !r->o->dry_run;
+	return r->repaired[i].super && r->o->dry_run ? -ECANCELED : 0;
 }
 
-static void mend_inside(struct run *r, unsigned i, struct cache_dev *dev,
+static void repair_inside(struct run *r, unsigned i, struct cache_dev *dev,
 			const struct cache_repair_opts *opts)
 {
-	struct fsck_mended *m = &r->mended[i];
+	struct fsck_repaired *m = &r->repaired[i];
 	struct cache_err err = { 0 };
 	int ret = cache_repair_cache(dev, opts, &m->plan, &err);
 
@@ -400,7 +400,7 @@ static void mend_inside(struct run *r, unsigned i, struct cache_dev *dev,
 		say_why_not(r, i, ret, &err);
 }
 
-static int open_to_mend(struct run *r, unsigned i, struct cache_dev **dev)
+static int open_to_repair(struct run *r, unsigned i, struct cache_dev **dev)
 {
 	struct opts *o = r->o;
 	unsigned flags = o->dry_run ? CACHE_DEV_READ : CACHE_DEV_WRITE | CACHE_DEV_EXCL;
@@ -417,14 +417,14 @@ static int open_to_mend(struct run *r, unsigned i, struct cache_dev **dev)
 	return o->undo && !o->dry_run ? cmd_undo(&o->cmd, dev, o->undo, i) : 0;
 }
 
-static void mend(struct run *r, unsigned i)
+static void repair(struct run *r, unsigned i)
 {
 	struct opts *o = r->o;
 	struct cache_repair_opts opts = {
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
 		.clear_discard = o->clear_discard, .seed = o->seed,
 		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
-		.loss = on_loss, .unread = on_unread, .progress = on_mending,
+		.loss = on_loss, .unread = on_unread, .progress = on_repairing,
 		.field = on_field, .slot = on_slot, .confirm = on_confirm, .ctx = r };
 	struct cache_sb backing[BACKING_MAX];
 	uint64_t sectors[BACKING_MAX];
@@ -435,48 +435,48 @@ static void mend(struct run *r, unsigned i)
 	opts.backing = backing;
 	opts.backing_sectors = sectors;
 	opts.nbacking = read_backing(r, backing, sectors);
-	if (open_to_mend(r, i, &dev))
+	if (open_to_repair(r, i, &dev))
 		return;
-	r->mended[i].tried = true;
-	r->mending = i;
-	if (heard_of_super(r, i))
-		ret = mend_super(r, i, dev, opts, &err);
+	r->repaired[i].tried = true;
+	r->repairing = i;
+	if (has_super_finding(r, i))
+		ret = repair_super(r, i, dev, opts, &err);
 	if (ret || r->before[i].is_backing)
 		cache_dev_close(dev);
 	else
-		mend_inside(r, i, dev, &opts);
+		repair_inside(r, i, dev, &opts);
 }
 
 /* A device at hand that no slot knows: the table may be wrong though it looks right. */
-static bool heard_of_unknown(const struct run *r)
+static bool has_unknown_backing(const struct run *r)
 {
 	for (unsigned i = 0; i < r->o->n; i++)
-		if (fsck_heard_has(&r->heard, i, CACHE_P_BDEV_UNKNOWN))
+		if (fsck_findings_has(&r->findings, i, CACHE_P_BDEV_UNKNOWN))
 			return true;
 	return false;
 }
 
-static bool wants_mending(const struct run *r, unsigned i)
+static bool wants_repairing(const struct run *r, unsigned i)
 {
 	const struct cache_fsck_result *res = &r->before[i];
 
-	if (res->ret || (res->is_backing && !heard_of_super(r, i)))
+	if (res->ret || (res->is_backing && !has_super_finding(r, i)))
 		return false;
 	return !cache_fsck_is_clean(res) ||
-	       (!res->is_backing && (r->o->ndrop || heard_of_unknown(r))) ||
-	       (r->o->clear_discard && fsck_heard_has(&r->heard, i, CACHE_P_SB_DISCARD));
+	       (!res->is_backing && (r->o->ndrop || has_unknown_backing(r))) ||
+	       (r->o->clear_discard && fsck_findings_has(&r->findings, i, CACHE_P_SB_DISCARD));
 }
 
 /* Return: whether something was changed, so that a second look is due. */
-static bool mend_all(struct run *r)
+static bool repair_all(struct run *r)
 {
 	bool changed = false;
 
 	for (unsigned i = 0; i < r->o->n && !cmd_cancelled(); i++) {
-		if (!wants_mending(r, i))
+		if (!wants_repairing(r, i))
 			continue;
-		mend(r, i);
-		changed |= r->mended[i].done;
+		repair(r, i);
+		changed |= r->repaired[i].done;
 	}
 	return changed;
 }
@@ -491,7 +491,7 @@ static int status_of(const struct run *r)
 			status |= FSCK_ERROR;
 		if (last[i].count[CACHE_SEVERITY_WARN] || last[i].count[CACHE_SEVERITY_CORRUPT])
 			status |= FSCK_UNCORRECTED;
-		if (r->mended[i].done)
+		if (r->repaired[i].done)
 			status |= FSCK_CORRECTED;
 	}
 	return status;
@@ -509,8 +509,8 @@ static void show(struct run *r, double seconds)
 {
 	const struct fsck_show s = {
 		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .before = r->before,
-		.after = r->after, .heard = &r->heard, .left = &r->left,
-		.mended = r->mended, .seconds = seconds, .guess = r->o->guess };
+		.after = r->after, .findings = &r->findings, .left = &r->left,
+		.repaired = r->repaired, .seconds = seconds, .guess = r->o->guess };
 
 	if (r->o->cmd.json) {
 		fsck_show_json(&s);
@@ -528,9 +528,9 @@ static int check(struct run *r)
 
 	if (ret && ret != -ECANCELED)
 		return FSCK_ERROR;
-	if (!ret && r->o->mode != MODE_LOOK && mend_all(r)) {
+	if (!ret && r->o->mode != MODE_LOOK && repair_all(r)) {
 		r->after = calloc(r->o->n, sizeof(*r->after));
-		r->hearing = &r->left;
+		r->current = &r->left;
 		r->quiet_findings = true;
 		ret = r->after ? look(r, r->after) : -ENOMEM;
 	}
@@ -559,12 +559,12 @@ static int run(struct opts *o)
 	struct run r = { .o = o, .progress_dev = UINT32_MAX };
 	int status = FSCK_ERROR;
 
-	r.hearing = &r.heard;
+	r.current = &r.findings;
 	r.before = calloc(o->n, sizeof(*r.before));
-	r.mended = calloc(o->n, sizeof(*r.mended));
+	r.repaired = calloc(o->n, sizeof(*r.repaired));
 	r.paths = calloc(o->n, sizeof(*r.paths));
 	cmd_progress_init(&r.progress, &o->cmd, "", -1, 0);
-	if (!r.before || !r.mended || !r.paths)
+	if (!r.before || !r.repaired || !r.paths)
 		cmd_error(&o->cmd, NULL, -ENOMEM, NULL);
 	else
 		status = name_all(&r);
@@ -572,10 +572,10 @@ static int run(struct opts *o)
 		status = check(&r);
 	for (unsigned i = 0; r.paths && i < o->n; i++)
 		free(r.paths[i]);
-	fsck_heard_fini(&r.heard);
-	fsck_heard_fini(&r.left);
+	fsck_findings_fini(&r.findings);
+	fsck_findings_fini(&r.left);
 	free(r.paths);
-	free(r.mended);
+	free(r.repaired);
 	free(r.after);
 	free(r.before);
 	return status;

@@ -37,7 +37,7 @@ static const struct argp argp = {
 
 static const struct cache_journal *journal(const struct opts *o)
 {
-	return &o->show.img->journal;
+	return &o->show.set->journal;
 }
 
 /* The bucket that a key of the header points to, or null. */
@@ -46,7 +46,7 @@ static void show_bucket(struct opts *o, const struct cache_field *f, const struc
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
 	if (cache_key_ptrs(k))
-		cache_report_u64(r, f, cache_ptr_bucket(&o->show.img->sb, k, 0));
+		cache_report_u64(r, f, cache_ptr_bucket(&o->show.set->sb, k, 0));
 	else
 		cache_report_null(r, f);
 }
@@ -58,7 +58,7 @@ static void show_ring(struct opts *o)
 		ring = { "journal_buckets", NULL, CACHE_UNIT_COUNT },
 		free_buckets = { "free_buckets", NULL, CACHE_UNIT_COUNT },
 		nentries = { "nentries", "Entries", CACHE_UNIT_COUNT };
-	const struct cache_sb *sb = &o->show.img->sb;
+	const struct cache_sb *sb = &o->show.set->sb;
 	struct cache_report *r = cmd_report(&o->show.cmd);
 	uint32_t nfree = cache_journal_free_buckets(sb, journal(o));
 
@@ -84,7 +84,7 @@ static void show_newest(struct opts *o)
 		uuid = { "uuid_bucket", "Uuid bucket", CACHE_UNIT_COUNT },
 		prio = { "prio_bucket", "Prio bucket", CACHE_UNIT_COUNT };
 	const struct cache_jset *n = &journal(o)->newest;
-	const struct cache_sb *sb = &o->show.img->sb;
+	const struct cache_sb *sb = &o->show.set->sb;
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
 	cache_report_object(r, "newest");
@@ -116,7 +116,7 @@ static int show_replay(struct opts *o)
 	struct cache_report *r = cmd_report(&o->show.cmd);
 	struct cache_err err = { 0 };
 	uint64_t keys = 0;
-	int ret = cache_journal_each_key(o->show.img->dev, &o->show.img->sb, journal(o), false,
+	int ret = cache_journal_each_key(o->show.set->dev, &o->show.set->sb, journal(o), false,
 					 count_key, &keys, &o->show.sink, &err);
 
 	if (ret)
@@ -205,7 +205,7 @@ static void entry_row(struct opts *o, const struct cache_jset *e, const cache_le
 	cache_report_row(r);
 	cache_report_u64(r, NULL, e->pos.seq);
 	cache_report_u64(r, NULL, e->pos.last_seq);
-	cache_report_u64(r, NULL, o->show.img->sb.journal_bucket[e->pos.index]);
+	cache_report_u64(r, NULL, o->show.set->sb.journal_bucket[e->pos.index]);
 	cache_report_u64(r, NULL, e->pos.offset_sectors);
 	cache_report_u64(r, NULL, CACHE_JSET_HEADER_BYTES + 8 * (uint64_t)e->pos.nwords);
 	cache_report_u64(r, NULL, count_keys(words, e->pos.nwords));
@@ -258,7 +258,7 @@ static int each_entry(struct opts *o, entry_fn *fn)
 	if (!ret)
 		qsort(sorted, j->nentries, sizeof(*sorted), by_seq);
 	for (size_t i = 0; i < j->nentries && !ret; i++) {
-		ret = cache_jset_read(o->show.img->dev, &o->show.img->sb, sorted[i], &e,
+		ret = cache_jset_read(o->show.set->dev, &o->show.set->sb, sorted[i], &e,
 				      words, &err);
 		if (!ret)
 			fn(o, &e, words);

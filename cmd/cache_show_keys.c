@@ -127,7 +127,7 @@ const struct cache_field show_keys_cols[SHOW_KEYS_NCOLS] = {
 void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,
 		   uint64_t node_bucket, const uint32_t *block)
 {
-	const struct cache_image *img = o->show.img;
+	const struct cache_set *set = o->show.set;
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
 	cache_report_row(r);
@@ -137,7 +137,7 @@ void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned lev
 	else
 		cache_report_null(r, NULL);
 	show_key_cells(&o->show, k, level);
-	cache_report_u64(r, NULL, cache_bkey_staleness(&img->sb, &img->gens, k));
+	cache_report_u64(r, NULL, cache_bkey_staleness(&set->sb, &set->gens, k));
 	if (block)
 		cache_report_u64(r, NULL, *block);
 	cache_report_end(r);
@@ -173,7 +173,7 @@ static int show_extent(void *ctx, const struct cache_extent *e)
 static int show_interior(void *ctx, const struct cache_btree_node *n)
 {
 	struct show_keys *o = ctx;
-	const struct cache_image *img = o->show.img;
+	const struct cache_set *set = o->show.set;
 	const struct cache_bkey *prev = NULL;
 
 	if (n->level != o->level)
@@ -181,7 +181,7 @@ static int show_interior(void *ctx, const struct cache_btree_node *n)
 	for (size_t i = 0; i < n->keys.n; i++) {
 		const struct cache_bkey *k = &n->keys.k[i];
 
-		if (!o->stale && cache_bkey_is_bad(&img->sb, &img->gens, k, n->level))
+		if (!o->stale && cache_bkey_is_bad(&set->sb, &set->gens, k, n->level))
 			continue;
 		if (is_wanted(o, k, n->level, prev))
 			show_keys_row(o, k, n->level, n->bucket, NULL);
@@ -262,12 +262,12 @@ static int show_table(struct show_keys *o)
 		cache_report_table(r, "keys", show_keys_cols,
 				   o->raw ? SHOW_KEYS_NCOLS : SHOW_KEYS_NCOLS - 1, 0);
 	if (o->nodes || o->raw)
-		ret = cache_image_each_node(o->show.img, o->nodes ? show_node : show_sets, o,
+		ret = cache_set_each_node(o->show.set, o->nodes ? show_node : show_sets, o,
 					    &silent, &err);
 	else if (o->by_level && o->level)
-		ret = cache_image_each_node(o->show.img, show_interior, o, &silent, &err);
+		ret = cache_set_each_node(o->show.set, show_interior, o, &silent, &err);
 	else
-		ret = cache_image_each_extent(o->show.img, show_extent, o, &silent, &err);
+		ret = cache_set_each_extent(o->show.set, show_extent, o, &silent, &err);
 	if (ret)
 		return show_failed(&o->show, ret, &err);
 	cache_report_end(r);

@@ -50,22 +50,22 @@ static const struct argp argp = {
 
 struct show_bucket show_prios_look(const struct show_prios *o, uint64_t b)
 {
-	const struct cache_image *img = o->show.img;
+	const struct cache_set *set = o->show.set;
 	struct show_bucket v = {
-		.known = cache_prio_is_known(&img->sb, &img->prios, b),
-		.prio = img->prios.prio[b], .gen = img->prios.gen[b],
+		.known = cache_prio_is_known(&set->sb, &set->prios, b),
+		.prio = set->prios.prio[b], .gen = set->prios.gen[b],
 	};
 
 	if (o->raw)
 		return v;
-	v.role = cache_image_role(img, b);
-	v.mark = cache_bucket_mark(&img->buckets, b);
-	v.sectors_used = cache_bucket_sectors_used(&img->buckets, b);
+	v.role = cache_set_role(set, b);
+	v.mark = cache_bucket_mark(&set->buckets, b);
+	v.sectors_used = cache_bucket_sectors_used(&set->buckets, b);
 	if (!o->recovered)
 		return v;
-	v.known |= img->gen_unknown && !(img->gen_unknown[b / 64] >> (b & 63) & 1);
-	v.prio = cache_bucket_prio(&img->buckets, b);
-	v.gen = cache_bucket_gen(&img->buckets, b);
+	v.known |= set->gen_unknown && !(set->gen_unknown[b / 64] >> (b & 63) & 1);
+	v.prio = cache_bucket_prio(&set->buckets, b);
+	v.gen = cache_bucket_gen(&set->buckets, b);
 	return v;
 }
 
@@ -95,7 +95,7 @@ static struct run run_from(const struct show_prios *o, uint64_t first)
 	do {
 		run.sectors_used += next.sectors_used;
 		run.count++;
-		if (o->all || first + run.count == o->show.img->sb.nbuckets)
+		if (o->all || first + run.count == o->show.set->sb.nbuckets)
 			break;
 		next = show_prios_look(o, first + run.count);
 	} while (same_run(&run.v, &next));
@@ -166,7 +166,7 @@ static char *put_run(char *p, const struct show_prios *o, const struct run *run)
 static int text_rows(struct show_prios *o)
 {
 	char *buf = malloc(ROWS_BYTES), *p = buf;
-	uint64_t n = o->show.img->sb.nbuckets;
+	uint64_t n = o->show.set->sb.nbuckets;
 
 	if (!buf)
 		return cmd_error(&o->show.cmd, NULL, -ENOMEM, NULL);
@@ -228,7 +228,7 @@ static void json_rows(struct show_prios *o)
 
 	cache_report_table(r, o->all ? "buckets" : "runs", o->all ? buckets : runs,
 			   o->all ? 5 : 6, 0);
-	for (uint64_t b = 0; b < o->show.img->sb.nbuckets;) {
+	for (uint64_t b = 0; b < o->show.set->sb.nbuckets;) {
 		struct run run = run_from(o, b);
 
 		json_row(o, &run);
@@ -244,17 +244,17 @@ static void show_chain(struct show_prios *o)
 		chain = { "chain", "Prio chain", CACHE_UNIT_COUNT },
 		nbuckets = { "nbuckets", "Buckets", CACHE_UNIT_COUNT },
 		raised = { "raised", "Gens raised by keys", CACHE_UNIT_COUNT };
-	const struct cache_image *img = o->show.img;
+	const struct cache_set *set = o->show.set;
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
-	cache_report_u64(r, &seq, img->prios.seq);
+	cache_report_u64(r, &seq, set->prios.seq);
 	cache_report_list(r, &chain);
-	for (uint64_t i = 0; i < img->prios.nfollowed; i++)
-		cache_report_u64(r, &chain, img->prios.chain[i]);
+	for (uint64_t i = 0; i < set->prios.nfollowed; i++)
+		cache_report_u64(r, &chain, set->prios.chain[i]);
 	cache_report_end(r);
-	cache_report_u64(r, &nbuckets, img->sb.nbuckets);
+	cache_report_u64(r, &nbuckets, set->sb.nbuckets);
 	if (!o->raw)
-		cache_report_u64(r, &raised, img->raised);
+		cache_report_u64(r, &raised, set->raised);
 }
 
 static int show_prios(struct show_prios *o)

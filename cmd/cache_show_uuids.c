@@ -87,7 +87,7 @@ static void time_cell(struct opts *o, uint32_t t)
 
 static void slot_row(struct opts *o, uint32_t i, const struct amount *a)
 {
-	const struct cache_uuid_entry *e = &o->show.img->uuids.slot[i];
+	const struct cache_uuid_entry *e = &o->show.set->uuids.slot[i];
 	struct cache_report *r = cmd_report(&o->show.cmd);
 	enum cache_slot_state state = cache_uuid_state(e);
 	char uuid[CACHE_UUID_TEXT_BYTES];
@@ -114,7 +114,7 @@ static void slot_row(struct opts *o, uint32_t i, const struct amount *a)
 /* Free slots are left out, unless something in the cache claims to be theirs. */
 static bool is_wanted(const struct opts *o, uint32_t i, const struct amount *a)
 {
-	switch (cache_uuid_state(&o->show.img->uuids.slot[i])) {
+	switch (cache_uuid_state(&o->show.set->uuids.slot[i])) {
 	case CACHE_SLOT_FREE:
 		return a->cached;
 	case CACHE_SLOT_RETIRED:
@@ -141,7 +141,7 @@ static void show_table(struct opts *o, const struct amounts *a)
 		dirty = { "homeless_dirty_sectors", NULL, CACHE_UNIT_SECTORS };
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
-	cache_report_u64(r, &slots, o->show.img->uuids.n);
+	cache_report_u64(r, &slots, o->show.set->uuids.n);
 	cache_report_table(r, "uuids", cols, 9, 0);
 	for (uint32_t i = 0; i < a->n; i++)
 		if (is_wanted(o, i, &a->slot[i]))
@@ -158,14 +158,14 @@ static void show_table(struct opts *o, const struct amounts *a)
 static int show_uuids(struct opts *o)
 {
 	static const struct cache_sink silent = { cache_sink_ignore, NULL };
-	struct amounts a = { .n = o->show.img->uuids.n };
+	struct amounts a = { .n = o->show.set->uuids.n };
 	struct cache_err err = { 0 };
 	int ret;
 
 	a.slot = calloc(a.n + 1, sizeof(*a.slot));
 	if (!a.slot)
 		return cmd_error(&o->show.cmd, NULL, -ENOMEM, NULL);
-	ret = cache_image_each_extent(o->show.img, add_extent, &a, &silent, &err);
+	ret = cache_set_each_extent(o->show.set, add_extent, &a, &silent, &err);
 	if (ret)
 		ret = show_failed(&o->show, ret, &err);
 	else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a person can do with a set that was not mended, and what of it can still be read. */
+/* What a person can do with a set that was not repaired, and what of it can still be read. */
 #include "fsck_show.h"
 
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 
 static bool super_is_left(const struct fsck_show *s, unsigned i)
 {
-	return s->mended[i].super_hurt && !s->mended[i].super &&
+	return s->repaired[i].super_hurt && !s->repaired[i].super &&
 	       !fsck_final_result(s, i)->has_summary;
 }
 
@@ -60,7 +60,7 @@ void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, v
 	};
 	char line[1024];
 
-	if (!s->mended || !s->mended[i].tried || s->mended[i].declined ||
+	if (!s->repaired || !s->repaired[i].tried || s->repaired[i].declined ||
 	    cache_fsck_is_clean(fsck_final_result(s, i)))
 		return;
 	for (unsigned k = 0; k < sizeof(steps) / sizeof(*steps); k++)

@@ -8,13 +8,13 @@
 
 #include "base/types.h"
 
-#define HEARD_MAX	1000000
+#define FINDINGS_MAX	1000000
 
-void fsck_heard_add(struct fsck_heard *h, unsigned dev, const struct cache_finding *f)
+void fsck_findings_add(struct fsck_findings *h, unsigned dev, const struct cache_finding *f)
 {
 	if (h->n == h->room) {
 		size_t room = h->room ? 2 * h->room : 64;
-		void *p = room > HEARD_MAX ? NULL :
+		void *p = room > FINDINGS_MAX ? NULL :
 			  reallocarray(h->list, room, sizeof(*h->list));
 
 		if (!p) {
@@ -28,7 +28,7 @@ void fsck_heard_add(struct fsck_heard *h, unsigned dev, const struct cache_findi
 	h->list[h->n++].f = *f;
 }
 
-bool fsck_heard_has(const struct fsck_heard *h, unsigned dev, enum cache_problem code)
+bool fsck_findings_has(const struct fsck_findings *h, unsigned dev, enum cache_problem code)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (h->list[i].dev == dev && h->list[i].f.code == code)
@@ -36,7 +36,7 @@ bool fsck_heard_has(const struct fsck_heard *h, unsigned dev, enum cache_problem
 	return false;
 }
 
-void fsck_heard_fini(struct fsck_heard *h)
+void fsck_findings_fini(struct fsck_findings *h)
 {
 	free(h->list);
 }
@@ -59,18 +59,20 @@ const char *fsck_kernel_words(const struct cache_fsck_result *r)
 {
 	switch (r->kernel) {
 	case CACHE_VERDICT_REFUSES:
-		return "a kernel would refuse the device";
+		return "the kernel will refuse this device";
 	case CACHE_VERDICT_DISABLES:
-		return "a kernel would give up on the set while starting it";
+		return "the kernel will disable this cache set when it starts it";
 	case CACHE_VERDICT_PANICS:
-		return "a kernel would panic when it starts the set";
+		return "the kernel will panic when it starts this cache set";
 	case CACHE_VERDICT_HANGS:
-		return "a kernel would hang when it starts the set";
+		return "the kernel will hang when it starts this cache set";
 	case CACHE_VERDICT_MAY_HANG:
-		return "a kernel may hang when it starts the set";
+		return "the kernel may hang when it starts this cache set";
 	default:
-		return r->damage ? "a kernel would start the set without a word, and may return wrong blocks"
-				 : "a kernel starts it";
+		if (r->damage)
+			return "the kernel will start this cache set and may return wrong blocks";
+		return r->is_backing ? "the kernel will start this backing device"
+				     : "the kernel will start this cache set";
 	}
 }
 
@@ -106,58 +108,73 @@ void fsck_show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUM
 
 static void text_rebuilt(const struct fsck_show *s, unsigned i)
 {
-	const struct fsck_mended *m = &s->mended[i];
+	const struct fsck_repaired *m = &s->repaired[i];
 	char kept[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES], dropped[CACHE_HUMAN_BYTES];
 
 	fsck_show_sectors(s->cmd, m->plan.kept_sectors, kept);
 	fsck_show_sectors(s->cmd, m->plan.kept_dirty_sectors, dirty);
 	fsck_show_sectors(s->cmd, m->plan.dropped_clean_sectors, dropped);
-	cache_report_line(cmd_report(s->cmd), "%s: mended: %s kept, %s of it dirty; %s of clean "
+	cache_report_line(cmd_report(s->cmd), "%s: repaired: %s kept, %s of it dirty; %s of clean "
 			  "data dropped; %" PRIu64 " new nodes, one journal entry",
 			  s->paths[i], kept, dirty, dropped, m->plan.new_nodes);
 }
 
-static void text_mended(const struct fsck_show *s, unsigned i)
+static void text_repaired(const struct fsck_show *s, unsigned i)
 {
-	const struct fsck_mended *m = s->mended ? &s->mended[i] : NULL;
+	const struct fsck_repaired *m = s->repaired ? &s->repaired[i] : NULL;
 
 	if (!m || !m->done)
 		return;
 	if (m->super)
-		cache_report_line(cmd_report(s->cmd), "%s: superblock mended", s->paths[i]);
+		cache_report_line(cmd_report(s->cmd), "%s: superblock repaired", s->paths[i]);
 	if (m->plan.rebuild)
 		text_rebuilt(s, i);
 	/* the second look says whether */
-	if (m->plan.clear_discard && !fsck_heard_has(s->left, i, CACHE_P_SB_DISCARD))
+	if (m->plan.clear_discard && !fsck_findings_has(s->left, i, CACHE_P_SB_DISCARD))
 		cache_report_line(cmd_report(s->cmd), "%s: discard bit cleared", s->paths[i]);
+}
+
+/* "clean" would be misread where there is dirty data: then it is "sound". */
+static void state_words(const struct fsck_show *s, const struct cache_fsck_result *res,
+			char *buf, size_t size)
+{
+	const char *word = cache_fsck_is_clean(res) ? "clean" : "NOT CLEAN";
+	char dirty[CACHE_HUMAN_BYTES];
+
+	if (!res->has_summary || !res->summary.dirty_sectors) {
+		snprintf(buf, size, "%s", word);
+		return;
+	}
+	fsck_show_sectors(s->cmd, res->summary.dirty_sectors, dirty);
+	snprintf(buf, size, "%s; %s of dirty data",
+		 cache_fsck_is_clean(res) ? "sound" : word, dirty);
 }
 
 static void text_device(const struct fsck_show *s, unsigned i)
 {
 	const struct cache_fsck_result *res = fsck_final_result(s, i);
 	const struct cache_fsck_summary *sum = &res->summary;
-	const char *word = cache_fsck_is_clean(res) ? "clean" : "NOT CLEAN";
 	struct cache_report *out = cmd_report(s->cmd);
-	char cached[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES];
+	char cached[CACHE_HUMAN_BYTES], word[64];
 
 	if (res->ret) {
 		cmd_error(s->cmd, s->paths[i], res->ret, &res->err);
 		return;
 	}
-	text_mended(s, i);
+	text_repaired(s, i);
 	if (s->cmd->quiet && cache_fsck_is_clean(&s->before[i]))
 		return;
+	state_words(s, res, word, sizeof(word));
 	if (!res->has_summary) {
-		cache_report_line(out, "%s: %s, %s%s", s->paths[i], word,
+		cache_report_line(out, "%s: %s; %s%s", s->paths[i], word,
 				  fsck_kernel_words(res), notes_words(s->cmd, res));
 		return;
 	}
 	fsck_show_sectors(s->cmd, sum->cached_sectors, cached);
-	fsck_show_sectors(s->cmd, sum->dirty_sectors, dirty);
-	cache_report_line(out, "%s: %s, %" PRIu64 " extents, %s cached, %s of it dirty, %"
-			  PRIu64 " nodes in %" PRIu64 " levels; %s%s", s->paths[i], word,
-			  sum->extents, cached, dirty, sum->btree_nodes, sum->btree_depth,
-			  fsck_kernel_words(res), notes_words(s->cmd, res));
+	cache_report_line(out, "%s: %s; %s; %" PRIu64 " extents, %s cached, %" PRIu64
+			  " nodes in %" PRIu64 " levels%s", s->paths[i], word,
+			  fsck_kernel_words(res), sum->extents, cached, sum->btree_nodes,
+			  sum->btree_depth, notes_words(s->cmd, res));
 	if (!s->cmd->verbose)
 		return;
 #define X(name) cache_report_line(out, "  %-18s %" PRIu64, #name, sum->name);
@@ -188,7 +205,7 @@ static void json_finding(const struct fsck_show *s, const struct fsck_finding *e
 	cache_report_object(r, NULL);
 	cache_report_str(r, &f_device, s->paths[e->dev]);
 	cmd_report_finding(r, &e->f);
-	cache_report_bool(r, &fixed, s->after && !fsck_heard_has(s->left, e->dev, e->f.code));
+	cache_report_bool(r, &fixed, s->after && !fsck_findings_has(s->left, e->dev, e->f.code));
 	cache_report_end(r);
 }
 
@@ -218,9 +235,9 @@ static void json_next(void *ctx, const char *line)
 	cache_report_str(ctx, &(struct cache_field){ "step", NULL, CACHE_UNIT_TEXT }, line);
 }
 
-static void json_mended(const struct fsck_show *s, unsigned i)
+static void json_repaired(const struct fsck_show *s, unsigned i)
 {
-	const struct fsck_mended *m = s->mended ? &s->mended[i] : NULL;
+	const struct fsck_repaired *m = s->repaired ? &s->repaired[i] : NULL;
 	struct cache_report *out = cmd_report(s->cmd);
 
 	if (!m || !m->tried)
@@ -261,7 +278,7 @@ static void json_result(const struct fsck_show *s, unsigned i)
 	cache_report_bool(out, &damage, res->damage);
 	if (res->ret)
 		cache_report_str(out, &failed, cache_err_text(&res->err, res->ret));
-	json_mended(s, i);
+	json_repaired(s, i);
 	if (res->has_summary)
 		json_summary(s, &res->summary);
 }
@@ -282,11 +299,11 @@ void fsck_show_json(const struct fsck_show *s)
 
 	json_result(s, main_device(s));
 	cache_report_array(out, "findings");
-	for (size_t i = 0; i < s->heard->n; i++)
-		json_finding(s, &s->heard->list[i]);
+	for (size_t i = 0; i < s->findings->n; i++)
+		json_finding(s, &s->findings->list[i]);
 	cache_report_end(out);
-	if (s->heard->missed)
-		cache_report_u64(out, &missed, s->heard->missed);
+	if (s->findings->missed)
+		cache_report_u64(out, &missed, s->findings->missed);
 	cache_report_array(out, "devices");
 	for (unsigned i = 0; i < s->n; i++) {
 		cache_report_object(out, NULL);

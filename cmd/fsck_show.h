@@ -8,8 +8,8 @@
 #include "fsck/fsck.h"
 #include "repair/repair.h"
 
-/* Findings kept for JSON, which can say only at the end what was mended. */
-struct fsck_heard {
+/* Findings kept for JSON, which can say only at the end what was repaired. */
+struct fsck_findings {
 	struct fsck_finding {
 		unsigned dev;
 		struct cache_finding f;
@@ -18,16 +18,16 @@ struct fsck_heard {
 	uint64_t missed;	/* not kept: there were too many */
 };
 
-void fsck_heard_add(struct fsck_heard *h, unsigned dev, const struct cache_finding *f);
-bool fsck_heard_has(const struct fsck_heard *h, unsigned dev, enum cache_problem code);
-void fsck_heard_fini(struct fsck_heard *h);
+void fsck_findings_add(struct fsck_findings *h, unsigned dev, const struct cache_finding *f);
+bool fsck_findings_has(const struct fsck_findings *h, unsigned dev, enum cache_problem code);
+void fsck_findings_fini(struct fsck_findings *h);
 
 /* What a repair of one device came to. */
-struct fsck_mended {
+struct fsck_repaired {
 	bool tried, done;
 	bool declined;		/* by a person, or as -p must */
 	bool super_hurt;
-	bool super;		/* mended, in place; plan says nothing of it */
+	bool super;		/* repaired, in place; plan says nothing of it */
 	struct cache_repair_plan plan;
 };
 
@@ -36,8 +36,8 @@ struct fsck_show {
 	char **paths;
 	unsigned n;
 	const struct cache_fsck_result *before, *after;	/* after: NULL when nothing was tried */
-	const struct fsck_heard *heard, *left;		/* left: found the second time */
-	const struct fsck_mended *mended;		/* n, or NULL */
+	const struct fsck_findings *findings, *left;		/* left: found the second time */
+	const struct fsck_repaired *repaired;		/* n, or NULL */
 	double seconds;
 	bool guess;		/* was allowed */
 };
@@ -50,14 +50,14 @@ void fsck_show_text(const struct fsck_show *s);
 /* The whole document. */
 void fsck_show_json(const struct fsck_show *s);
 
-/* "a kernel starts it", "a kernel would panic ..." */
+/* "the kernel will start this cache set", "the kernel will panic ..." */
 const char *fsck_kernel_words(const struct cache_fsck_result *r);
 
-/* As it is now: after mending, if that was done. */
+/* As it is now: after repairing, if that was done. */
 const struct cache_fsck_result *fsck_final_result(const struct fsck_show *s, unsigned i);
 void fsck_show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUMAN_BYTES]);
 
-/* A line for each thing to do about a device that mending was tried on, in vain. */
+/* A line for each thing to do about a device that repairing was tried on, in vain. */
 typedef void fsck_next_fn(void *ctx, const char *line);
 void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx);
 

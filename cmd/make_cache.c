@@ -306,7 +306,7 @@ static int open_target(struct make *mk, unsigned i)
 	return ret ? cmd_error(&mk->cmd, t->name, ret, &err) : 0;
 }
 
-static void hear(void *ctx, bool warning, const char *device, const char *text)
+static void on_note(void *ctx, bool warning, const char *device, const char *text)
 {
 	const struct make *mk = ctx;
 	const char *name = device[0] ? device : NULL;
@@ -322,7 +322,7 @@ static int plan(struct make *mk)
 	struct cache_err err = { 0 };
 	int ret;
 
-	mk->m.note = hear;
+	mk->m.note = on_note;
 	mk->m.ctx = mk;
 	mk->m.like_peer = mk->peer;
 	ret = cache_mkcache_plan(&mk->m, &err);

@@ -52,7 +52,7 @@ static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 	if (ret)
 		return ret;
 	s->sink = (struct cache_sink){ on_finding, s };
-	return cache_image_load(dev, upto, &s->sink, &s->img, err);
+	return cache_set_load(dev, upto, &s->sink, &s->set, err);
 }
 
 static int never_ran(struct show *s)
@@ -75,18 +75,18 @@ static int refuse(struct show *s, int code, const char *why)
 /* Why there is nothing to show, or -1: there is. */
 static int nothing(struct show *s, enum cache_load upto)
 {
-	const struct cache_image *img = s->img;
+	const struct cache_set *set = s->set;
 
-	if (!cache_sb_is_usable(&img->sb, cache_dev_sectors(img->dev)))
+	if (!cache_sb_is_usable(&set->sb, cache_dev_sectors(set->dev)))
 		return refuse(s, -EUCLEAN, "no superblock that could be used");
-	if (cache_sb_is_bdev(&img->sb))
+	if (cache_sb_is_bdev(&set->sb))
 		return refuse(s, -EINVAL,
 			      "this is a backing device; give the cache device of its set");
-	if (upto == CACHE_LOAD_JOURNAL && img->journal.nentries)
+	if (upto == CACHE_LOAD_JOURNAL && set->journal.nentries)
 		return -1;
-	if (!cache_sb_is_synced(&img->sb))
+	if (!cache_sb_is_synced(&set->sb))
 		return never_ran(s);
-	if (img->loaded < upto)
+	if (set->loaded < upto)
 		return refuse(s, -EUCLEAN,
 			      "no journal entry was found, and nothing else says where the rest is");
 	return -1;
@@ -139,7 +139,7 @@ int show_end(struct show *s, int status)
 		status = EXIT_FAILED;
 	if (s->cmd.json)
 		report_problems(s);
-	cache_image_close(s->img);
+	cache_set_close(s->set);
 	free(s->path);
 	return cmd_end(&s->cmd, status);
 }
@@ -156,12 +156,12 @@ void show_key_cells(struct show *s, const struct cache_bkey *k, unsigned level)
 	cache_report_u64(r, NULL, cache_key_offset(k));
 	cache_report_u64(r, NULL, cache_key_size(k));
 	cache_report_bool(r, NULL, cache_key_dirty(k));
-	if (!cache_key_ptrs(k) || !cache_ptr_is_available(&s->img->sb, k, 0)) {
+	if (!cache_key_ptrs(k) || !cache_ptr_is_available(&s->set->sb, k, 0)) {
 		for (unsigned i = 0; i < 3; i++)
 			cache_report_null(r, NULL);
 		return;
 	}
 	cache_report_u64(r, NULL, cache_ptr_sector(k->ptr[0]));
-	cache_report_u64(r, NULL, cache_ptr_bucket(&s->img->sb, k, 0));
+	cache_report_u64(r, NULL, cache_ptr_bucket(&s->set->sb, k, 0));
 	cache_report_u64(r, NULL, cache_ptr_gen(k->ptr[0]));
 }

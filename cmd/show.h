@@ -7,7 +7,7 @@
 #define CMD_SHOW_H
 
 #include "common.h"
-#include "set/image.h"
+#include "set/set.h"
 
 #define SHOW_PROBLEMS_HELD	256	/* more are only counted in JSON */
 
@@ -15,7 +15,7 @@ struct show {
 	struct cmd cmd;			/* first: what the parsers are given */
 	const char *spec;		/* the device as typed */
 	char *path;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_sink sink;
 	uint64_t nproblems;		/* notes not among them */
 	struct cache_finding problem[SHOW_PROBLEMS_HELD];
@@ -29,7 +29,7 @@ error_t show_parse_device(struct show *s, int key, char *arg, struct argp_state 
 /**
  * show_open() - find, open and load the device
  *
- * Return: true when s->img is loaded as far as @upto; false when there is nothing
+ * Return: true when s->set is loaded as far as @upto; false when there is nothing
  * to show, why was said, and *@status is the exit status.
  */
 bool show_open(struct show *s, enum cache_load upto, int *status);

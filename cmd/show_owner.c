@@ -13,9 +13,9 @@ struct question {
 	uint64_t nextents, stale;
 };
 
-static const struct cache_image *image(const struct question *q)
+static const struct cache_set *image(const struct question *q)
 {
-	return q->o->show.img;
+	return q->o->show.set;
 }
 
 static struct cache_report *report(const struct question *q)
@@ -33,20 +33,20 @@ static void show_bucket(struct question *q)
 		gen = { "gen", "Gen", CACHE_UNIT_COUNT },
 		on_disk = { "gen_on_disk", "Gen on disk", CACHE_UNIT_COUNT },
 		used = { "sectors_used", "Sectors used", CACHE_UNIT_COUNT };
-	const struct cache_image *img = image(q);
+	const struct cache_set *set = image(q);
 	struct cache_report *r = report(q);
 	uint64_t b = q->bucket;
 
 	cache_report_u64(r, &bucket, b);
-	cache_report_u64(r, &first, cache_bucket_sector(&img->sb, b));
-	cache_report_str(r, &role, cache_role_name(cache_image_role(img, b)));
-	cache_report_u64(r, &prio, cache_bucket_prio(&img->buckets, b));
-	cache_report_u64(r, &gen, cache_bucket_gen(&img->buckets, b));
-	if (cache_prio_is_known(&img->sb, &img->prios, b))
-		cache_report_u64(r, &on_disk, img->prios.gen[b]);
+	cache_report_u64(r, &first, cache_bucket_sector(&set->sb, b));
+	cache_report_str(r, &role, cache_role_name(cache_set_role(set, b)));
+	cache_report_u64(r, &prio, cache_bucket_prio(&set->buckets, b));
+	cache_report_u64(r, &gen, cache_bucket_gen(&set->buckets, b));
+	if (cache_prio_is_known(&set->sb, &set->prios, b))
+		cache_report_u64(r, &on_disk, set->prios.gen[b]);
 	else
 		cache_report_null(r, &on_disk);
-	cache_report_u64(r, &used, cache_bucket_sectors_used(&img->buckets, b));
+	cache_report_u64(r, &used, cache_bucket_sectors_used(&set->buckets, b));
 }
 
 /* Entries of the ring that lie where was asked. */
@@ -56,16 +56,16 @@ static void show_entries(struct question *q)
 		{ "seq", "SEQ", CACHE_UNIT_SEQ }, { "last_seq", "LAST_SEQ", CACHE_UNIT_SEQ },
 		{ "offset", "OFFSET", CACHE_UNIT_COUNT }, { "bytes", "BYTES", CACHE_UNIT_COUNT },
 	};
-	const struct cache_image *img = image(q);
+	const struct cache_set *set = image(q);
 	struct cache_report *r = report(q);
 
 	cache_report_table(r, "entries", cols, 4, 0);
-	for (size_t i = 0; i < img->journal.nentries; i++) {
-		const struct cache_jset_pos *e = &img->journal.entries[i];
-		uint64_t sector = cache_jset_sector(&img->sb, e);
+	for (size_t i = 0; i < set->journal.nentries; i++) {
+		const struct cache_jset_pos *e = &set->journal.entries[i];
+		uint64_t sector = cache_jset_sector(&set->sb, e);
 
 		if (sector >= q->end ||
-		    sector + cache_jset_sectors(&img->sb, e->nwords) <= q->first)
+		    sector + cache_jset_sectors(&set->sb, e->nwords) <= q->first)
 			continue;
 		cache_report_row(r);
 		cache_report_u64(r, NULL, e->seq);
@@ -83,15 +83,15 @@ static void show_prio_member(struct question *q)
 		index = { "member", "Member of the chain", CACHE_UNIT_COUNT },
 		first = { "first_bucket", "Prios from bucket", CACHE_UNIT_COUNT },
 		last = { "last_bucket", "to bucket", CACHE_UNIT_COUNT };
-	const struct cache_image *img = image(q);
-	uint64_t per = cache_prios_per_bucket(&img->sb), i = 0, end;
+	const struct cache_set *set = image(q);
+	uint64_t per = cache_prios_per_bucket(&set->sb), i = 0, end;
 
-	while (i < img->prios.nfollowed && img->prios.chain[i] != q->bucket)
+	while (i < set->prios.nfollowed && set->prios.chain[i] != q->bucket)
 		i++;
 	end = (i + 1) * per;
 	cache_report_u64(report(q), &index, i);
 	cache_report_u64(report(q), &first, i * per);
-	cache_report_u64(report(q), &last, (end < img->sb.nbuckets ? end : img->sb.nbuckets) - 1);
+	cache_report_u64(report(q), &last, (end < set->sb.nbuckets ? end : set->sb.nbuckets) - 1);
 }
 
 static int show_node(void *ctx, const struct cache_btree_node *n)
@@ -152,7 +152,7 @@ static int show_extents(struct question *q)
 	int ret;
 
 	cache_report_table(r, "keys", show_keys_cols, SHOW_KEYS_NCOLS - 1, 0);
-	ret = cache_image_each_extent(q->o->show.img, show_extent, q, &silent, &err);
+	ret = cache_set_each_extent(q->o->show.set, show_extent, q, &silent, &err);
 	if (ret)
 		return show_failed(&q->o->show, ret, &err);
 	cache_report_end(r);
@@ -165,7 +165,7 @@ static int show_extents(struct question *q)
 static int show_tree_node(struct question *q)
 {
 	struct cache_err err = { 0 };
-	int ret = cache_image_each_node(q->o->show.img, show_node, q, &silent, &err);
+	int ret = cache_set_each_node(q->o->show.set, show_node, q, &silent, &err);
 
 	if (ret < 0)
 		return show_failed(&q->o->show, ret, &err);
@@ -177,7 +177,7 @@ static int show_tree_node(struct question *q)
 static int answer(struct question *q)
 {
 	show_bucket(q);
-	switch (cache_image_role(image(q), q->bucket)) {
+	switch (cache_set_role(image(q), q->bucket)) {
 	case CACHE_ROLE_SUPERBLOCK:
 	case CACHE_ROLE_UUID:
 		return EXIT_DONE;
@@ -196,7 +196,7 @@ static int answer(struct question *q)
 
 int show_owner(struct show_keys *o)
 {
-	const struct cache_sb *sb = &o->show.img->sb;
+	const struct cache_sb *sb = &o->show.set->sb;
 	struct question q = { .o = o };
 	struct cache_err err = { 0 };
 

@@ -152,7 +152,7 @@ static void show_slices(struct show_prios *o, const struct slice *slice, unsigne
 
 static void summarise(struct show_prios *o, struct cache_stats_count *c)
 {
-	const struct cache_sb *sb = &o->show.img->sb;
+	const struct cache_sb *sb = &o->show.set->sb;
 	struct slice slice[SLICES + 3];
 	struct cache_stats stats;
 	unsigned n;

@@ -202,7 +202,7 @@ static int check(const struct super_backup *s)
 		cache_report_end(out);
 		cache_report_str(out, &f_kernel, cache_verdict_name(res.kernel));
 	} else if (!s->cmd->quiet) {
-		cache_report_line(out, "%s: restored; %s, %s", s->path,
+		cache_report_line(out, "%s: restored; %s; %s", s->path,
 				  cache_fsck_is_clean(&res) ? "clean" : "NOT CLEAN",
 				  fsck_kernel_words(&res));
 	}

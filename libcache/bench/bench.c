@@ -37,7 +37,7 @@ static void fill_table(struct cache_buckets *t, const struct cache_bench_opts *o
 static int run_on(const struct cache_bench_opts *o, struct cache_buckets *t,
 		  struct cache_bench_result *r, struct cache_err *err)
 {
-	int ret = o->reference ? cache_bench_book(o, t, r) : cache_bench_ours(o, t, r);
+	int ret = o->reference ? cache_bench_reference(o, t, r) : cache_bench_ours(o, t, r);
 
 	if (!ret && !r->count)
 		ret = -ENOSPC;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Allocation throughput, of our allocator and of the plain book beside it. */
+/* Allocation throughput, of our allocator and of the reference allocator beside it. */
 #ifndef LIBCACHE_BENCH_H
 #define LIBCACHE_BENCH_H
 
@@ -32,7 +32,7 @@ struct cache_bench_opts {
 	uint64_t count;			/* allocations, of all threads together */
 	unsigned int threads;
 	bool	 allocator_thread;	/* else who finds the queue empty refills it */
-	bool	 reference;		/* the book: heap, thread and lock as the driver has */
+	bool	 reference;		/* the reference allocator: heap, thread and lock as the driver has */
 	bool	 sectors;		/* 4 KiB requests to the sector allocator */
 	unsigned int write_points;
 	bool	 sequential;

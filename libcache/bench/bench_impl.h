@@ -52,7 +52,7 @@ int cache_bench_ours(const struct cache_bench_opts *o, struct cache_buckets *t,
 		     struct cache_bench_result *r);
 int cache_bench_sectors(const struct cache_bench_opts *o, struct cache_alloc *a,
 			struct cache_bench_result *r);
-int cache_bench_book(const struct cache_bench_opts *o, const struct cache_buckets *t,
+int cache_bench_reference(const struct cache_bench_opts *o, const struct cache_buckets *t,
 		     struct cache_bench_result *r);
 
 static inline uint64_t cache_bench_clock_ns(clockid_t clock)

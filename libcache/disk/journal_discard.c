@@ -7,7 +7,7 @@
  *
  * A discard takes whole buckets, and leaves one byte all over: zeros, or on some flash
  * ones. What was written over, or lost its first entry only, reads otherwise. A device
- * that answers discards with noise (encryption below the cache) is taken for damaged too:
+ * that returns random bytes for discarded sectors (encryption below the cache) is taken for damaged too:
  * that costs clean data, the other way round would cost what was written.
  */
 #include "disk/journal_discard.h"

@@ -8,7 +8,7 @@
  * cache_journal_hidden() - entries that stand behind damage, which the driver never reads
  * @before: the entry that the damaged ones followed
  * @max:    greatest seq to believe
- * @sink:   as cache_found(): hears of what cannot be read
+ * @sink:   as cache_found(): receives what cannot be read
  *
  * Believed if they go on from @before, as many seqs later as entries can have stood
  * between. Inserted into @j->entries, marked hidden; @j->bucket_seq stays the driver's.

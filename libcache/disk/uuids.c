@@ -38,7 +38,7 @@ static unsigned count_nonzero(const void *p, size_t nbytes)
 }
 
 /* A finding comes from the first two; labels are not looked at, the driver leaves junk there. */
-bool cache_uuid_is_noise(const struct cache_uuid_entry *e)
+bool cache_uuid_is_overwritten(const struct cache_uuid_entry *e)
 {
 	enum cache_slot_state state = cache_uuid_state(e);
 	uint32_t flags = e->flags & ~CACHE_UUID_FLASH_ONLY;

@@ -45,7 +45,7 @@ const char *cache_slot_state_name(enum cache_slot_state state);
  * A slot in use of which more than a few bytes, which every driver leaves zero, are not: it
  * was overwritten, and its uuid is nobody's. Of a few wrong bytes that is not known.
  */
-bool cache_uuid_is_noise(const struct cache_uuid_entry *e);
+bool cache_uuid_is_overwritten(const struct cache_uuid_entry *e);
 
 /* Slot of @uuid, or -1. */
 int64_t cache_uuid_find(const struct cache_uuids *u, const uint8_t uuid[16]);

@@ -109,7 +109,7 @@ struct cache_prio_set_disk {
 	cache_le64	seq;
 	cache_le32	version;
 	cache_le32	pad;
-	cache_le64	next_bucket;	/* a bucket, not a sector; the last one's is noise */
+	cache_le64	next_bucket;	/* a bucket, not a sector; the last one's is undefined */
 };
 #define CACHE_PRIO_SET_HEADER_BYTES	40
 static_assert(sizeof(struct cache_prio_set_disk) == CACHE_PRIO_SET_HEADER_BYTES,

@@ -4,7 +4,7 @@
  *
  * A rule is written once. The code that knows the rule fills a struct
  * cache_finding and hands it to a sink. Opening passes no sink: the first
- * finding that means damage becomes the error. fsck passes one, and hears all.
+ * finding that means damage becomes the error. fsck passes one and receives all findings.
  */
 #ifndef LIBCACHE_PROBLEM_H
 #define LIBCACHE_PROBLEM_H
@@ -50,7 +50,7 @@ enum cache_verdict {
 	CACHE_VERDICT_PANICS,
 };
 
-/* Which remedy mends it; how it does so stands in repair.h. */
+/* Which remedy repairs it; how it does so stands in repair.h. */
 enum cache_remedy {
 	CACHE_FIX_NONE,		/* nothing to do, or nothing that can be done */
 	CACHE_FIX_SUPER,	/* rewrite or rebuild the superblock */
@@ -133,7 +133,7 @@ struct cache_sink {
 	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 };
 
-/* A cache_sink's report that drops what it hears: for a second look. */
+/* A cache_sink's report that ignores findings: for a second look. */
 void cache_sink_ignore(void *ctx, const struct cache_finding *f);
 
 /**

@@ -2,7 +2,7 @@
 /*
  * What makes a superblock valid: one table of rules, in the driver's order
  * (format 1.6), then the rules only we have. Opening stops at the first that
- * fails, fsck hears them all.
+ * fails; fsck receives them all.
  */
 #include "base/checked.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The check of a set: load it as a kernel would, hearing of everything, then the
+ * The check of a set: load it as a kernel would, collecting findings, then the
  * passes over what it means together; and the verdict.
  */
 #include "fsck/fsck_impl.h"
@@ -51,18 +51,18 @@ static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 
 static void summarize(struct fsck_cache *c)
 {
-	const struct cache_image *img = c->img;
+	const struct cache_set *set = c->set;
 	struct cache_fsck_summary *s = c->sum;
 
-	s->nbuckets = img->sb.nbuckets;
-	s->journal_entries = img->journal.nreplay;
-	s->journal_keys = img->journal_keys;
-	s->journal_seq = img->journal.newest.pos.seq;
-	s->journal_last_seq = img->journal.newest.pos.last_seq;
-	s->read_bytes += img->read_bytes;
+	s->nbuckets = set->sb.nbuckets;
+	s->journal_entries = set->journal.nreplay;
+	s->journal_keys = set->journal_keys;
+	s->journal_seq = set->journal.newest.pos.seq;
+	s->journal_last_seq = set->journal.newest.pos.last_seq;
+	s->read_bytes += set->read_bytes;
 	for (unsigned i = 0; i <= CACHE_BTREE_LEVEL_MAX; i++) {
-		s->btree_nodes += img->nnodes[i];
-		if (img->nnodes[i])
+		s->btree_nodes += set->nnodes[i];
+		if (set->nnodes[i])
 			s->btree_depth = i + 1;
 	}
 }
@@ -76,16 +76,16 @@ static void found_count(struct fsck_cache *c, enum cache_problem code, uint64_t 
 
 void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry *e)
 {
-	bool flash = cache_uuid_state(e) == CACHE_SLOT_FLASH, noise = cache_uuid_is_noise(e);
+	bool flash = cache_uuid_state(e) == CACHE_SLOT_FLASH, overwritten = cache_uuid_is_overwritten(e);
 
-	slot->data_start = flash || noise ? 0 : CACHE_BDEV_DATA_START_SECTORS;
-	slot->data_end = flash && !noise ? e->sectors : CACHE_DEV_SECTORS_MAX;
+	slot->data_start = flash || overwritten ? 0 : CACHE_BDEV_DATA_START_SECTORS;
+	slot->data_end = flash && !overwritten ? e->sectors : CACHE_DEV_SECTORS_MAX;
 }
 
 /* What is known of the backing devices of the set, before its extents are judged. */
 static int init_slots(struct fsck_cache *c, const struct fsck_backing *backing, unsigned n)
 {
-	const struct cache_uuids *u = &c->img->uuids;
+	const struct cache_uuids *u = &c->set->uuids;
 
 	c->slots = calloc(u->n ? u->n : 1, sizeof(*c->slots));
 	if (!c->slots)
@@ -95,7 +95,7 @@ static int init_slots(struct fsck_cache *c, const struct fsck_backing *backing, 
 	for (unsigned i = 0; i < n; i++) {
 		int64_t slot = -1;
 
-		if (!memcmp(backing[i].sb.set_uuid, c->img->sb.set_uuid, 16))
+		if (!memcmp(backing[i].sb.set_uuid, c->set->sb.set_uuid, 16))
 			slot = cache_uuid_find(u, backing[i].sb.uuid);
 		if (slot < 0 || !cache_sb_is_bdev(&backing[i].sb))
 			continue;
@@ -108,15 +108,15 @@ static int init_slots(struct fsck_cache *c, const struct fsck_backing *backing, 
 int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 		      unsigned nbacking, struct cache_err *err)
 {
-	const struct cache_journal *j = &c->img->journal;
+	const struct cache_journal *j = &c->set->journal;
 	int ret = init_slots(c, backing, nbacking);
 
 	if (ret)
 		return cache_err_set(err, ret, 0, "no memory for the uuid table's slots");
 	summarize(c);
-	if (c->img->journal_keys)
+	if (c->set->journal_keys)
 		cache_found(c->sink, NULL, &(struct cache_finding){
-			.code = CACHE_P_JOURNAL_REPLAY, .count = c->img->journal_keys,
+			.code = CACHE_P_JOURNAL_REPLAY, .count = c->set->journal_keys,
 			.start = j->newest.pos.last_seq, .end = j->newest.pos.seq });
 	ret = cache_fsck_ring(c, err);
 	if (!ret)
@@ -126,7 +126,7 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 	cache_fsck_buckets(c);
 	found_count(c, CACHE_P_EXTENT_MEMBER, c->members);
 	found_count(c, CACHE_P_EXTENT_UNALIGNED, c->unaligned);
-	found_count(c, CACHE_P_BUCKET_AHEAD, c->img->raised);
+	found_count(c, CACHE_P_BUCKET_AHEAD, c->set->raised);
 	return 0;
 }
 
@@ -149,7 +149,7 @@ static void check_backing_of(struct check *k, const struct fsck_cache *c)
 		struct cache_sink sink = sink_of(&r);
 
 		if (k->done[i] || !cache_sb_is_bdev(&k->backing[i].sb) ||
-		    memcmp(k->backing[i].sb.set_uuid, c->img->sb.set_uuid, 16))
+		    memcmp(k->backing[i].sb.set_uuid, c->set->sb.set_uuid, 16))
 			continue;
 		k->done[i] = true;
 		cache_fsck_backing(&k->backing[i], c, false, &sink);
@@ -166,17 +166,17 @@ static int check_cache(struct check *k, unsigned dev)
 	int ret;
 
 	k->f->devs[dev] = NULL;
-	ret = cache_image_load(d, CACHE_LOAD_GENS, &sink, &c.img, &res->err);
+	ret = cache_set_load(d, CACHE_LOAD_GENS, &sink, &c.set, &res->err);
 	if (ret)
 		return ret;
-	if (c.img->loaded == CACHE_LOAD_GENS) {
+	if (c.set->loaded == CACHE_LOAD_GENS) {
 		ret = cache_fsck_loaded(&c, k->backing, k->f->ndevs, &res->err);
 		res->has_summary = !ret;
 		if (!ret)
 			check_backing_of(k, &c);
 	}
 	free(c.slots);
-	cache_image_close(c.img);
+	cache_set_close(c.set);
 	return ret;
 }
 

@@ -8,11 +8,11 @@ static void check_with_cache(const struct fsck_backing *b, const struct fsck_cac
 			     const struct cache_sink *sink)
 {
 	enum cache_bdev_state state = cache_sb_bdev_state(&b->sb);
-	int64_t slot = cache_uuid_find(&c->img->uuids, b->sb.uuid);
+	int64_t slot = cache_uuid_find(&c->set->uuids, b->sb.uuid);
 	uint64_t dirty = slot < 0 ? 0 : c->slots[slot].dirty_sectors;
 	struct cache_finding f = { .what = cache_bdev_state_name(state), .count = dirty };
 
-	if (slot < 0 && state == CACHE_BDEV_STATE_DIRTY && c->img->uuids.n) {
+	if (slot < 0 && state == CACHE_BDEV_STATE_DIRTY && c->set->uuids.n) {
 		f.code = CACHE_P_BDEV_UNKNOWN;
 		memcpy(f.uuid, b->sb.uuid, 16);
 		cache_found(sink, NULL, &f);
@@ -25,14 +25,14 @@ static void check_with_cache(const struct fsck_backing *b, const struct fsck_cac
 		f.code = CACHE_P_BDEV_STATE;
 		cache_found(sink, NULL, &f);
 	}
-	if (b->sb.block_sectors < c->img->sb.block_sectors)
+	if (b->sb.block_sectors < c->set->sb.block_sectors)
 		cache_found(sink, NULL, &(struct cache_finding){
 			.code = CACHE_P_BDEV_BLOCK, .got = b->sb.block_sectors,
-			.want = c->img->sb.block_sectors });
-	if (b->sb.data_offset_sectors % c->img->sb.block_sectors)
+			.want = c->set->sb.block_sectors });
+	if (b->sb.data_offset_sectors % c->set->sb.block_sectors)
 		cache_found(sink, NULL, &(struct cache_finding){
 			.code = CACHE_P_BDEV_ALIGN, .got = b->sb.data_offset_sectors,
-			.want = c->img->sb.block_sectors });
+			.want = c->set->sb.block_sectors });
 }
 
 static void check_alone(const struct fsck_backing *b, bool other_set,

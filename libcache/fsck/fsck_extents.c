@@ -12,7 +12,7 @@
 static void found_extent(struct fsck_cache *c, const struct cache_extent *e,
 			 struct cache_finding f)
 {
-	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_sb *sb = &c->set->sb;
 
 	f.inode = cache_key_inode(&e->key);
 	f.start = cache_key_start(&e->key);
@@ -29,7 +29,7 @@ static void found_extent(struct fsck_cache *c, const struct cache_extent *e,
 
 static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
 {
-	uint64_t bucket = cache_ptr_bucket(&c->img->sb, &e->key, 0);
+	uint64_t bucket = cache_ptr_bucket(&c->set->sb, &e->key, 0);
 
 	c->sum->stale_keys++;
 	if (e->staleness > CACHE_GC_GEN_MAX)
@@ -39,7 +39,7 @@ static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
 	if (cache_key_dirty(&e->key))
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_STALE_DIRTY,
-			.want = cache_gens_gen(&c->img->gens, bucket) });
+			.want = cache_gens_gen(&c->set->gens, bucket) });
 }
 
 /* Each block of the cache only once (S14). */
@@ -65,7 +65,7 @@ static int judge_shared_again(void *ctx, const struct cache_extent *e)
 
 static void judge_owner(struct fsck_cache *c, const struct cache_extent *e)
 {
-	const struct cache_uuids *u = &c->img->uuids;
+	const struct cache_uuids *u = &c->set->uuids;
 	uint64_t inode = cache_key_inode(&e->key);
 	const struct fsck_slot *slot;
 	enum cache_slot_state state;
@@ -90,17 +90,17 @@ static void judge_owner(struct fsck_cache *c, const struct cache_extent *e)
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_PAST_END, .want = slot->data_end });
 	if (state == CACHE_SLOT_FLASH && !cache_key_dirty(&e->key) &&
-	    !cache_uuid_is_noise(&u->slot[inode]))
+	    !cache_uuid_is_overwritten(&u->slot[inode]))
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_FLASH_CLEAN });
 }
 
 static void judge_place(struct fsck_cache *c, const struct cache_extent *e)
 {
-	uint32_t block = c->img->sb.block_sectors;
-	uint64_t bucket = cache_ptr_bucket(&c->img->sb, &e->key, 0);
+	uint32_t block = c->set->sb.block_sectors;
+	uint64_t bucket = cache_ptr_bucket(&c->set->sb, &e->key, 0);
 
-	if (bucket < cache_sb_reserved_buckets(&c->img->sb))
+	if (bucket < cache_sb_reserved_buckets(&c->set->sb))
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_BUCKET_RESERVED, .what = "journal" });
 	if ((cache_key_start(&e->key) | e->key.low) & (block - 1))
@@ -117,7 +117,7 @@ static void count(struct fsck_cache *c, const struct cache_extent *e)
 	c->sum->cached_sectors += size;
 	c->sum->dirty_extents += dirty;
 	c->sum->dirty_sectors += dirty ? size : 0;
-	if (inode >= c->img->uuids.n)
+	if (inode >= c->set->uuids.n)
 		return;
 	slot = &c->slots[inode];
 	if (!slot->extents++ || cache_key_start(&e->key) < slot->first)
@@ -154,7 +154,7 @@ static int judge_extent(void *ctx, const struct cache_extent *e)
  */
 static void judge_slots(struct fsck_cache *c)
 {
-	const struct cache_uuids *u = &c->img->uuids;
+	const struct cache_uuids *u = &c->set->uuids;
 
 	for (uint32_t i = 0; i < u->n; i++) {
 		enum cache_slot_state state = cache_uuid_state(&u->slot[i]);
@@ -171,12 +171,12 @@ static void judge_slots(struct fsck_cache *c)
 	}
 }
 
-/* The tree was heard while it was marked: these looks are silent. */
+/* The findings of the tree were reported while it was marked: these walks are silent. */
 static int each_extent(struct fsck_cache *c, cache_extent_fn *fn, struct cache_err *err)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore, .ctx = c->sink->ctx,
 					   .progress = c->sink->progress };
-	int ret = cache_image_each_extent(c->img, fn, c, &silent, err);
+	int ret = cache_set_each_extent(c->set, fn, c, &silent, err);
 
 	if (!ret)
 		ret = cache_fsck_shared_end(&c->shared);
@@ -188,7 +188,7 @@ int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err)
 {
 	int ret;
 
-	cache_fsck_shared_init(&c->shared, &c->img->sb);
+	cache_fsck_shared_init(&c->shared, &c->set->sb);
 	ret = each_extent(c, judge_extent, err);
 	if (!ret && c->shared.again) {
 		c->shared.again = false;

@@ -5,7 +5,7 @@
 
 #include "fsck/fsck_shared.h"
 #include "fsck/fsck.h"
-#include "set/image.h"
+#include "set/set.h"
 
 /* A backing device at hand. */
 struct fsck_backing {
@@ -22,9 +22,9 @@ struct fsck_slot {
 };
 
 struct fsck_cache {
-	struct cache_image *img;
+	struct cache_set *set;
 	const struct cache_sink *sink;
-	struct fsck_slot *slots;	/* img->uuids.n */
+	struct fsck_slot *slots;	/* set->uuids.n */
 	struct fsck_shared shared;
 	uint64_t unaligned, members;
 	uint64_t nodes, nodes_expected;

@@ -34,7 +34,7 @@ void cache_fsck_shared_fini(struct fsck_shared *s);
 int cache_fsck_shared_add(struct fsck_shared *s, uint64_t sector, uint64_t nsectors,
 			  uint64_t *shared);
 
-/* After the last: may set ->again, and is then ready to hear all of them once more. */
+/* After the last extent: may set ->again, and then takes all of them once more. */
 int cache_fsck_shared_end(struct fsck_shared *s);
 
 #endif

@@ -4,10 +4,10 @@
 
 void cache_fsck_buckets(struct fsck_cache *c)
 {
-	const struct cache_gens *g = &c->img->gens;
+	const struct cache_gens *g = &c->set->gens;
 	struct cache_fsck_summary *s = c->sum;
 
-	for (uint64_t b = c->img->sb.first_bucket; b < g->nbuckets; b++) {
+	for (uint64_t b = c->set->sb.first_bucket; b < g->nbuckets; b++) {
 		uint8_t lag = cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
 
 		switch (cache_gens_mark(g, b)) {

@@ -31,7 +31,7 @@ static int no_memory(struct cache_err *err)
 
 static int copy_table(struct cache_offline *o)
 {
-	const struct cache_buckets *from = &o->img->buckets;
+	const struct cache_buckets *from = &o->set->buckets;
 	int ret = cache_buckets_init(&o->t, from->nbuckets, from->first_bucket,
 				     from->bucket_sectors);
 
@@ -48,18 +48,18 @@ static int copy_table(struct cache_offline *o)
 
 static int list_own(struct cache_offline *o)
 {
-	const struct cache_image *img = o->img;
-	const struct cache_bkey *uuid = &img->journal.newest.uuid_bucket;
+	const struct cache_set *set = o->set;
+	const struct cache_bkey *uuid = &set->journal.newest.uuid_bucket;
 
-	o->own = calloc(img->sb.njournal + img->prios.nfollowed + 1, sizeof(*o->own));
+	o->own = calloc(set->sb.njournal + set->prios.nfollowed + 1, sizeof(*o->own));
 	if (!o->own)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < img->sb.njournal; i++)
-		o->own[o->nown++] = img->sb.journal_bucket[i];
-	for (uint64_t i = 0; i < img->prios.nfollowed; i++)
-		o->own[o->nown++] = img->prios.chain[i];
+	for (uint32_t i = 0; i < set->sb.njournal; i++)
+		o->own[o->nown++] = set->sb.journal_bucket[i];
+	for (uint64_t i = 0; i < set->prios.nfollowed; i++)
+		o->own[o->nown++] = set->prios.chain[i];
 	if (cache_key_ptrs(uuid))
-		o->own[o->nown++] = cache_ptr_bucket(&img->sb, uuid, 0);
+		o->own[o->nown++] = cache_ptr_bucket(&set->sb, uuid, 0);
 	return 0;
 }
 
@@ -67,7 +67,7 @@ static int pin_key(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 		   const struct cache_bkey *k)
 {
 	struct cache_offline *o = ctx;
-	const struct cache_sb *sb = &o->img->sb;
+	const struct cache_sb *sb = &o->set->sb;
 
 	if (!cache_key_size(k) || cache_extent_invalid(sb, k))
 		return 0;
@@ -84,7 +84,7 @@ static int pin_key(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 
 static int pin_journal(struct cache_offline *o, struct cache_err *err)
 {
-	return cache_journal_each_key(o->img->dev, &o->img->sb, &o->img->journal, false,
+	return cache_journal_each_key(o->set->dev, &o->set->sb, &o->set->journal, false,
 				      pin_key, o, NULL, err);
 }
 
@@ -92,7 +92,7 @@ static int mark_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct cache_offline *o = ctx;
 	struct cache_gens gens = cache_gens_of(&o->t);
-	struct cache_marks m = { .sb = &o->img->sb, .gens = &gens };
+	struct cache_marks m = { .sb = &o->set->sb, .gens = &gens };
 	struct cache_mark_clash clash;
 	bool ok = cache_mark_key(&m, &n->key, n->level + 1, &clash);
 
@@ -112,7 +112,7 @@ static void gc(void *ctx)
 
 	if (!o->walked && !o->gc_ret) {
 		cache_alloc_gc_begin(&o->a);
-		o->gc_ret = cache_image_each_node(o->img, mark_node, o, NULL, &o->gc_err);
+		o->gc_ret = cache_set_each_node(o->set, mark_node, o, NULL, &o->gc_err);
 		o->walked = true;
 	}
 	if (!o->gc_ret)
@@ -132,7 +132,7 @@ static const struct cache_alloc_ops ops = { .need_gc = gc, .trace = trace };
 
 static int start(struct cache_offline *o, struct cache_err *err)
 {
-	const struct cache_sb *sb = &o->img->sb;
+	const struct cache_sb *sb = &o->set->sb;
 	struct cache_alloc_opts a = {
 		.policy = o->opts.policy, .seed = o->opts.seed, .sync = true,
 		.njournal = sb->njournal, .prio_buckets = cache_prio_buckets(sb),
@@ -159,21 +159,21 @@ static bool are_sound(const struct cache_offline_opts *opts)
 		(for_data && opts->write_points <= CACHE_OFFLINE_STREAMS_MAX));
 }
 
-int cache_offline_new(struct cache_image *img, const struct cache_offline_opts *opts,
+int cache_offline_new(struct cache_set *set, const struct cache_offline_opts *opts,
 		      struct cache_offline **op, struct cache_err *err)
 {
 	struct cache_offline *o;
 	int ret;
 
-	if (img->loaded != CACHE_LOAD_MARKS || !are_sound(opts))
+	if (set->loaded != CACHE_LOAD_MARKS || !are_sound(opts))
 		return cache_err_set(err, -EINVAL, 0, "no such allocator run");
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return no_memory(err);
-	o->img = img;
+	o->set = set;
 	o->opts = *opts;
-	o->taken = calloc(img->sb.nbuckets / 64 + 1, sizeof(*o->taken));
-	o->replayed = calloc(img->sb.nbuckets / 64 + 1, sizeof(*o->replayed));
+	o->taken = calloc(set->sb.nbuckets / 64 + 1, sizeof(*o->taken));
+	o->replayed = calloc(set->sb.nbuckets / 64 + 1, sizeof(*o->replayed));
 	ret = o->taken && o->replayed ? copy_table(o) : -ENOMEM;
 	if (!ret)
 		ret = list_own(o);
@@ -203,7 +203,7 @@ void cache_offline_free(struct cache_offline *o)
 /* Invalidated by the run: after the commit nothing points there. */
 static bool is_emptied(const struct cache_offline *o, uint64_t b)
 {
-	return cache_bucket_gen(&o->t, b) != cache_bucket_gen(&o->img->buckets, b);
+	return cache_bucket_gen(&o->t, b) != cache_bucket_gen(&o->set->buckets, b);
 }
 
 static void count_buckets(const struct cache_offline *o, const struct cache_buckets *t,
@@ -313,7 +313,7 @@ static int run_sectors(struct cache_offline *o, struct cache_offline_result *res
 	struct cache_alloc *member = &o->a;
 	int ret = 0;
 
-	cache_sectors_init(s, &member, 1, o->img->sb.block_sectors, NULL, NULL);
+	cache_sectors_init(s, &member, 1, o->set->sb.block_sectors, NULL, NULL);
 	for (uint64_t round = 0; !ret && res->taken_sectors < o->opts.count; round++) {
 		uint64_t wp = round % o->opts.write_points;
 		struct stream_get g = { .s = s, .req = {
@@ -355,7 +355,7 @@ int cache_offline_run(struct cache_offline *o, struct cache_offline_result *res,
 	int ret;
 
 	*res = (struct cache_offline_result){ 0 };
-	count_buckets(o, &o->img->buckets, &res->before);
+	count_buckets(o, &o->set->buckets, &res->before);
 	if (o->opts.write_points) {
 		s = calloc(1, sizeof(*s));
 		ret = s ? run_sectors(o, res, s) : no_memory(err);

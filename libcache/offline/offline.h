@@ -91,16 +91,16 @@ struct cache_offline_written {
  * the set, for a backing device and for a set that has never run; -EIO, -ENOMEM.
  */
 int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
-		       struct cache_image **img, struct cache_err *err);
+		       struct cache_set **set, struct cache_err *err);
 
 /**
  * cache_offline_new() - the allocator of a set, right after its start
- * @img: loaded up to CACHE_LOAD_MARKS, undamaged; not changed, must outlive the run
+ * @set: loaded up to CACHE_LOAD_MARKS, undamaged; not changed, must outlive the run
  *
  * Memory: 8 bytes a bucket, and what the policy holds.
  * Return: 0; -EINVAL for options out of range; -EIO; -ENOMEM.
  */
-int cache_offline_new(struct cache_image *img, const struct cache_offline_opts *opts,
+int cache_offline_new(struct cache_set *set, const struct cache_offline_opts *opts,
 		      struct cache_offline **o, struct cache_err *err);
 void cache_offline_free(struct cache_offline *o);
 
@@ -142,7 +142,7 @@ int cache_offline_commit(struct cache_offline *o, struct cache_offline_written *
  * Return: 0 when the set is as clean as before, its newest entry is that of @w and
  * all dirty data is still there; -EUCLEAN when not; -EIO, -ENOMEM.
  */
-int cache_offline_verify(struct cache_image *img, const struct cache_fsck_result *before,
+int cache_offline_verify(struct cache_set *set, const struct cache_fsck_result *before,
 			 const struct cache_offline_written *w, struct cache_err *err);
 
 #ifdef __cplusplus

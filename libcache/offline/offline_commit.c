@@ -74,12 +74,12 @@ static int check_before(struct cache_dev *dev, struct cache_fsck_result *found,
 }
 
 int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
-		       struct cache_image **img, struct cache_err *err)
+		       struct cache_set **set, struct cache_err *err)
 {
 	int ret = check_before(dev, found, err);
 
 	if (!ret)
-		return cache_image_load(dev, CACHE_LOAD_MARKS, NULL, img, err);
+		return cache_set_load(dev, CACHE_LOAD_MARKS, NULL, set, err);
 	cache_dev_close(dev);
 	return ret;
 }
@@ -91,18 +91,18 @@ int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
 static int forecast(struct cache_offline *o, const struct cache_commit_place *p,
 		    struct cache_replay_forecast *f, struct cache_err *err)
 {
-	struct cache_image *img = o->img;
-	struct cache_journal *j = &img->journal;
-	struct cache_buckets buckets = img->buckets;
+	struct cache_set *set = o->set;
+	struct cache_journal *j = &set->journal;
+	struct cache_buckets buckets = set->buckets;
 	struct cache_jset_pos newest = j->newest.pos;
 	uint64_t seq = j->bucket_seq[p->index];
 	int ret;
 
-	img->buckets = o->t;
+	set->buckets = o->t;
 	j->bucket_seq[p->index] = j->newest.pos.seq = p->seq;
 	j->newest.pos.index = p->index;
-	ret = cache_replay_forecast(img, f, err);
-	img->buckets = buckets;
+	ret = cache_replay_forecast(set, f, err);
+	set->buckets = buckets;
 	j->newest.pos = newest;
 	j->bucket_seq[p->index] = seq;
 	return ret;
@@ -114,21 +114,21 @@ static int foresee(struct cache_offline *o, const struct cache_commit_place *p,
 	struct cache_replay_forecast f;
 	int ret;
 
-	if (!o->img->journal_keys)
+	if (!o->set->journal_keys)
 		return 0;
 	ret = forecast(o, p, &f, err);
 	if (ret || !cache_replay_may_hang(&f))
 		return ret;
 	return cache_err_set(err, -ENOSPC, 0,
 			     "no room in the journal: with one entry more the replay of %" PRIu64
-			     " keys may hang; start the set once before", o->img->journal_keys);
+			     " keys may hang; start the set once before", o->set->journal_keys);
 }
 
 static int check_found(struct cache_offline *o, const struct cache_commit_place *p,
 		       struct cache_err *err)
 {
 	bool found;
-	int ret = cache_commit_is_found(o->img, p, &found, err);
+	int ret = cache_commit_is_found(o->set, p, &found, err);
 
 	if (ret || found)
 		return ret;
@@ -138,7 +138,7 @@ static int check_found(struct cache_offline *o, const struct cache_commit_place 
 
 static int check_unused(const struct cache_offline *o, struct cache_err *err)
 {
-	uint64_t need = cache_prio_buckets(&o->img->sb);
+	uint64_t need = cache_prio_buckets(&o->set->sb);
 
 	if (o->unused >= need)
 		return 0;
@@ -151,10 +151,10 @@ int cache_offline_plan(struct cache_offline *o, struct cache_offline_written *w,
 {
 	int ret;
 
-	*w = (struct cache_offline_written){ .checkpoint = !o->img->journal_keys };
+	*w = (struct cache_offline_written){ .checkpoint = !o->set->journal_keys };
 	cache_commit_free(o->commit);
 	o->commit = NULL;
-	ret = cache_commit_new(o->img, &o->commit, err);
+	ret = cache_commit_new(o->set, &o->commit, err);
 	if (ret)
 		return ret;
 	for (uint64_t b = 0; b < o->t.nbuckets; b++)
@@ -162,7 +162,7 @@ int cache_offline_plan(struct cache_offline *o, struct cache_offline_written *w,
 			cache_commit_spare(o->commit, b);
 	if (w->checkpoint)
 		cache_commit_checkpoint(o->commit);
-	w->prio_sets = cache_prio_buckets(&o->img->sb);
+	w->prio_sets = cache_prio_buckets(&o->set->sb);
 	ret = check_unused(o, err);
 	if (!ret)
 		ret = cache_commit_place(o->commit, &w->place, err);
@@ -184,12 +184,12 @@ int cache_offline_commit(struct cache_offline *o, struct cache_offline_written *
 	return ret;
 }
 
-int cache_offline_verify(struct cache_image *img, const struct cache_fsck_result *before,
+int cache_offline_verify(struct cache_set *set, const struct cache_fsck_result *before,
 			 const struct cache_offline_written *w, struct cache_err *err)
 {
 	struct cache_fsck_result res;
 	const struct cache_fsck_summary *s = &res.summary, *old = &before->summary;
-	int ret = check_set(img->dev, &res, err);
+	int ret = check_set(set->dev, &res, err);
 
 	if (ret)
 		return cache_err_prefix(err, ret, "after the commit");

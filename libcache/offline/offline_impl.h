@@ -6,7 +6,7 @@
 #include "offline/offline.h"
 
 struct cache_offline {
-	struct cache_image *img;	/* as it lies on disk; never changed */
+	struct cache_set *set;	/* as it lies on disk; never changed */
 	struct cache_offline_opts opts;
 	struct cache_buckets t;		/* what the run makes of its buckets */
 	struct cache_alloc a;
@@ -30,8 +30,8 @@ static inline bool cache_offline_bit(const uint64_t *map, uint64_t b)
 /* Nothing on disk needs it, and its gen is known. */
 static inline bool cache_offline_is_unused(const struct cache_offline *o, uint64_t b)
 {
-	return cache_image_role(o->img, b) == CACHE_ROLE_FREE &&
-	       !(o->img->gen_unknown && cache_offline_bit(o->img->gen_unknown, b));
+	return cache_set_role(o->set, b) == CACHE_ROLE_FREE &&
+	       !(o->set->gen_unknown && cache_offline_bit(o->set->gen_unknown, b));
 }
 
 #endif

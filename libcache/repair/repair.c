@@ -15,14 +15,14 @@ struct repair {
 	const struct cache_repair_opts *opts;
 	struct cache_repair_plan *plan;
 	struct cache_err *err;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct repair_doubt doubt;
 	struct cache_sink sink;
 	struct fsck_cache c;
 	struct cache_fsck_summary sum;
 	struct repair_kept kept;
-	struct cache_finding *early;	/* heard before the superblock was known */
-	size_t nearly, early_room;
+	struct cache_finding *early;	/* found before the superblock was known */
+	size_t nearly, early_capacity;
 	bool early_full, early_failed;	/* too many to keep; no memory for them */
 	bool forgiven;			/* a gap in the journal, for its discard bit */
 };
@@ -31,15 +31,15 @@ struct repair {
 #define EARLY_MAX	100000
 
 /* Findings come before there is a bucket count to size the doubt by: keep them. */
-static void hear_early(void *ctx, const struct cache_finding *f)
+static void on_early_finding(void *ctx, const struct cache_finding *f)
 {
 	struct repair *r = ctx;
 
 	r->forgiven |= f->code == CACHE_P_JOURNAL_DISCARDED;
 	if (cache_problem_info(f->code)->severity == CACHE_SEVERITY_NOTE)
 		return;
-	if (r->nearly == r->early_room) {
-		size_t room = r->early_room ? 2 * r->early_room : 64;
+	if (r->nearly == r->early_capacity) {
+		size_t room = r->early_capacity ? 2 * r->early_capacity : 64;
 		void *p = room > EARLY_MAX ? NULL :
 			  reallocarray(r->early, room, sizeof(*r->early));
 
@@ -49,7 +49,7 @@ static void hear_early(void *ctx, const struct cache_finding *f)
 			return;
 		}
 		r->early = p;
-		r->early_room = room;
+		r->early_capacity = room;
 	}
 	r->early[r->nearly++] = *f;
 }
@@ -62,16 +62,16 @@ static int on_load(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 }
 
 /* Why the tree of this set cannot be rebuilt; NULL: it can. */
-static const char *hopeless(const struct cache_image *img)
+static const char *hopeless(const struct cache_set *set)
 {
-	if (!memcmp(img->sb.magic, cache_sb_magic, sizeof(cache_sb_magic)) &&
-	    cache_sb_is_bdev(&img->sb))
+	if (!memcmp(set->sb.magic, cache_sb_magic, sizeof(cache_sb_magic)) &&
+	    cache_sb_is_bdev(&set->sb))
 		return "a backing device has nothing to rebuild";
-	if (img->loaded < CACHE_LOAD_JOURNAL)
+	if (set->loaded < CACHE_LOAD_JOURNAL)
 		return "the superblock does not say where anything is";
-	if (!img->sb.njournal)
+	if (!set->sb.njournal)
 		return "the superblock names no journal bucket";
-	if (img->loaded < CACHE_LOAD_MARKS)
+	if (set->loaded < CACHE_LOAD_MARKS)
 		return "what the buckets hold cannot be learned";
 	return NULL;
 }
@@ -79,15 +79,15 @@ static const char *hopeless(const struct cache_image *img)
 /* A table that could not be read counts as empty, so that what it lacks is found. */
 static int complete_uuids(struct repair *r)
 {
-	struct cache_uuids *u = &r->img->uuids;
+	struct cache_uuids *u = &r->set->uuids;
 
 	if (u->n)
 		return 0;
 	free(u->slot);
-	u->slot = calloc(cache_nr_uuids(&r->img->sb), sizeof(*u->slot));
+	u->slot = calloc(cache_nr_uuids(&r->set->sb), sizeof(*u->slot));
 	if (!u->slot)
 		return cache_err_set(r->err, -ENOMEM, 0, "no memory for a uuid table");
-	u->n = cache_nr_uuids(&r->img->sb);
+	u->n = cache_nr_uuids(&r->set->sb);
 	r->doubt.uuids = r->doubt.table = true;
 	return 0;
 }
@@ -117,29 +117,29 @@ static struct fsck_backing *backing_at_hand(const struct cache_repair_opts *opts
 
 static int diagnose(struct repair *r)
 {
-	int ret = cache_repair_doubt_init(&r->doubt, &r->img->sb);
+	int ret = cache_repair_doubt_init(&r->doubt, &r->set->sb);
 	struct fsck_backing *backing;
 	unsigned n;
 
 	if (ret || r->early_failed)
 		return cache_err_set(r->err, -ENOMEM, 0, "no memory for what is in doubt");
 	for (size_t i = 0; i < r->nearly; i++)
-		cache_repair_doubt_hear(&r->doubt, &r->early[i]);
+		cache_repair_doubt_add(&r->doubt, &r->early[i]);
 	if (r->early_full)
 		r->doubt.all = r->doubt.scan = r->doubt.rebuild = true;
 	ret = complete_uuids(r);
 	if (ret)
 		return ret;
 	r->doubt.opts = r->opts;
-	r->sink = (struct cache_sink){ .report = cache_repair_doubt_hear, .ctx = &r->doubt,
+	r->sink = (struct cache_sink){ .report = cache_repair_doubt_add, .ctx = &r->doubt,
 				       .progress = on_check };
-	r->c = (struct fsck_cache){ .img = r->img, .sink = &r->sink, .sum = &r->sum };
+	r->c = (struct fsck_cache){ .set = r->set, .sink = &r->sink, .sum = &r->sum };
 	backing = backing_at_hand(r->opts, &n);
 	if (!backing)
 		return cache_err_set(r->err, -ENOMEM, 0, "no memory for backing devices");
 	ret = cache_fsck_loaded(&r->c, backing, n, r->err);
 	free(backing);
-	return ret ? ret : cache_repair_doubt_ranges(&r->doubt, r->img, r->err);
+	return ret ? ret : cache_repair_doubt_ranges(&r->doubt, r->set, r->err);
 }
 
 static int collect(struct repair *r)
@@ -154,10 +154,10 @@ static int collect(struct repair *r)
 /* Old nodes: their gens move on, so that no old pointer can mean what comes next. */
 static void retire_nodes(struct repair *r)
 {
-	struct cache_buckets *t = &r->img->buckets;
+	struct cache_buckets *t = &r->set->buckets;
 
-	for (uint64_t b = cache_sb_reserved_buckets(&r->img->sb); b < t->nbuckets; b++) {
-		if (cache_image_role(r->img, b) != CACHE_ROLE_BTREE)
+	for (uint64_t b = cache_sb_reserved_buckets(&r->set->sb); b < t->nbuckets; b++) {
+		if (cache_set_role(r->set, b) != CACHE_ROLE_BTREE)
 			continue;
 		cache_bucket_set_gen(t, b, cache_bucket_gen(t, b) + 1);
 		cache_bucket_set_prio(t, b, 0);
@@ -170,7 +170,7 @@ static void retire_nodes(struct repair *r)
  */
 static void encode_slot(const struct cache_uuid_entry *e, struct cache_uuid_disk *d)
 {
-	bool noise = cache_uuid_is_noise(e);
+	bool overwritten = cache_uuid_is_overwritten(e);
 
 	if (cache_uuid_state(e) == CACHE_SLOT_FREE)
 		return;
@@ -179,16 +179,16 @@ static void encode_slot(const struct cache_uuid_entry *e, struct cache_uuid_disk
 	d->first_reg = cache_le32_of(e->first_reg);
 	d->last_reg = cache_le32_of(e->last_reg);
 	d->invalidated = cache_le32_of(e->invalidated);
-	d->flags = cache_le32_of(noise ? e->flags : e->flags & CACHE_UUID_FLASH_ONLY);
+	d->flags = cache_le32_of(overwritten ? e->flags : e->flags & CACHE_UUID_FLASH_ONLY);
 	d->sectors = cache_le64_of(e->sectors);
-	if (noise)
+	if (overwritten)
 		memcpy(d->pad, e->reserved, sizeof(d->pad));
 }
 
 static int write_uuids(struct repair *r, struct cache_commit *commit)
 {
-	const struct cache_uuids *u = &r->img->uuids;
-	const struct cache_sb *sb = &r->img->sb;
+	const struct cache_uuids *u = &r->set->uuids;
+	const struct cache_sb *sb = &r->set->sb;
 	uint32_t nsectors = cache_meta_bucket_bytes(sb) / CACHE_SECTOR_BYTES;
 	struct cache_uuid_disk *d = cache_dev_buf(cache_meta_bucket_bytes(sb));
 	struct cache_bkey key = cache_bkey_make(0, 0, nsectors, false);
@@ -203,10 +203,10 @@ static int write_uuids(struct repair *r, struct cache_commit *commit)
 	if (!ret)
 		ret = cache_commit_write(commit, bucket, 0, nsectors, d, r->err);
 	if (!ret) {
-		uint8_t gen = cache_bucket_gen(&r->img->buckets, bucket) + 1;
+		uint8_t gen = cache_bucket_gen(&r->set->buckets, bucket) + 1;
 
-		cache_bucket_set_gen(&r->img->buckets, bucket, gen);
-		cache_bucket_set_prio(&r->img->buckets, bucket, CACHE_BTREE_PRIO);
+		cache_bucket_set_gen(&r->set->buckets, bucket, gen);
+		cache_bucket_set_prio(&r->set->buckets, bucket, CACHE_BTREE_PRIO);
 		cache_bkey_set_ptrs(&key, 1);
 		key.ptr[0] = cache_ptr_make(sb->nr_this_dev, cache_bucket_sector(sb, bucket),
 					    gen);
@@ -230,7 +230,7 @@ static int settle_place(struct repair *r, struct cache_commit *commit)
 	if (!ret && !r->plan->wipe_ring)
 		ret = cache_commit_place(commit, &place, r->err);
 	if (!ret && !r->plan->wipe_ring)
-		ret = cache_commit_is_found(r->img, &place, &found, r->err);
+		ret = cache_commit_is_found(r->set, &place, &found, r->err);
 	r->plan->wipe_ring |= !found;
 	if (r->plan->wipe_ring)
 		cache_commit_move_on(commit);
@@ -247,21 +247,21 @@ static int on_written(void *ctx, uint64_t nnodes, uint64_t max)
 
 static int write_all(struct repair *r, struct cache_commit *commit)
 {
-	struct cache_rebuild rebuild = { .commit = commit, .sb = &r->img->sb,
-					 .t = &r->img->buckets, .progress = on_written,
+	struct cache_rebuild rebuild = { .commit = commit, .sb = &r->set->sb,
+					 .t = &r->set->buckets, .progress = on_written,
 					 .ctx = r };
 	int ret;
 
 	cache_rng_init(&rebuild.rng, r->opts->seed);
 	ret = cache_rebuild_tree(&rebuild, r->kept.keys, r->kept.n, r->err);
-	if (!ret && (r->plan->uuids || r->img->uuids.old_layout))
+	if (!ret && (r->plan->uuids || r->set->uuids.old_layout))
 		ret = write_uuids(r, commit);
 	if (ret)
 		return ret;
 	retire_nodes(r);
 	ret = settle_place(r, commit);
 	if (!ret)
-		ret = cache_commit_prios(commit, &r->img->buckets, r->err);
+		ret = cache_commit_prios(commit, &r->set->buckets, r->err);
 	if (!ret)
 		ret = cache_commit_finish(commit, r->err);
 	if (!ret && r->plan->wipe_ring)
@@ -276,13 +276,13 @@ static void spare_kept(const struct repair *r, struct cache_commit *commit)
 {
 	for (uint64_t i = 0; i < r->kept.n; i++)
 		cache_commit_spare(commit, cache_ptr_sector(r->kept.keys[i].ptr) /
-						   r->img->sb.bucket_sectors);
+						   r->set->sb.bucket_sectors);
 }
 
 static int commit(struct repair *r)
 {
 	struct cache_commit *commit = NULL;
-	int ret = cache_commit_new(r->img, &commit, r->err);
+	int ret = cache_commit_new(r->set, &commit, r->err);
 
 	if (!ret) {
 		spare_kept(r, commit);
@@ -311,10 +311,10 @@ static int commit_or_shrink(struct repair *r)
  * yet there is none further back. The driver's search relies on it: a ring with a hole
  * that serves today may mislead it when the next entry stands elsewhere.
  */
-static bool ring_is_in_order(const struct cache_image *img)
+static bool ring_is_in_order(const struct cache_set *set)
 {
-	const struct cache_journal *j = &img->journal;
-	uint32_t n = img->sb.njournal;
+	const struct cache_journal *j = &set->journal;
+	uint32_t n = set->sb.njournal;
 	uint64_t last = UINT64_MAX;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -332,7 +332,7 @@ static bool ring_is_in_order(const struct cache_image *img)
 
 static bool wants_no_discard(const struct repair *r)
 {
-	return r->opts->clear_discard && r->img->sb.flags & CACHE_SB_DISCARD;
+	return r->opts->clear_discard && r->set->sb.flags & CACHE_SB_DISCARD;
 }
 
 /* Without leave what has no slot is not dropped. */
@@ -342,7 +342,7 @@ static int decide_uuids(struct repair *r)
 	int ret = 0;
 
 	if (r->doubt.uuids || cache_repair_misses_slot(&r->c, r->opts))
-		ret = cache_repair_uuids(&r->c, &r->doubt, r->opts, &r->img->uuids, p);
+		ret = cache_repair_uuids(&r->c, &r->doubt, r->opts, &r->set->uuids, p);
 	if (ret && p->cannot && r->opts->allow_data_loss) {
 		p->cannot = NULL;
 		p->uuids = true;
@@ -360,7 +360,7 @@ static int decide(struct repair *r)
 	int ret;
 
 	p->super = r->doubt.super;
-	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->img);
+	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->set);
 	r->doubt.beyond_extents |= unforgiven;
 	/* What cannot be read now may be read another time, or on another machine. */
 	if (r->doubt.unreadable && !r->opts->allow_data_loss) {
@@ -382,7 +382,7 @@ static int decide(struct repair *r)
 	return ret;
 }
 
-/* Last in the plan, and last done: without it no kernel forgives what the rest mends. */
+/* Last in the plan, and last done: without it no kernel forgives what the rest repairs. */
 static int plan_discard(struct repair *r)
 {
 	struct cache_repair_plan *p = r->plan;
@@ -391,7 +391,7 @@ static int plan_discard(struct repair *r)
 	if (!p->clear_discard)
 		return 0;
 	p->safe |= !p->rebuild && !p->cannot;
-	return cache_repair_discard(r->img->dev, r->opts, false, r->err);
+	return cache_repair_discard(r->set->dev, r->opts, false, r->err);
 }
 
 static int act(struct repair *r)
@@ -407,22 +407,22 @@ static int act(struct repair *r)
 	if (r->plan->rebuild)
 		ret = commit_or_shrink(r);
 	if (!ret && r->plan->clear_discard)
-		ret = cache_repair_discard(r->img->dev, r->opts, true, r->err);
+		ret = cache_repair_discard(r->set->dev, r->opts, true, r->err);
 	return ret;
 }
 
-/* What is inside; @early is what the load was heard by. */
+/* What is inside the set; @early received the findings of the load. */
 static int plan_inside(struct repair *r, const struct cache_sink *early)
 {
 	int ret = 0;
 
-	if (r->img->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->img->sb))
+	if (r->set->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->set->sb))
 		return 0;	/* has not run: nothing is inside */
-	if (r->img->loaded == CACHE_LOAD_JOURNAL && !r->img->has_journal && r->img->sb.njournal)
-		ret = cache_repair_find_lost(r->img, early, r->err);
+	if (r->set->loaded == CACHE_LOAD_JOURNAL && !r->set->has_journal && r->set->sb.njournal)
+		ret = cache_repair_find_lost(r->set, early, r->err);
 	if (ret)
 		return ret;
-	r->plan->cannot = hopeless(r->img);
+	r->plan->cannot = hopeless(r->set);
 	if (r->plan->cannot)
 		return cache_err_set(r->err, -EUCLEAN, 0, "%s", r->plan->cannot);
 	ret = diagnose(r);
@@ -434,11 +434,11 @@ static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *op
 		       struct cache_repair_plan *plan, bool *again, struct cache_err *err)
 {
 	struct repair r = { .opts = opts, .plan = plan, .err = err };
-	struct cache_sink early = { .report = hear_early, .ctx = &r, .progress = on_load };
+	struct cache_sink early = { .report = on_early_finding, .ctx = &r, .progress = on_load };
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
-	ret = cache_image_load(dev, CACHE_LOAD_MARKS, &early, &r.img, err);
+	ret = cache_set_load(dev, CACHE_LOAD_MARKS, &early, &r.set, err);
 	if (!ret)
 		ret = plan_inside(&r, &early);
 	if (!ret)
@@ -450,7 +450,7 @@ static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *op
 	free(r.c.slots);
 	free(r.early);
 	cache_repair_doubt_fini(&r.doubt);
-	cache_image_close(r.img);
+	cache_set_close(r.set);
 	return ret;
 }
 

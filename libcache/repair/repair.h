@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mending a set. Whatever is wrong inside it, the remedy is the same: take the
+ * Repairing a set. Whatever is wrong inside it, the remedy is the same: take the
  * extents that can be trusted, write them as a fresh packed tree into unused
  * buckets, with the uuid table and the gens beside it, and switch by one journal
  * entry after which nothing is replayed (commit.h). Nothing old can rise from
@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 /**
- * cache_repair_cache() - mend one cache device as far as it can be
+ * cache_repair_cache() - repair one cache device as far as it can be
  * @dev:  opened to write, exclusively (or to read, for a dry run); closed by the call
  * @plan: receives what was, or would be, done
  *

@@ -38,7 +38,7 @@ static void give_up(struct collect *s, const struct cache_bkey *k, const char *w
 
 static bool is_given_up(const struct collect *s, uint64_t inode)
 {
-	const struct cache_uuids *u = &s->c->img->uuids;
+	const struct cache_uuids *u = &s->c->set->uuids;
 
 	for (unsigned i = 0; i < s->opts->ndrop_uuids && inode < u->n; i++)
 		if (!memcmp(u->slot[inode].uuid, s->opts->drop_uuids[i], 16))
@@ -49,13 +49,13 @@ static bool is_given_up(const struct collect *s, uint64_t inode)
 /* Why the extent cannot stay, dirty or not; NULL: it can. */
 static const char *impossible(const struct collect *s, const struct cache_bkey *k)
 {
-	const struct cache_uuids *u = &s->c->img->uuids;
+	const struct cache_uuids *u = &s->c->set->uuids;
 	uint64_t inode = cache_key_inode(k);
-	uint64_t bucket = cache_ptr_bucket(&s->c->img->sb, k, 0);
+	uint64_t bucket = cache_ptr_bucket(&s->c->set->sb, k, 0);
 
-	if (bucket >= s->c->img->sb.nbuckets)
+	if (bucket >= s->c->set->sb.nbuckets)
 		return "its pointer is past the device";
-	if (bucket < cache_sb_reserved_buckets(&s->c->img->sb))
+	if (bucket < cache_sb_reserved_buckets(&s->c->set->sb))
 		return "its pointer is into the journal";
 	if (repair_bit(s->d->foreign, bucket))
 		return "its bucket belongs to something else";
@@ -84,16 +84,16 @@ static const char *impossible(const struct collect *s, const struct cache_bkey *
 
 static bool clean_is_doubtful(const struct collect *s, const struct cache_bkey *k)
 {
-	const struct cache_image *img = s->c->img;
-	uint64_t bucket = cache_ptr_bucket(&img->sb, k, 0), inode = cache_key_inode(k);
+	const struct cache_set *set = s->c->set;
+	uint64_t bucket = cache_ptr_bucket(&set->sb, k, 0), inode = cache_key_inode(k);
 
 	/* the next device to be attached would take the slot, and these with it */
-	if (inode < img->uuids.n &&
-	    cache_uuid_state(&img->uuids.slot[inode]) == CACHE_SLOT_FREE)
+	if (inode < set->uuids.n &&
+	    cache_uuid_state(&set->uuids.slot[inode]) == CACHE_SLOT_FREE)
 		return true;
 	return s->d->all || repair_bit(s->d->shared, bucket) ||
-	       !cache_prio_is_known(&img->sb, &img->prios, bucket) ||
-	       repair_bit(s->d->members, bucket / cache_prios_per_bucket(&img->sb)) ||
+	       !cache_prio_is_known(&set->sb, &set->prios, bucket) ||
+	       repair_bit(s->d->members, bucket / cache_prios_per_bucket(&set->sb)) ||
 	       cache_repair_is_doubtful(s->d, k);
 }
 
@@ -121,7 +121,7 @@ static int keep(struct collect *s, const struct cache_bkey *k)
 static int judge(void *ctx, const struct cache_extent *e)
 {
 	struct collect *s = ctx;
-	const struct cache_uuids *u = &s->c->img->uuids;
+	const struct cache_uuids *u = &s->c->set->uuids;
 	struct cache_bkey k = e->key;
 	uint64_t inode = cache_key_inode(&k);
 	const char *why;
@@ -163,7 +163,7 @@ static int judge_orphan(void *ctx, const struct cache_bkey *k)
 	struct collect *s = ctx;
 	struct cache_extent e = { .key = *k, .available = true };
 
-	e.staleness = cache_bkey_staleness(&s->c->img->sb, &s->c->img->gens, k);
+	e.staleness = cache_bkey_staleness(&s->c->set->sb, &s->c->set->gens, k);
 	if (!s->d->all && !cache_repair_is_doubtful(s->d, k))
 		return 0;
 	return judge(s, &e);
@@ -326,9 +326,9 @@ static uint64_t take_places(const struct collect *s, struct place *in)
 
 	for (uint64_t i = 0; i < s->kept->n; i++) {
 		const struct cache_packed_key *k = &s->kept->keys[i];
-		uint64_t bucket = cache_ptr_sector(k->ptr) / s->c->img->sb.bucket_sectors;
+		uint64_t bucket = cache_ptr_sector(k->ptr) / s->c->set->sb.bucket_sectors;
 
-		if (s->d->scan || (bucket < s->c->img->sb.nbuckets &&
+		if (s->d->scan || (bucket < s->c->set->sb.nbuckets &&
 				   repair_bit(s->d->shared, bucket)))
 			in[n++] = (struct place){ *k, i };
 	}
@@ -391,7 +391,7 @@ static int name_shared(struct collect *s)
 
 static bool has_device(const struct collect *s, uint64_t inode)
 {
-	const struct cache_uuids *u = &s->c->img->uuids;
+	const struct cache_uuids *u = &s->c->set->uuids;
 
 	return inode < u->n && (s->c->slots[inode].extents ||
 				cache_uuid_state(&u->slot[inode]) != CACHE_SLOT_FREE);
@@ -410,7 +410,7 @@ static void name_range(struct collect *s, const struct repair_range *r)
 
 		if (inode == r->lo_inode || has_device(s, inode))
 			s->opts->loss(s->opts->ctx, &loss);
-	} while (++inode <= r->hi_inode && inode < s->c->img->uuids.n);
+	} while (++inode <= r->hi_inode && inode < s->c->set->uuids.n);
 }
 
 static void name_doubtful_ranges(struct collect *s)
@@ -426,15 +426,15 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 {
 	struct collect s = { c, d, opts, kept, plan };
 	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_COLLECT };
-	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again,
+	const struct cache_sink sink = { .report = cache_repair_find_again, .ctx = &again,
 					 .progress = cache_repair_progress_again };
-	int ret = cache_image_each_extent(c->img, judge, &s, &sink, err);
+	int ret = cache_set_each_extent(c->set, judge, &s, &sink, err);
 
 	if (!ret)
 		ret = cache_repair_changed(&again, err);
 
 	if (!ret && d->scan)
-		ret = cache_repair_scan(c->img, d, judge_orphan, on_unread, &s, err);
+		ret = cache_repair_scan(c->set, d, judge_orphan, on_unread, &s, err);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for the extents that stay");
 	if (ret)

@@ -30,7 +30,7 @@ static int read_right(struct cache_dev *dev, uint8_t *was, struct cache_err *err
 	cache_sb_decode(was, &sb);
 	if (sb.csum_stored != sb.csum_computed || cache_sb_is_bdev(&sb))
 		return cache_err_set(err, -EUCLEAN, CACHE_SB_SECTOR,
-				     "its superblock has to be mended before its discard bit is cleared");
+				     "its superblock has to be repaired before its discard bit is cleared");
 	return 0;
 }
 

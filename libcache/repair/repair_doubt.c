@@ -69,7 +69,7 @@ static const struct {
 	{ CACHE_P_BUCKET_OWNERS,	FOREIGN },
 	{ CACHE_P_BUCKET_RESERVED,	FOREIGN },
 	{ CACHE_P_BUCKET_META,		NODE },
-	{ CACHE_P_BUCKET_OUSTED,	FOREIGN },
+	{ CACHE_P_BUCKET_FALSELY_FREED,	FOREIGN },
 };
 
 static enum effect effect_of(enum cache_problem code)
@@ -91,9 +91,9 @@ int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb)
 	d->shared = calloc(n, sizeof(*d->shared));
 	d->members = calloc(n, sizeof(*d->members));	/* fewer members than buckets */
 	d->visited = calloc(n, sizeof(*d->visited));
-	d->ousted = calloc(n, sizeof(*d->ousted));
+	d->falsely_freed = calloc(n, sizeof(*d->falsely_freed));
 	return d->nodes && d->foreign && d->shared && d->members && d->visited &&
-	       d->ousted ? 0 : -ENOMEM;
+	       d->falsely_freed ? 0 : -ENOMEM;
 }
 
 void cache_repair_doubt_fini(struct repair_doubt *d)
@@ -103,7 +103,7 @@ void cache_repair_doubt_fini(struct repair_doubt *d)
 	free(d->shared);
 	free(d->members);
 	free(d->visited);
-	free(d->ousted);
+	free(d->falsely_freed);
 	free(d->ranges.r);
 	memset(d, 0, sizeof(*d));
 }
@@ -145,7 +145,7 @@ static void ask_for(struct repair_doubt *d, enum cache_remedy remedy)
 		      remedy == CACHE_FIX_DROP_DIRTY;
 }
 
-void cache_repair_doubt_hear(void *ctx, const struct cache_finding *f)
+void cache_repair_doubt_add(void *ctx, const struct cache_finding *f)
 {
 	const struct cache_problem_info *info = cache_problem_info(f->code);
 	struct repair_doubt *d = ctx;
@@ -194,7 +194,7 @@ void cache_repair_doubt_hear(void *ctx, const struct cache_finding *f)
 	}
 }
 
-void cache_repair_hear_again(void *ctx, const struct cache_finding *f)
+void cache_repair_find_again(void *ctx, const struct cache_finding *f)
 {
 	struct repair_again *a = ctx;
 
@@ -222,13 +222,13 @@ int cache_repair_changed(const struct repair_again *a, struct cache_err *err)
  * A child that counts as replaced, and whose bucket is claimed by data too: that key may
  * have made it so, and then all that hangs on it would go without a word.
  */
-static bool is_ousted(struct repair_doubt *d, const struct cache_bkey *k, uint64_t bucket)
+static bool is_falsely_freed(struct repair_doubt *d, const struct cache_bkey *k, uint64_t bucket)
 {
 	if (bucket >= d->sb->nbuckets || !repair_bit(d->foreign, bucket) ||
-	    !cache_bkey_staleness(d->sb, &d->img->gens, k))
+	    !cache_bkey_staleness(d->sb, &d->set->gens, k))
 		return false;
-	if (cache_image_is_node_s(d->img, bucket, cache_ptr_gen(k->ptr[0]))) {
-		repair_set_bit(d->ousted, bucket);
+	if (cache_set_is_node(d->set, bucket, cache_ptr_gen(k->ptr[0]))) {
+		repair_set_bit(d->falsely_freed, bucket);
 		d->scan = true;
 	}
 	return true;
@@ -249,9 +249,9 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 	for (size_t i = 0; i < n->keys.n; i++) {
 		const struct cache_bkey *k = &n->keys.k[i];
 		uint64_t bucket = cache_ptr_bucket(d->sb, k, 0);
-		bool bad = cache_bkey_is_bad(d->sb, &d->img->gens, k, n->level);
+		bool bad = cache_bkey_is_bad(d->sb, &d->set->gens, k, n->level);
 
-		if (bad && is_ousted(d, k, bucket)) {
+		if (bad && is_falsely_freed(d, k, bucket)) {
 			add_range(d, inode, offset, cache_key_inode(k), k->low);
 			/* it may be the last child: then this walk finds one missing */
 			repair_set_bit(d->nodes, n->bucket);
@@ -292,16 +292,16 @@ static void merge(struct repair_ranges *rs)
 	rs->n = n;
 }
 
-int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_image *img,
+int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_set *set,
 			      struct cache_err *err)
 {
 	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_DOUBT };
-	const struct cache_sink sink = { .report = cache_repair_hear_again, .ctx = &again,
+	const struct cache_sink sink = { .report = cache_repair_find_again, .ctx = &again,
 					 .progress = cache_repair_progress_again };
 	int ret;
 
-	d->img = img;
-	ret = cache_image_each_node(img, visit, d, &sink, err);
+	d->set = set;
+	ret = cache_set_each_node(set, visit, d, &sink, err);
 	if (!ret)
 		ret = cache_repair_changed(&again, err);
 	if (!ret && d->failed)

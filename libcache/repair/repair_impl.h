@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "fsck/fsck_impl.h"
-#include "set/image_impl.h"
+#include "set/set_impl.h"
 #include "repair/repair.h"
 #include "repair/rebuild.h"
 
@@ -23,7 +23,7 @@ struct repair_ranges {
 /* What the findings put in doubt. */
 struct repair_doubt {
 	const struct cache_sb *sb;
-	const struct cache_image *img;	/* set for the walk */
+	const struct cache_set *set;	/* set for the walk */
 	const struct cache_repair_opts *opts;	/* for its progress; may be NULL */
 	uint64_t *nodes;	/* bit a bucket: keys of this node, or below it, are in doubt */
 	uint64_t *foreign;	/* bit a bucket: what extents have there is not theirs */
@@ -31,7 +31,7 @@ struct repair_doubt {
 	uint64_t *members;	/* bit a prio_set: gens are in doubt */
 	struct repair_ranges ranges;
 	uint64_t *visited;	/* bit a bucket: nodes that the walk has reached */
-	uint64_t *ousted;	/* bit a bucket: nodes cut off by the gen of a key that lies */
+	uint64_t *falsely_freed;	/* bit a bucket: nodes cut off by the gen of a key that lies */
 	bool all;		/* any clean extent may be stale */
 	bool scan;		/* leaves may be cut off: look for nodes everywhere */
 	bool root_lost;		/* a part of @scan: how many nodes there should be is not known */
@@ -46,12 +46,12 @@ struct repair_doubt {
 int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb);
 void cache_repair_doubt_fini(struct repair_doubt *d);
 /* A cache_sink's report. */
-void cache_repair_doubt_hear(void *ctx, const struct cache_finding *f);
+void cache_repair_doubt_add(void *ctx, const struct cache_finding *f);
 /* Ranges of nodes in doubt, from a walk of the tree; then they are sorted and merged. */
-int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_image *img,
+int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_set *set,
 			      struct cache_err *err);
 /*
- * For another walk over the tree: what the first one heard may be heard again, but
+ * For another walk over the tree: what the first one found may be found again, but
  * a node that is damaged only now would be lost in silence. Ask ->changed after.
  */
 struct repair_again {
@@ -59,7 +59,7 @@ struct repair_again {
 	enum cache_repair_pass pass;
 	bool changed;
 };
-void cache_repair_hear_again(void *ctx, const struct cache_finding *f);
+void cache_repair_find_again(void *ctx, const struct cache_finding *f);
 int cache_repair_progress_again(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 int cache_repair_changed(const struct repair_again *a, struct cache_err *err);
 
@@ -68,11 +68,11 @@ bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_b
 /*
  * Nodes that no parent leads to (behaviour 11). Each bucket that starts like a
  * node is verified with every gen its pointer could have had; the checksum is
- * seeded with that pointer, so a match is proof. @fn hears the dirty extents of
- * those whose gen is the bucket's own; an interior node has none. @unread hears of the
+ * seeded with that pointer, so a match is proof. @fn receives the dirty extents of
+ * those whose gen is the bucket's own; an interior node has none. @unread receives the
  * buckets that cannot be read.
  */
-int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
+int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
 		      int (*fn)(void *ctx, const struct cache_bkey *k),
 		      void (*unread)(void *ctx, uint64_t bucket), void *ctx,
 		      struct cache_err *err);
@@ -81,7 +81,7 @@ int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
  * What the newest entry of an empty ring must have named, and everything loaded from
  * there; what is not found stays zero, and is told to @sink as a finding.
  */
-int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sink,
+int cache_repair_find_lost(struct cache_set *set, const struct cache_sink *sink,
 			   struct cache_err *err);
 
 struct repair_kept {

@@ -36,7 +36,7 @@ struct lost_prio {
 };
 
 struct lost {
-	struct cache_image *img;
+	struct cache_set *set;
 	const struct cache_sb *sb;
 	struct cache_err *err;
 	char *buf;			/* a node or a prio_set */
@@ -67,7 +67,7 @@ static int take_prio(struct lost *l, uint64_t bucket)
 	uint32_t nbytes = cache_meta_bucket_bytes(l->sb);
 	void *p;
 
-	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, bucket),
+	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, bucket),
 			   nbytes / CACHE_SECTOR_BYTES, l->buf, NULL) ||
 	    cache_le64_get(d->csum) != cache_crc64(l->buf + 8, nbytes - 8)) {
 		l->prio_unread = true;
@@ -99,7 +99,7 @@ static int sift_bucket(struct lost *l, uint64_t bucket)
 	const struct cache_prio_set_disk *d = (void *)l->buf;
 	uint64_t magic = cache_sb_set_magic(l->sb);
 
-	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, bucket),
+	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, bucket),
 			   CACHE_PAGE_SECTORS, l->buf, NULL)) {
 		l->prio_unread = true;
 		return 0;
@@ -166,7 +166,7 @@ static void verify_node(struct lost *l, struct lost_node *n)
 	uint32_t nsectors = cache_btree_node_sectors(l->sb);
 	uint8_t own = l->prios.gen[n->bucket];
 
-	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, n->bucket), nsectors,
+	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, n->bucket), nsectors,
 			   l->buf, NULL) ||
 	    cache_bset_bytes(d) > nsectors * CACHE_SECTOR_BYTES)
 		return;
@@ -181,7 +181,7 @@ static void verify_node(struct lost *l, struct lost_node *n)
 }
 
 /* Freeing keys and pointers of parents say which of the nodes are of the past. */
-static void hear_gen(const struct lost *l, const struct cache_bkey *k)
+static void take_gen(const struct lost *l, const struct cache_bkey *k)
 {
 	uint64_t bucket = cache_ptr_bucket(l->sb, k, 0);
 	struct lost_node *n = bucket < l->sb->nbuckets ? node_in(l, bucket) : NULL;
@@ -190,7 +190,7 @@ static void hear_gen(const struct lost *l, const struct cache_bkey *k)
 		n->stale = true;
 }
 
-static void hear_child(struct lost *l, struct lost_node *parent, const struct cache_bkey *k)
+static void take_child(struct lost *l, struct lost_node *parent, const struct cache_bkey *k)
 {
 	uint64_t bucket = cache_ptr_bucket(l->sb, k, 0);
 	struct lost_node *n;
@@ -208,14 +208,14 @@ static void hear_child(struct lost *l, struct lost_node *parent, const struct ca
 }
 
 /* All keys of a node as those of an interior one; @children: else only their gens. */
-static int hear_node(struct lost *l, struct lost_node *p, bool children)
+static int take_keys_of(struct lost *l, struct lost_node *p, bool children)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 	struct cache_btree_node n = { .bucket = p->bucket, .level = 1 };
 	uint32_t nsectors = cache_btree_node_sectors(l->sb);
 	int ret;
 
-	if (cache_dev_read(l->img->dev, cache_bucket_sector(l->sb, p->bucket), nsectors,
+	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, p->bucket), nsectors,
 			   l->buf, NULL))
 		return 0;
 	n.key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, nsectors, false);
@@ -228,9 +228,9 @@ static int hear_node(struct lost *l, struct lost_node *p, bool children)
 		if (!cache_ptr_is_available(l->sb, k, 0))
 			continue;
 		if (!children)
-			hear_gen(l, k);
+			take_gen(l, k);
 		else if (!cache_bkey_is_freeing(k))
-			hear_child(l, p, k);
+			take_child(l, p, k);
 	}
 	cache_btree_node_fini(&n);
 	return ret;
@@ -244,10 +244,10 @@ static int link_nodes(struct lost *l)
 		verify_node(l, &l->node[i]);
 	for (uint32_t i = 0; i < l->nnodes && !ret; i++)
 		if (l->node[i].proven)
-			ret = hear_node(l, &l->node[i], false);
+			ret = take_keys_of(l, &l->node[i], false);
 	for (uint32_t i = 0; i < l->nnodes && !ret; i++)
 		if (l->node[i].proven && !l->node[i].stale)
-			ret = hear_node(l, &l->node[i], true);
+			ret = take_keys_of(l, &l->node[i], true);
 	return ret;
 }
 
@@ -269,7 +269,7 @@ static unsigned level_of(const struct lost *l, const struct lost_node *n)
  */
 static void find_root(struct lost *l)
 {
-	struct cache_jset *newest = &l->img->journal.newest;
+	struct cache_jset *newest = &l->set->journal.newest;
 	const struct lost_node *root = NULL;
 	unsigned best = 0;
 	bool only = false;
@@ -316,7 +316,7 @@ static int reads_like_table(struct lost *l, uint64_t bucket, struct cache_uuids 
 	unsigned wrong = 0, used = 0;
 	const struct cache_sink sink = { .report = count_findings, .ctx = &wrong };
 	const struct cache_bkey k = table_key(l, bucket);
-	int ret = cache_uuids_read(l->img->dev, l->sb, &k, CACHE_JSET_VERSION, u, &sink, NULL);
+	int ret = cache_uuids_read(l->set->dev, l->sb, &k, CACHE_JSET_VERSION, u, &sink, NULL);
 
 	for (uint32_t i = 0; !ret && i < u->n; i++)
 		used += cache_uuid_state(&u->slot[i]) != CACHE_SLOT_FREE;
@@ -392,7 +392,7 @@ static int find_table(struct lost *l)
 		cache_uuids_fini(&u);
 	}
 	if (found && !torn)
-		l->img->journal.newest.uuid_bucket = table_key(l, found);
+		l->set->journal.newest.uuid_bucket = table_key(l, found);
 	if (!found && l->ruined)
 		l->ruined--;	/* that is the table */
 	cache_uuids_fini(&best);
@@ -402,7 +402,7 @@ static int find_table(struct lost *l)
 static int find(struct lost *l)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
-	struct cache_jset *newest = &l->img->journal.newest;
+	struct cache_jset *newest = &l->set->journal.newest;
 	int ret = 0;
 
 	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && !ret; b++)
@@ -410,7 +410,7 @@ static int find(struct lost *l)
 	if (ret)
 		return cache_err_set(l->err, ret, 0, "no memory for the nodes of a set");
 	newest->prio_bucket[l->sb->nr_this_dev] = find_chain(l);
-	ret = cache_prio_read(l->img->dev, l->sb, newest->prio_bucket[l->sb->nr_this_dev],
+	ret = cache_prio_read(l->set->dev, l->sb, newest->prio_bucket[l->sb->nr_this_dev],
 			      &l->prios, &silent, l->err);
 	if (ret)
 		return ret;
@@ -439,7 +439,7 @@ static bool is_newest_chain(const struct lost *l, uint64_t head)
 /* What was found without the ring speaks for @newest being the last, and nothing against. */
 static bool is_last(const struct lost *l, const struct cache_jset *newest)
 {
-	const struct cache_jset *found = &l->img->journal.newest;
+	const struct cache_jset *found = &l->set->journal.newest;
 	const struct cache_bkey *root = &found->btree_root;
 	uint64_t head = found->prio_bucket[l->sb->nr_this_dev];
 
@@ -460,8 +460,8 @@ static bool is_last(const struct lost *l, const struct cache_jset *newest)
  */
 static int take_run(struct lost *l)
 {
-	struct cache_journal *j = &l->img->journal, run;
-	int ret = cache_journal_run(l->img->dev, l->sb, &run, l->err);
+	struct cache_journal *j = &l->set->journal, run;
+	int ret = cache_journal_run(l->set->dev, l->sb, &run, l->err);
 
 	if (ret == 1 && is_last(l, &run.newest)) {
 		cache_journal_fini(j);
@@ -472,16 +472,16 @@ static int take_run(struct lost *l)
 	return ret < 0 ? ret : 0;
 }
 
-int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sink,
+int cache_repair_find_lost(struct cache_set *set, const struct cache_sink *sink,
 			   struct cache_err *err)
 {
-	struct lost l = { .img = img, .sb = &img->sb, .err = err };
-	struct cache_jset_pos *pos = &img->journal.newest.pos;
+	struct lost l = { .set = set, .sb = &set->sb, .err = err };
+	struct cache_jset_pos *pos = &set->journal.newest.pos;
 	int ret;
 
-	l.buf = cache_dev_buf(cache_max_u64(cache_meta_bucket_bytes(&img->sb),
-					    cache_btree_node_sectors(&img->sb) * CACHE_SECTOR_BYTES));
-	l.led_to = calloc(img->sb.nbuckets / 64 + 1, sizeof(*l.led_to));
+	l.buf = cache_dev_buf(cache_max_u64(cache_meta_bucket_bytes(&set->sb),
+					    cache_btree_node_sectors(&set->sb) * CACHE_SECTOR_BYTES));
+	l.led_to = calloc(set->sb.nbuckets / 64 + 1, sizeof(*l.led_to));
 	if (!l.buf || !l.led_to) {
 		free(l.buf);
 		free(l.led_to);
@@ -489,8 +489,8 @@ int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sin
 	}
 	/* as if it filled the last ring bucket: the next one goes to the first */
 	*pos = (struct cache_jset_pos){ .seq = 1, .last_seq = 1, .version = CACHE_JSET_VERSION,
-					.index = img->sb.njournal - 1,
-					.offset_sectors = img->sb.bucket_sectors };
+					.index = set->sb.njournal - 1,
+					.offset_sectors = set->sb.bucket_sectors };
 	ret = find(&l);
 	if (!ret)
 		ret = take_run(&l);
@@ -499,6 +499,6 @@ int cache_repair_find_lost(struct cache_image *img, const struct cache_sink *sin
 	free(l.node);
 	free(l.led_to);
 	free(l.buf);
-	img->has_journal = !ret;
-	return ret ? ret : cache_image_load_rest(img, CACHE_LOAD_MARKS, sink, err);
+	set->has_journal = !ret;
+	return ret ? ret : cache_set_load_rest(set, CACHE_LOAD_MARKS, sink, err);
 }

@@ -9,19 +9,19 @@
 
 #include <string.h>
 
-static bool lacks_slot(const struct uuids_mend *m, const struct cache_sb *b)
+static bool lacks_slot(const struct uuids_repair *m, const struct cache_sb *b)
 {
 	return cache_owner_is_attached(m, b) && cache_uuid_find(m->u, b->uuid) < 0;
 }
 
-bool cache_owner_is_unknown(const struct uuids_mend *m, unsigned k)
+bool cache_owner_is_unknown(const struct uuids_repair *m, unsigned k)
 {
 	const struct cache_sb *b = &m->opts->backing[k];
 
 	return cache_sb_bdev_state(b) == CACHE_BDEV_STATE_DIRTY && lacks_slot(m, b);
 }
 
-bool cache_owner_fits(const struct uuids_mend *m, unsigned k, uint32_t i)
+bool cache_owner_fits(const struct uuids_repair *m, unsigned k, uint32_t i)
 {
 	const struct fsck_slot *slot = &m->c->slots[i];
 
@@ -39,21 +39,21 @@ struct cache_uuid_entry cache_owner_entry(const struct cache_sb *b)
 	return e;
 }
 
-bool cache_owner_has_left(const struct uuids_mend *m, const struct cache_uuid_entry *e)
+bool cache_owner_has_left(const struct uuids_repair *m, const struct cache_uuid_entry *e)
 {
 	for (unsigned k = 0; k < m->opts->nbacking; k++) {
 		const struct cache_sb *b = &m->opts->backing[k];
 
 		if (!memcmp(b->uuid, e->uuid, sizeof(e->uuid)) &&
 		    b->csum_stored == b->csum_computed)
-			return memcmp(b->set_uuid, m->c->img->sb.set_uuid, sizeof(b->set_uuid)) ||
+			return memcmp(b->set_uuid, m->c->set->sb.set_uuid, sizeof(b->set_uuid)) ||
 			       cache_sb_bdev_state(b) == CACHE_BDEV_STATE_NONE;
 	}
 	return false;
 }
 
 /* Lost slots that have data which device @k could have, dirty only if @dirty; one in @last. */
-static unsigned could_be(const struct uuids_mend *m, unsigned k, bool dirty, uint32_t *last)
+static unsigned could_be(const struct uuids_repair *m, unsigned k, bool dirty, uint32_t *last)
 {
 	unsigned n = 0;
 
@@ -82,14 +82,14 @@ static bool is_one_bit_off(const uint8_t *a, const uint8_t *b)
 	return bits == 1;
 }
 
-bool cache_owner_may_be_wrong(const struct uuids_mend *m, uint32_t i)
+bool cache_owner_may_be_wrong(const struct uuids_repair *m, uint32_t i)
 {
 	return cache_uuid_state(&m->u->slot[i]) == CACHE_SLOT_BACKING &&
 	       !cache_slot_is_lost(m, i) && !cache_owner_named(m, i);
 }
 
 /* The slot whose uuid is that of device @k but for one bit; -1: there is none. */
-static int64_t near_slot(const struct uuids_mend *m, unsigned k)
+static int64_t near_slot(const struct uuids_repair *m, unsigned k)
 {
 	for (uint32_t i = 0; i < m->u->n; i++)
 		if (cache_owner_may_be_wrong(m, i) &&
@@ -99,7 +99,7 @@ static int64_t near_slot(const struct uuids_mend *m, unsigned k)
 }
 
 /* Another dirty device at hand could own what lost slot @i has. */
-static bool is_disputed(const struct uuids_mend *m, unsigned k, uint32_t i)
+static bool is_disputed(const struct uuids_repair *m, unsigned k, uint32_t i)
 {
 	for (unsigned other = 0; other < m->opts->nbacking; other++)
 		if (other != k && cache_owner_is_unknown(m, other) && cache_owner_fits(m, other, i))
@@ -107,7 +107,7 @@ static bool is_disputed(const struct uuids_mend *m, unsigned k, uint32_t i)
 	return false;
 }
 
-static unsigned count_slotless(const struct uuids_mend *m)
+static unsigned count_slotless(const struct uuids_repair *m)
 {
 	unsigned n = 0;
 
@@ -121,7 +121,7 @@ static unsigned count_slotless(const struct uuids_mend *m)
  * clean data that is lost its own, the dirty data would be another's: for each slot that it
  * could have a device must be at hand.
  */
-static int64_t slot_of(const struct uuids_mend *m, unsigned k)
+static int64_t slot_of(const struct uuids_repair *m, unsigned k)
 {
 	uint32_t i, any;
 
@@ -132,7 +132,7 @@ static int64_t slot_of(const struct uuids_mend *m, unsigned k)
 	return i;
 }
 
-bool cache_owner_fill(struct uuids_mend *m)
+bool cache_owner_fill(struct uuids_repair *m)
 {
 	unsigned holes = 0;
 
@@ -157,7 +157,7 @@ bool cache_owner_fill(struct uuids_mend *m)
  * Two random uuids are not that near. But where any data has lost its owner the device's may
  * be that, and a uuid that was thought up may well be near to another.
  */
-void cache_owner_correct(struct uuids_mend *m, unsigned k)
+void cache_owner_correct(struct uuids_repair *m, unsigned k)
 {
 	const struct cache_sb *b = &m->opts->backing[k];
 	int64_t i = near_slot(m, k);
@@ -173,7 +173,7 @@ void cache_owner_correct(struct uuids_mend *m, unsigned k)
 	cache_slot_give(m, i, &e, "all but one bit of it, and a backing device at hand");
 }
 
-bool cache_owner_is_in(const struct uuids_mend *m, const struct cache_uuids *old)
+bool cache_owner_is_in(const struct uuids_repair *m, const struct cache_uuids *old)
 {
 	for (unsigned k = 0; k < m->opts->nbacking; k++)
 		if (cache_owner_is_attached(m, &m->opts->backing[k]) &&
@@ -184,7 +184,7 @@ bool cache_owner_is_in(const struct uuids_mend *m, const struct cache_uuids *old
 
 bool cache_repair_misses_slot(struct fsck_cache *c, const struct cache_repair_opts *opts)
 {
-	const struct uuids_mend m = { .c = c, .opts = opts, .u = &c->img->uuids };
+	const struct uuids_repair m = { .c = c, .opts = opts, .u = &c->set->uuids };
 
 	for (unsigned k = 0; k < opts->nbacking; k++)
 		if (cache_owner_is_unknown(&m, k))

@@ -9,7 +9,7 @@
 #include "base/checked.h"
 
 struct scan {
-	struct cache_image *img;
+	struct cache_set *set;
 	const struct repair_doubt *d;
 	uint64_t magic;
 	uint32_t node_sectors, first_sectors;
@@ -23,8 +23,8 @@ struct scan {
 static int node_gen(const struct scan *s, uint64_t bucket)
 {
 	const struct cache_bset_disk *d = (void *)s->buf;
-	const struct cache_sb *sb = &s->img->sb;
-	uint8_t own = cache_bucket_gen(&s->img->buckets, bucket);
+	const struct cache_sb *sb = &s->set->sb;
+	uint8_t own = cache_bucket_gen(&s->set->buckets, bucket);
 
 	if (cache_bset_bytes(d) > s->node_sectors * CACHE_SECTOR_BYTES)
 		return -1;
@@ -39,10 +39,10 @@ static int node_gen(const struct scan *s, uint64_t bucket)
 	return -1;
 }
 
-static int hear_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
+static int take_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
-	const struct cache_sb *sb = &s->img->sb;
+	const struct cache_sb *sb = &s->set->sb;
 	struct cache_btree_node n = { .bucket = bucket };
 	int ret;
 
@@ -62,13 +62,13 @@ static int hear_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
 static bool read_node(struct scan *s, uint64_t bucket)
 {
 	const struct cache_bset_disk *d = (void *)s->buf;
-	uint64_t sector = cache_bucket_sector(&s->img->sb, bucket);
-	int ret = cache_dev_read(s->img->dev, sector, s->first_sectors, s->buf, NULL);
+	uint64_t sector = cache_bucket_sector(&s->set->sb, bucket);
+	int ret = cache_dev_read(s->set->dev, sector, s->first_sectors, s->buf, NULL);
 
 	if (!ret && (cache_le64_get(d->magic) != s->magic || !cache_le64_get(d->seq)))
 		return false;
 	if (!ret)
-		ret = cache_dev_read(s->img->dev, sector, s->node_sectors, s->buf, NULL);
+		ret = cache_dev_read(s->set->dev, sector, s->node_sectors, s->buf, NULL);
 	if (ret)
 		s->unread(s->ctx, bucket);
 	return !ret;
@@ -84,20 +84,20 @@ static int scan_bucket(struct scan *s, uint64_t bucket)
 	if (gen < 0)
 		return 0;
 	/* Behind the bucket's gen: freed. Ahead: named by a parent that is lost. */
-	if (cache_gen_after(cache_bucket_gen(&s->img->buckets, bucket), gen) &&
-	    !(repair_bit(s->d->ousted, bucket) && cache_image_is_node_s(s->img, bucket, gen)))
+	if (cache_gen_after(cache_bucket_gen(&s->set->buckets, bucket), gen) &&
+	    !(repair_bit(s->d->falsely_freed, bucket) && cache_set_is_node(s->set, bucket, gen)))
 		return 0;
-	return hear_keys(s, bucket, gen);
+	return take_keys(s, bucket, gen);
 }
 
-int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
+int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
 		      int (*fn)(void *ctx, const struct cache_bkey *k),
 		      void (*unread)(void *ctx, uint64_t bucket), void *ctx,
 		      struct cache_err *err)
 {
 	struct scan s = {
-		.img = img, .d = d, .magic = cache_sb_set_magic(&img->sb) ^ CACHE_BSET_MAGIC,
-		.node_sectors = cache_btree_node_sectors(&img->sb),
+		.set = set, .d = d, .magic = cache_sb_set_magic(&set->sb) ^ CACHE_BSET_MAGIC,
+		.node_sectors = cache_btree_node_sectors(&set->sb),
 		.first_sectors = CACHE_PAGE_SECTORS, .fn = fn, .unread = unread, .ctx = ctx,
 	};
 	int ret = 0;
@@ -105,12 +105,12 @@ int cache_repair_scan(struct cache_image *img, const struct repair_doubt *d,
 	s.buf = cache_dev_buf(s.node_sectors * CACHE_SECTOR_BYTES);
 	if (!s.buf)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a btree node");
-	for (uint64_t b = cache_sb_reserved_buckets(&img->sb); b < img->sb.nbuckets && !ret; b++) {
+	for (uint64_t b = cache_sb_reserved_buckets(&set->sb); b < set->sb.nbuckets && !ret; b++) {
 		if (!repair_bit(d->visited, b))
 			ret = scan_bucket(&s, b);
 		if (!ret)
 			ret = repair_progress(d->opts, CACHE_REPAIR_PASS_SCAN, b + 1,
-					      img->sb.nbuckets);
+					      set->sb.nbuckets);
 	}
 	free(s.buf);
 	return ret;

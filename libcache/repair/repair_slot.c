@@ -4,16 +4,16 @@
 
 #include <string.h>
 
-bool cache_owner_is_attached(const struct uuids_mend *m, const struct cache_sb *b)
+bool cache_owner_is_attached(const struct uuids_repair *m, const struct cache_sb *b)
 {
 	enum cache_bdev_state state = cache_sb_bdev_state(b);
 
-	return !memcmp(b->set_uuid, m->c->img->sb.set_uuid, sizeof(b->set_uuid)) &&
+	return !memcmp(b->set_uuid, m->c->set->sb.set_uuid, sizeof(b->set_uuid)) &&
 	       b->csum_stored == b->csum_computed &&
 	       (state == CACHE_BDEV_STATE_CLEAN || state == CACHE_BDEV_STATE_DIRTY);
 }
 
-const struct cache_sb *cache_owner_named(const struct uuids_mend *m, uint32_t i)
+const struct cache_sb *cache_owner_named(const struct uuids_repair *m, uint32_t i)
 {
 	for (unsigned k = 0; k < m->opts->nbacking; k++) {
 		const struct cache_sb *b = &m->opts->backing[k];
@@ -24,7 +24,7 @@ const struct cache_sb *cache_owner_named(const struct uuids_mend *m, uint32_t i)
 	return NULL;
 }
 
-static void bound_by_owner(struct uuids_mend *m, uint32_t i)
+static void bound_by_owner(struct uuids_repair *m, uint32_t i)
 {
 	const struct cache_sb *b = cache_owner_named(m, i);
 
@@ -35,7 +35,7 @@ static void bound_by_owner(struct uuids_mend *m, uint32_t i)
 		m->c->slots[i].data_end = m->opts->backing_sectors[b - m->opts->backing];
 }
 
-void cache_slot_set(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *e)
+void cache_slot_set(struct uuids_repair *m, uint32_t i, const struct cache_uuid_entry *e)
 {
 	m->u->slot[i] = *e;
 	cache_fsck_bound_slot(&m->c->slots[i], e);
@@ -43,7 +43,7 @@ void cache_slot_set(struct uuids_mend *m, uint32_t i, const struct cache_uuid_en
 	m->changed = true;
 }
 
-void cache_slot_give(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *e,
+void cache_slot_give(struct uuids_repair *m, uint32_t i, const struct cache_uuid_entry *e,
 		     const char *proof)
 {
 	struct cache_repair_slot told = { .index = i, .proof = proof };

@@ -13,12 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_hole(const struct uuids_mend *m, uint32_t i)
+static bool is_hole(const struct uuids_repair *m, uint32_t i)
 {
 	return cache_slot_is_needed(m, i) && cache_slot_is_lost(m, i);
 }
 
-static bool has_holes(const struct uuids_mend *m)
+static bool has_holes(const struct uuids_repair *m)
 {
 	for (uint32_t i = 0; i < m->u->n; i++)
 		if (is_hole(m, i))
@@ -26,7 +26,7 @@ static bool has_holes(const struct uuids_mend *m)
 	return false;
 }
 
-static void empty_slot(struct uuids_mend *m, uint32_t i)
+static void empty_slot(struct uuids_repair *m, uint32_t i)
 {
 	static const struct cache_uuid_entry empty;
 
@@ -34,7 +34,7 @@ static void empty_slot(struct uuids_mend *m, uint32_t i)
 }
 
 /* Of two slots with one uuid the one without extents goes. */
-static bool drop_twins(struct uuids_mend *m)
+static bool drop_duplicates(struct uuids_repair *m)
 {
 	const struct fsck_slot *slots = m->c->slots;
 
@@ -56,13 +56,13 @@ static bool drop_twins(struct uuids_mend *m)
  * dirty is: clean data goes with it, and a device that is clean is given another slot. Not
  * while nodes may be cut off: what those have is seen only once they are in the tree.
  */
-static void settle_noise(struct uuids_mend *m)
+static void settle_overwritten(struct uuids_repair *m)
 {
 	for (uint32_t i = 0; i < m->u->n; i++) {
 		const struct cache_sb *owner = cache_owner_named(m, i);
 		struct cache_uuid_entry e;
 
-		if (!cache_uuid_is_noise(&m->u->slot[i]))
+		if (!cache_uuid_is_overwritten(&m->u->slot[i]))
 			continue;
 		/* of a volume we would know no more than of a device */
 		m->u->slot[i].flags &= ~CACHE_UUID_FLASH_ONLY;
@@ -82,7 +82,7 @@ static void count_finding(void *ctx, const struct cache_finding *f)
 }
 
 /* Something that is known is in @old too: what its bucket holds is a table of this set. */
-static bool is_known_table(const struct uuids_mend *m, const struct cache_uuids *old)
+static bool is_known_table(const struct uuids_repair *m, const struct cache_uuids *old)
 {
 	for (uint32_t i = 0; i < m->u->n && i < old->n; i++)
 		if (!cache_slot_is_empty(&old->slot[i]) && !cache_slot_is_lost(m, i) &&
@@ -93,37 +93,37 @@ static bool is_known_table(const struct uuids_mend *m, const struct cache_uuids 
 }
 
 /* The table in @key's bucket as far as it can be believed, in @old; release that always. */
-static bool read_older(const struct uuids_mend *m, const struct cache_bkey *key, unsigned version,
+static bool read_older(const struct uuids_repair *m, const struct cache_bkey *key, unsigned version,
 		       struct cache_uuids *old)
 {
-	const struct cache_image *img = m->c->img;
+	const struct cache_set *set = m->c->set;
 	unsigned findings = 0;
 	struct cache_sink sink = { .report = count_finding, .ctx = &findings };
 
-	if (cache_uuids_read(img->dev, &img->sb, key, version, old, &sink, NULL) || findings)
+	if (cache_uuids_read(set->dev, &set->sb, key, version, old, &sink, NULL) || findings)
 		return false;
 	/* a bucket that went to something else since: that may merely look like a table */
-	return !cache_bkey_staleness(&img->sb, &img->gens, key) || is_known_table(m, old);
+	return !cache_bkey_staleness(&set->sb, &set->gens, key) || is_known_table(m, old);
 }
 
-typedef bool older_fn(struct uuids_mend *m, const struct cache_uuids *old, const void *arg);
+typedef bool older_fn(struct uuids_repair *m, const struct cache_uuids *old, const void *arg);
 
 /* @fn for each older table, the newest first, until it says true: 1. Else 0; -ENOMEM. */
-static int each_older(struct uuids_mend *m, older_fn *fn, const void *arg)
+static int each_older(struct uuids_repair *m, older_fn *fn, const void *arg)
 {
-	const struct cache_image *img = m->c->img;
+	const struct cache_set *set = m->c->set;
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
-	uint64_t tried = img->journal.newest.uuid_bucket.ptr[0];
+	uint64_t tried = set->journal.newest.uuid_bucket.ptr[0];
 	bool done = false;
 
 	if (!words)
 		return -ENOMEM;
-	for (size_t i = img->journal.nentries; i-- && !done;) {
-		const struct cache_jset_pos *pos = &img->journal.entries[i];
+	for (size_t i = set->journal.nentries; i-- && !done;) {
+		const struct cache_jset_pos *pos = &set->journal.entries[i];
 		struct cache_uuids old = { 0 };
 		struct cache_jset jset;
 
-		if (cache_jset_read(img->dev, &img->sb, pos, &jset, words, NULL) ||
+		if (cache_jset_read(set->dev, &set->sb, pos, &jset, words, NULL) ||
 		    jset.uuid_bucket.ptr[0] == tried)
 			continue;
 		tried = jset.uuid_bucket.ptr[0];
@@ -135,14 +135,14 @@ static int each_older(struct uuids_mend *m, older_fn *fn, const void *arg)
 }
 
 /* @old has an owner for slot @i, and it has no other slot now. */
-static bool knows_owner(const struct uuids_mend *m, const struct cache_uuids *old, uint32_t i)
+static bool knows_owner(const struct uuids_repair *m, const struct cache_uuids *old, uint32_t i)
 {
 	return i < old->n && !cache_slot_is_empty(&old->slot[i]) &&
 	       (cache_uuid_state(&old->slot[i]) == CACHE_SLOT_RETIRED ||
 		cache_uuid_find(m->u, old->slot[i].uuid) < 0);
 }
 
-static void take_older(struct uuids_mend *m, uint32_t i, const struct cache_uuid_entry *older)
+static void take_older(struct uuids_repair *m, uint32_t i, const struct cache_uuid_entry *older)
 {
 	struct cache_uuid_entry e = *older;
 
@@ -156,7 +156,7 @@ static void take_older(struct uuids_mend *m, uint32_t i, const struct cache_uuid
 	cache_slot_set(m, i, &e);
 }
 
-static bool fill_from(struct uuids_mend *m, const struct cache_uuids *old, const void *arg)
+static bool fill_from(struct uuids_repair *m, const struct cache_uuids *old, const void *arg)
 {
 	for (uint32_t i = 0; i < m->u->n; i++)
 		if (is_hole(m, i) && !knows_owner(m, old, i))
@@ -168,7 +168,7 @@ static bool fill_from(struct uuids_mend *m, const struct cache_uuids *old, const
 }
 
 /* A slot is given once only: whose it was when @old was written, its it is. */
-static bool correct_from(struct uuids_mend *m, const struct cache_uuids *old, const void *arg)
+static bool correct_from(struct uuids_repair *m, const struct cache_uuids *old, const void *arg)
 {
 	const unsigned *k = arg;
 	int64_t i = cache_uuid_find(old, m->opts->backing[*k].uuid);
@@ -181,7 +181,7 @@ static bool correct_from(struct uuids_mend *m, const struct cache_uuids *old, co
 }
 
 /* A dirty device must have a slot. Return: how many have none; -ENOMEM. */
-static int correct_unknown(struct uuids_mend *m)
+static int correct_unknown(struct uuids_repair *m)
 {
 	int n = 0;
 
@@ -197,12 +197,12 @@ static int correct_unknown(struct uuids_mend *m)
 	return n;
 }
 
-static unsigned count_noise(const struct uuids_mend *m)
+static unsigned count_overwritten(const struct uuids_repair *m)
 {
 	unsigned n = 0;
 
 	for (uint32_t i = 0; i < m->u->n; i++)
-		n += cache_uuid_is_noise(&m->u->slot[i]);
+		n += cache_uuid_is_overwritten(&m->u->slot[i]);
 	return n;
 }
 
@@ -210,11 +210,11 @@ int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 		       const struct cache_repair_opts *opts, struct cache_uuids *u,
 		       struct cache_repair_plan *plan)
 {
-	struct uuids_mend m = { .c = c, .d = d, .opts = opts, .u = u };
+	struct uuids_repair m = { .c = c, .d = d, .opts = opts, .u = u };
 	int filled = 1, unknown;
-	unsigned noise;
+	unsigned overwritten;
 
-	settle_noise(&m);
+	settle_overwritten(&m);
 	if (has_holes(&m))
 		filled = each_older(&m, fill_from, NULL);
 	if (!filled)
@@ -222,15 +222,15 @@ int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 	unknown = filled < 0 ? filled : correct_unknown(&m);
 	if (unknown < 0)
 		return unknown;
-	if (!drop_twins(&m))
+	if (!drop_duplicates(&m))
 		plan->cannot = "two slots of the uuid table hold one uuid, and both have data";
 	else if (!filled)
 		plan->cannot = "dirty data belongs to a device whose slot is lost: name the backing devices too";
 	if (plan->cannot)
 		return -EUCLEAN;
-	noise = count_noise(&m);
-	plan->uuids = d->table || m.changed || d->garbage > noise;
-	if (noise && !d->scan)
+	overwritten = count_overwritten(&m);
+	plan->uuids = d->table || m.changed || d->garbage > overwritten;
+	if (overwritten && !d->scan)
 		plan->cannot = "dirty data belongs to a device whose slot was overwritten: name the backing devices too";
 	else if (unknown && !d->scan)
 		plan->cannot = "a backing device is dirty and has no slot, and nothing proves which one is its";

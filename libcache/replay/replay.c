@@ -29,7 +29,7 @@ static uint64_t front(const struct replay *r)
 
 static void reclaim(struct replay *r)
 {
-	uint32_t n = r->img->sb.njournal;
+	uint32_t n = r->set->sb.njournal;
 	uint64_t last_seq = front(r);
 
 	while (r->ring_discard % n != r->ring_cur % n &&
@@ -38,7 +38,7 @@ static void reclaim(struct replay *r)
 	if (r->ring_blocks || r->ring_discard - r->ring_cur < 2)
 		return;
 	r->ring_cur++;
-	r->ring_blocks = r->img->sb.bucket_sectors / r->img->sb.block_sectors;
+	r->ring_blocks = r->set->sb.bucket_sectors / r->set->sb.block_sectors;
 }
 
 static unsigned flush_leaves(struct replay *r)
@@ -76,8 +76,8 @@ static int journal_write(struct replay *r)
 	}
 	r->ring_blocks--;
 	r->entries++;
-	r->ring_seq[r->ring_cur % r->img->sb.njournal] =
-		r->img->journal.newest.pos.seq + r->entries;
+	r->ring_seq[r->ring_cur % r->set->sb.njournal] =
+		r->set->journal.newest.pos.seq + r->entries;
 	reclaim(r);
 	return 0;
 }
@@ -175,7 +175,7 @@ static uint64_t queue_max(uint64_t n)
 /* Buckets nothing points to are seeds; clean ones no journal key pins, candidates. */
 static void alloc_init(struct replay *r, uint64_t unused, uint64_t clean)
 {
-	const struct cache_sb *sb = &r->img->sb;
+	const struct cache_sb *sb = &r->set->sb;
 	uint64_t nfree = round_up_pow2(sb->nbuckets) >> 10;
 	struct replay_alloc *a = &r->alloc;
 
@@ -192,7 +192,7 @@ static void alloc_init(struct replay *r, uint64_t unused, uint64_t clean)
 /* One entry, whose words begin at @at. */
 static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size_t at)
 {
-	const cache_le64 *words = r->img->overlay.words;
+	const cache_le64 *words = r->set->overlay.words;
 	size_t end = at + pos->nwords;
 	struct cache_bkey k;
 	unsigned n;
@@ -200,7 +200,7 @@ static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size
 
 	for (; !ret && (n = cache_bkey_decode(words + at, end - at, &k)); at += n) {
 		r->seq = pos->seq;
-		if (!cache_key_size(&k) || cache_extent_invalid(&r->img->sb, &k))
+		if (!cache_key_size(&k) || cache_extent_invalid(&r->set->sb, &k))
 			return REPLAY_CANNOT;
 		ret = cache_replay_insert(r, at);
 	}
@@ -209,8 +209,8 @@ static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size
 
 static int play(struct replay *r, uint64_t unused, uint64_t clean)
 {
-	const struct cache_journal *j = &r->img->journal;
-	uint32_t n = r->img->sb.njournal;
+	const struct cache_journal *j = &r->set->journal;
+	uint32_t n = r->set->sb.njournal;
 	size_t at = 0;
 	int ret;
 
@@ -229,7 +229,7 @@ static int play(struct replay *r, uint64_t unused, uint64_t clean)
 }
 
 struct pins {
-	struct cache_image *img;
+	struct cache_set *set;
 	uint64_t *seen;			/* bit a bucket */
 	uint64_t clean;
 };
@@ -240,55 +240,55 @@ static int unpin(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 	struct pins *p = ctx;
 
 	for (unsigned i = 0; i < cache_key_ptrs(k); i++) {
-		uint64_t b = cache_ptr_bucket(&p->img->sb, k, i);
+		uint64_t b = cache_ptr_bucket(&p->set->sb, k, i);
 		uint64_t bit = UINT64_C(1) << (b & 63);
 
-		if (!cache_ptr_is_available(&p->img->sb, k, i) ||
-		    b >= p->img->sb.nbuckets || p->seen[b / 64] & bit)
+		if (!cache_ptr_is_available(&p->set->sb, k, i) ||
+		    b >= p->set->sb.nbuckets || p->seen[b / 64] & bit)
 			continue;
 		p->seen[b / 64] |= bit;
-		p->clean -= cache_gens_mark(&p->img->gens, b) ==
+		p->clean -= cache_gens_mark(&p->set->gens, b) ==
 			    CACHE_GC_MARK_RECLAIMABLE;
 	}
 	return 0;
 }
 
 /* A journal key holds its bucket until it was replayed. */
-static int count_buckets(struct cache_image *img, uint64_t *unused, uint64_t *clean,
+static int count_buckets(struct cache_set *set, uint64_t *unused, uint64_t *clean,
 			 struct cache_err *err)
 {
-	static const struct cache_sink deaf = { cache_sink_ignore, NULL };
-	struct pins p = { img, calloc(img->sb.nbuckets / 64 + 1, 8), 0 };
+	static const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
+	struct pins p = { set, calloc(set->sb.nbuckets / 64 + 1, 8), 0 };
 	int ret;
 
 	if (!p.seen)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit a bucket");
-	for (uint64_t b = img->sb.first_bucket; b < img->sb.nbuckets; b++) {
-		enum cache_gc_mark m = cache_gens_mark(&img->gens, b);
+	for (uint64_t b = set->sb.first_bucket; b < set->sb.nbuckets; b++) {
+		enum cache_gc_mark m = cache_gens_mark(&set->gens, b);
 
 		*unused += m == CACHE_GC_MARK_NONE;
 		p.clean += m == CACHE_GC_MARK_RECLAIMABLE;
 	}
-	ret = cache_journal_each_key(img->dev, &img->sb, &img->journal, false, unpin, &p,
-				     &deaf, err);
+	ret = cache_journal_each_key(set->dev, &set->sb, &set->journal, false, unpin, &p,
+				     &ignore_findings, err);
 	*clean = p.clean;
 	free(p.seen);
 	return ret;
 }
 
-int cache_replay_forecast(struct cache_image *img, struct cache_replay_forecast *f,
+int cache_replay_forecast(struct cache_set *set, struct cache_replay_forecast *f,
 			  struct cache_err *err)
 {
 	uint64_t unused = 0, clean = 0;
 	int ret;
 
 	memset(f, 0, sizeof(*f));
-	if (!img->has_journal || !img->sb.njournal ||
-	    img->sb.njournal > CACHE_SB_JOURNAL_BUCKETS)
+	if (!set->has_journal || !set->sb.njournal ||
+	    set->sb.njournal > CACHE_SB_JOURNAL_BUCKETS)
 		return 0;
-	ret = count_buckets(img, &unused, &clean, err);
+	ret = count_buckets(set, &unused, &clean, err);
 	for (int pace = 0; pace < REPLAY_PACES && !ret; pace++) {
-		struct replay r = { .img = img, .err = err, .pace = pace };
+		struct replay r = { .set = set, .err = err, .pace = pace };
 
 		ret = play(&r, unused, clean);
 		if (ret == REPLAY_HANGS) {

@@ -21,7 +21,7 @@
 #ifndef LIBCACHE_REPLAY_H
 #define LIBCACHE_REPLAY_H
 
-#include "set/image.h"
+#include "set/set.h"
 
 /* How the allocator's thread happens to run beside the replay. */
 enum replay_pace {
@@ -45,7 +45,7 @@ static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
 
 /**
  * cache_replay_forecast() - play the replay of a set at every pace
- * @img: loaded up to CACHE_LOAD_GENS
+ * @set: loaded up to CACHE_LOAD_GENS
  *
  * Reads the nodes that the replay would touch, a few times each. A tree too
  * damaged to play, or a play too long to finish, counts as one that does not hang
@@ -55,7 +55,7 @@ static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
  * children of the nodes on their way, and of leaves the set that is not written.
  * Return: 0; -EIO, -ENOMEM.
  */
-int cache_replay_forecast(struct cache_image *img, struct cache_replay_forecast *f,
+int cache_replay_forecast(struct cache_set *set, struct cache_replay_forecast *f,
 			  struct cache_err *err);
 
 /* Below: between replay.c and replay_tree.c. */
@@ -95,7 +95,7 @@ struct replay_alloc {
 };
 
 struct replay {
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_err *err;
 	enum replay_pace pace;
 	struct replay_node *node;

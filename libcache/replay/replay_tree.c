@@ -22,7 +22,7 @@ static int no_memory(struct replay *r)
 
 static uint32_t block_bytes(const struct replay *r)
 {
-	return r->img->sb.block_sectors * CACHE_SECTOR_BYTES;
+	return r->set->sb.block_sectors * CACHE_SECTOR_BYTES;
 }
 
 static uint32_t set_blocks(const struct replay *r, uint64_t nwords)
@@ -99,26 +99,26 @@ void cache_replay_write_leaf(struct replay *r, uint32_t leaf)
 static int read_node(struct replay *r, const struct cache_bkey *key, unsigned level,
 		     struct cache_btree_node *bn, void **data)
 {
-	static const struct cache_sink deaf = { cache_sink_ignore, NULL };
+	static const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
 	uint64_t nsectors = cache_key_size(key);
 	int ret;
 
 	memset(bn, 0, sizeof(*bn));
 	*data = NULL;
-	if (cache_btree_ptr_invalid(&r->img->sb, key) ||
-	    !cache_ptr_is_available(&r->img->sb, key, 0))
+	if (cache_btree_ptr_invalid(&r->set->sb, key) ||
+	    !cache_ptr_is_available(&r->set->sb, key, 0))
 		return REPLAY_CANNOT;
 	bn->key = *key;
 	bn->level = level;
-	bn->bucket = cache_ptr_bucket(&r->img->sb, key, 0);
+	bn->bucket = cache_ptr_bucket(&r->set->sb, key, 0);
 	*data = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
 	if (!*data)
 		return no_memory(r);
-	ret = cache_dev_read(r->img->dev, cache_ptr_sector(key->ptr[0]), nsectors, *data,
-			     r->img->nbad_nodes ? NULL : r->err);
+	ret = cache_dev_read(r->set->dev, cache_ptr_sector(key->ptr[0]), nsectors, *data,
+			     r->set->nbad_nodes ? NULL : r->err);
 	if (ret)	/* unless it is known, it is news */
-		return r->img->nbad_nodes ? REPLAY_CANNOT : ret;
-	ret = cache_btree_node_parse(&r->img->sb, *data, bn, &deaf, r->err);
+		return r->set->nbad_nodes ? REPLAY_CANNOT : ret;
+	ret = cache_btree_node_parse(&r->set->sb, *data, bn, &ignore_findings, r->err);
 	return ret ? ret : bn->damaged ? REPLAY_CANNOT : 0;
 }
 
@@ -133,7 +133,7 @@ static int add_children(struct replay *r, uint32_t parent, const struct cache_bt
 	for (size_t i = 0; i < bn->keys.n && !ret; i++) {
 		const struct cache_bkey *k = &bn->keys.k[i];
 
-		if (cache_bkey_is_bad(&r->img->sb, &r->img->gens, k, bn->level))
+		if (cache_bkey_is_bad(&r->set->sb, &r->set->gens, k, bn->level))
 			continue;
 		c.disk = c.hi = *k;
 		ret = new_node(r, &c, &child[n]);
@@ -276,12 +276,12 @@ static bool continues(const struct cache_sb *sb, const struct cache_bkey *a,
 static int take_live(struct replay *r, const struct replay_node *n,
 		     const struct cache_keys *all, struct cache_keys *live)
 {
-	const struct cache_sb *sb = &r->img->sb;
+	const struct cache_sb *sb = &r->set->sb;
 
 	for (size_t i = 0; i < all->n; i++) {
 		struct cache_bkey k = all->k[i], *last = live->n ? &live->k[live->n - 1] : NULL;
 
-		if (cache_bkey_is_bad(sb, &r->img->gens, &k, 0) || !cache_replay_clip(&k, n))
+		if (cache_bkey_is_bad(sb, &r->set->gens, &k, 0) || !cache_replay_clip(&k, n))
 			continue;
 		if (last && continues(sb, last, &k)) {
 			cache_bkey_set_size(last, cache_key_size(last) + cache_key_size(&k));
@@ -338,8 +338,8 @@ static void refs_sort(struct replay_refs *refs)
 static int settle_added(struct replay *r, uint32_t leaf, struct cache_keys *added)
 {
 	struct replay_node *n = &r->node[leaf];
-	struct cache_overlay o = { r->img->overlay.words, n->added.at,
-				   r->img->overlay.nwords, n->added.n };
+	struct cache_overlay o = { r->set->overlay.words, n->added.at,
+				   r->set->overlay.nwords, n->added.n };
 	struct replay_refs refs = { 0 };
 	struct cache_overlay_walk w;
 	struct cache_bkey k;
@@ -384,7 +384,7 @@ static int split_off(struct replay *r, uint32_t of, const struct cache_bkey *lo,
 	struct replay_node n = {
 		.disk = r->node[of].disk, .lo = *lo, .hi = *hi, .level = r->node[of].level,
 		.parent = r->node[of].parent, .loaded = true,
-		.nblocks = cache_btree_node_sectors(&r->img->sb) / r->img->sb.block_sectors,
+		.nblocks = cache_btree_node_sectors(&r->set->sb) / r->set->sb.block_sectors,
 		.written = set_blocks(r, nwords),
 	};
 
@@ -402,7 +402,7 @@ static int inherit(struct replay *r, uint32_t from, uint32_t to, uint32_t at)
 		uint32_t ref = i < added->n ? added->at[i] : at;
 		struct cache_bkey k;
 
-		cache_overlay_key(&r->img->overlay, ref, &k);
+		cache_overlay_key(&r->set->overlay, ref, &k);
 		if (cache_replay_clip(&k, n))
 			ret = refs_push(&n->added, ref);
 	}
@@ -596,7 +596,7 @@ int cache_replay_insert(struct replay *r, uint32_t at)
 	struct cache_bkey rest;
 	int ret = 0;
 
-	cache_overlay_key(&r->img->overlay, at, &rest);
+	cache_overlay_key(&r->set->overlay, at, &rest);
 	while (!ret) {
 		struct cache_bkey piece = rest;
 		const struct cache_bkey *hi;
@@ -617,7 +617,7 @@ int cache_replay_insert(struct replay *r, uint32_t at)
 
 int cache_replay_tree_init(struct replay *r)
 {
-	const struct cache_jset *newest = &r->img->journal.newest;
+	const struct cache_jset *newest = &r->set->journal.newest;
 	struct replay_node root = { .disk = newest->btree_root, .level = newest->pos.level,
 				    .parent = REPLAY_NONE };
 

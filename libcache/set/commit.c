@@ -17,7 +17,7 @@
 #include "disk/prio_codec.h"
 
 struct cache_commit {
-	struct cache_image *img;
+	struct cache_set *set;
 	uint64_t *used;		/* bit a bucket: needed by what is on disk */
 	uint64_t *picked;	/* bit a bucket: taken for what is to come */
 	uint64_t next;		/* where to look for the next unused one */
@@ -44,30 +44,30 @@ static void set_bit(uint64_t *map, uint64_t i)
  */
 static void find_used(struct cache_commit *c)
 {
-	const struct cache_image *img = c->img;
+	const struct cache_set *set = c->set;
 
-	for (uint64_t b = 0; b < img->sb.nbuckets; b++)
-		if (cache_image_role(img, b) != CACHE_ROLE_FREE)
+	for (uint64_t b = 0; b < set->sb.nbuckets; b++)
+		if (cache_set_role(set, b) != CACHE_ROLE_FREE)
 			set_bit(c->used, b);
 }
 
-static int check_image(const struct cache_image *img, struct cache_err *err)
+static int check_image(const struct cache_set *set, struct cache_err *err)
 {
-	if (!img->has_journal)
+	if (!set->has_journal)
 		return cache_err_set(err, -EUCLEAN, 0,
 				     "the set has no journal that could be continued");
-	if (img->loaded != CACHE_LOAD_MARKS)
+	if (set->loaded != CACHE_LOAD_MARKS)
 		return cache_err_set(err, -EUCLEAN, 0,
 				     "what the buckets of the set hold is not known");
 	return 0;
 }
 
-int cache_commit_new(struct cache_image *img, struct cache_commit **cp,
+int cache_commit_new(struct cache_set *set, struct cache_commit **cp,
 		     struct cache_err *err)
 {
-	size_t nwords = img->sb.nbuckets / 64 + 1;
+	size_t nwords = set->sb.nbuckets / 64 + 1;
 	struct cache_commit *c;
-	int ret = check_image(img, err);
+	int ret = check_image(set, err);
 
 	if (ret)
 		return ret;
@@ -76,15 +76,15 @@ int cache_commit_new(struct cache_image *img, struct cache_commit **cp,
 		c->used = calloc(nwords, sizeof(*c->used));
 		c->picked = calloc(nwords, sizeof(*c->picked));
 		c->words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*c->words));
-		c->area = cache_dev_buf(cache_meta_bucket_bytes(&img->sb));
+		c->area = cache_dev_buf(cache_meta_bucket_bytes(&set->sb));
 	}
 	if (!c || !c->used || !c->picked || !c->words || !c->area) {
 		cache_commit_free(c);
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a commit");
 	}
-	c->img = img;
-	c->next = cache_sb_reserved_buckets(&img->sb);
-	c->entry = img->journal.newest;
+	c->set = set;
+	c->next = cache_sb_reserved_buckets(&set->sb);
+	c->entry = set->journal.newest;
 	c->entry.pos.seq++;
 	c->entry.pos.nwords = 0;
 	/* Any version but 0 means the 128-byte uuid entries; we write what we know. */
@@ -108,22 +108,22 @@ void cache_commit_free(struct cache_commit *c)
 
 bool cache_commit_is_unused(const struct cache_commit *c, uint64_t bucket)
 {
-	return bucket < c->img->sb.nbuckets && !bit(c->used, bucket) &&
+	return bucket < c->set->sb.nbuckets && !bit(c->used, bucket) &&
 	       !bit(c->picked, bucket);
 }
 
 void cache_commit_spare(struct cache_commit *c, uint64_t bucket)
 {
-	if (bucket < c->img->sb.nbuckets)
+	if (bucket < c->set->sb.nbuckets)
 		set_bit(c->used, bucket);
 }
 
 /* A bucket that cannot be read may take what is written to it, and never give it back. */
 static bool can_read(const struct cache_commit *c, uint64_t bucket)
 {
-	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_sb *sb = &c->set->sb;
 
-	return !cache_dev_read(c->img->dev, cache_bucket_sector(sb, bucket),
+	return !cache_dev_read(c->set->dev, cache_bucket_sector(sb, bucket),
 			       cache_meta_bucket_bytes(sb) / CACHE_SECTOR_BYTES, c->area, NULL);
 }
 
@@ -132,7 +132,7 @@ int cache_commit_pick(struct cache_commit *c, uint64_t n, uint64_t *buckets,
 {
 	uint64_t b = c->next, got = 0;
 
-	for (; b < c->img->sb.nbuckets && got < n; b++)
+	for (; b < c->set->sb.nbuckets && got < n; b++)
 		if (cache_commit_is_unused(c, b) && can_read(c, b))
 			buckets[got++] = b;
 	if (got < n)
@@ -148,7 +148,7 @@ int cache_commit_pick(struct cache_commit *c, uint64_t n, uint64_t *buckets,
 static int write_sectors(struct cache_commit *c, uint64_t sector, uint64_t nsectors,
 			 const void *buf, struct cache_err *err)
 {
-	int ret = cache_dev_write(c->img->dev, sector, nsectors, buf, err);
+	int ret = cache_dev_write(c->set->dev, sector, nsectors, buf, err);
 
 	if (!ret)
 		c->written_sectors += nsectors;
@@ -158,7 +158,7 @@ static int write_sectors(struct cache_commit *c, uint64_t sector, uint64_t nsect
 int cache_commit_write(struct cache_commit *c, uint64_t bucket, uint32_t offset_sectors,
 		       uint32_t nsectors, const void *buf, struct cache_err *err)
 {
-	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_sb *sb = &c->set->sb;
 
 	if (bucket >= sb->nbuckets || !bit(c->picked, bucket))
 		return cache_err_set(err, -EINVAL, 0, "bucket %" PRIu64
@@ -174,7 +174,7 @@ int cache_commit_write(struct cache_commit *c, uint64_t bucket, uint32_t offset_
 static int check_gens(const struct cache_commit *c, const struct cache_buckets *t,
 		      struct cache_err *err)
 {
-	const struct cache_buckets *old = &c->img->buckets;
+	const struct cache_buckets *old = &c->set->buckets;
 
 	for (uint64_t b = 0; b < old->nbuckets; b++)
 		if (t != old &&
@@ -189,9 +189,9 @@ static int check_gens(const struct cache_commit *c, const struct cache_buckets *
 static int write_chain(struct cache_commit *c, const struct cache_buckets *t,
 		       const uint64_t *chain, void *buf, struct cache_err *err)
 {
-	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_sb *sb = &c->set->sb;
 	uint32_t nsectors = cache_meta_bucket_bytes(sb) / CACHE_SECTOR_BYTES;
-	uint64_t seq = c->img->prios.seq + 1;
+	uint64_t seq = c->set->prios.seq + 1;
 	uint64_t next = c->entry.prio_bucket[sb->nr_this_dev];
 
 	for (uint64_t i = cache_prio_buckets(sb); i--;) {
@@ -211,18 +211,18 @@ static int write_chain(struct cache_commit *c, const struct cache_buckets *t,
 int cache_commit_prios(struct cache_commit *c, const struct cache_buckets *t,
 		       struct cache_err *err)
 {
-	uint64_t n = cache_prio_buckets(&c->img->sb);
+	uint64_t n = cache_prio_buckets(&c->set->sb);
 	uint64_t *chain;
 	void *buf;
 	int ret;
 
-	if (c->has_prios || t->nbuckets != c->img->sb.nbuckets)
+	if (c->has_prios || t->nbuckets != c->set->sb.nbuckets)
 		return cache_err_set(err, -EINVAL, 0, "one prio chain a commit, for all buckets");
 	ret = check_gens(c, t, err);
 	if (ret)
 		return ret;
 	chain = calloc(n, sizeof(*chain));
-	buf = cache_dev_buf(cache_meta_bucket_bytes(&c->img->sb));
+	buf = cache_dev_buf(cache_meta_bucket_bytes(&c->set->sb));
 	if (!chain || !buf)
 		ret = cache_err_set(err, -ENOMEM, 0, "no memory for a prio_set");
 	if (!ret)
@@ -249,7 +249,7 @@ void cache_commit_set_uuids(struct cache_commit *c, const struct cache_bkey *k)
 
 int cache_commit_add_key(struct cache_commit *c, const struct cache_bkey *k)
 {
-	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_sb *sb = &c->set->sb;
 	uint32_t nwords = c->entry.pos.nwords + cache_bkey_words(k);
 
 	if (nwords > CACHE_JSET_MAX_WORDS || cache_jset_sectors(sb, nwords) > sb->bucket_sectors)
@@ -267,7 +267,7 @@ void cache_commit_checkpoint(struct cache_commit *c)
 int cache_commit_outlive(struct cache_commit *c, struct cache_err *err)
 {
 	uint64_t seq;
-	int ret = cache_journal_greatest(c->img->dev, &c->img->sb, &seq, err);
+	int ret = cache_journal_greatest(c->set->dev, &c->set->sb, &seq, err);
 
 	if (ret)
 		return ret;
@@ -286,8 +286,8 @@ void cache_commit_move_on(struct cache_commit *c)
 int cache_commit_place(const struct cache_commit *c, struct cache_commit_place *p,
 		       struct cache_err *err)
 {
-	const struct cache_sb *sb = &c->img->sb;
-	const struct cache_journal *j = &c->img->journal;
+	const struct cache_sb *sb = &c->set->sb;
+	const struct cache_journal *j = &c->set->journal;
 	const struct cache_jset_pos *newest = &j->newest.pos;
 	uint32_t blocks = cache_jset_sectors(sb, c->entry.pos.nwords);
 	uint32_t after = newest->offset_sectors + cache_jset_sectors(sb, newest->nwords);
@@ -314,7 +314,7 @@ int cache_commit_place(const struct cache_commit *c, struct cache_commit_place *
 static int write_entry(struct cache_commit *c, const struct cache_commit_place *p,
 		       struct cache_err *err)
 {
-	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_sb *sb = &c->set->sb;
 	uint64_t start = cache_bucket_sector(sb, sb->journal_bucket[p->index]);
 	void *buf = cache_dev_buf(cache_jset_sectors(sb, c->entry.pos.nwords) *
 				  CACHE_SECTOR_BYTES);
@@ -329,7 +329,7 @@ static int write_entry(struct cache_commit *c, const struct cache_commit_place *
 	return ret;
 }
 
-/* The future of another life; or one whose last_seq makes the driver forget ours. */
+/* Newer entries of an earlier format; or one whose last_seq makes the driver forget ours. */
 static bool outlives(const struct cache_jset_disk *d, const struct cache_commit_place *p)
 {
 	return cache_le64_get(d->seq) >= p->seq || cache_le64_get(d->last_seq) > p->seq;
@@ -343,7 +343,7 @@ static bool outlives(const struct cache_jset_disk *d, const struct cache_commit_
 static int cut_chain(struct cache_commit *c, const struct cache_commit_place *p,
 		     struct cache_err *err)
 {
-	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_sb *sb = &c->set->sb;
 	uint64_t start = cache_bucket_sector(sb, sb->journal_bucket[p->index]);
 	uint64_t at = p->offset_sectors + cache_jset_sectors(sb, c->entry.pos.nwords);
 	struct cache_jset_disk *d = cache_dev_buf(CACHE_SECTOR_BYTES);
@@ -352,7 +352,7 @@ static int cut_chain(struct cache_commit *c, const struct cache_commit_place *p,
 	if (!d)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
 	while (cache_range_ok(at, sb->block_sectors, sb->bucket_sectors)) {
-		ret = cache_dev_read(c->img->dev, start + at, 1, d, err);
+		ret = cache_dev_read(c->set->dev, start + at, 1, d, err);
 		if (ret || cache_le64_get(d->magic) != (cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC) ||
 		    cache_jset_bytes(d) > CACHE_JSET_MAX_BYTES)
 			break;
@@ -375,11 +375,11 @@ int cache_commit_finish(struct cache_commit *c, struct cache_err *err)
 	if (!ret)
 		ret = cut_chain(c, &place, err);
 	if (!ret)
-		ret = cache_dev_flush(c->img->dev, err);
+		ret = cache_dev_flush(c->set->dev, err);
 	if (!ret)
 		ret = write_entry(c, &place, err);
 	if (!ret)
-		ret = cache_dev_flush(c->img->dev, err);
+		ret = cache_dev_flush(c->set->dev, err);
 	c->finished = !ret;
 	c->entry.pos.index = place.index;
 	return ret;
@@ -387,7 +387,7 @@ int cache_commit_finish(struct cache_commit *c, struct cache_err *err)
 
 int cache_commit_wipe_ring(struct cache_commit *c, struct cache_err *err)
 {
-	const struct cache_sb *sb = &c->img->sb;
+	const struct cache_sb *sb = &c->set->sb;
 	void *zeros;
 	int ret = 0;
 
@@ -401,7 +401,7 @@ int cache_commit_wipe_ring(struct cache_commit *c, struct cache_err *err)
 			ret = write_sectors(c, cache_bucket_sector(sb, sb->journal_bucket[i]),
 					    sb->block_sectors, zeros, err);
 	if (!ret)
-		ret = cache_dev_flush(c->img->dev, err);
+		ret = cache_dev_flush(c->set->dev, err);
 	free(zeros);
 	return ret;
 }

@@ -27,7 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "set/image.h"
+#include "set/set.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,7 +46,7 @@ struct cache_commit_place {
 
 /**
  * cache_commit_new() - begin a change
- * @img: loaded up to CACHE_LOAD_MARKS; must outlive the commit and not be changed
+ * @set: loaded up to CACHE_LOAD_MARKS; must outlive the commit and not be changed
  *	 by others meanwhile. On a device that was opened to look the commit can be
  *	 planned, and the first write fails with -EBADF
  *
@@ -56,7 +56,7 @@ struct cache_commit_place {
  * Return: 0; -EUCLEAN when the set is not synced or its journal or marks are not
  * known, so that nothing can be switched; -ENOMEM.
  */
-int cache_commit_new(struct cache_image *img, struct cache_commit **c,
+int cache_commit_new(struct cache_set *set, struct cache_commit **c,
 		     struct cache_err *err);
 /* Without cache_commit_finish(): nothing has happened to the set. Accepts NULL. */
 void cache_commit_free(struct cache_commit *c);
@@ -140,20 +140,20 @@ int cache_commit_place(const struct cache_commit *c, struct cache_commit_place *
 
 /**
  * cache_commit_is_found() - will the driver's search find an entry at @place?
- * @img: as the commit was planned against
+ * @set: as the commit was planned against
  *
  * It reads only part of the ring (behaviour 3.2), and where damage has left holes
  * in that, may stop at an older entry: then a commit would not happen to it.
  * Return: 0, with the answer in @found; -ENOMEM.
  */
-int cache_commit_is_found(const struct cache_image *img,
+int cache_commit_is_found(const struct cache_set *set,
 			  const struct cache_commit_place *place, bool *found,
 			  struct cache_err *err);
 
 /**
  * cache_commit_finish() - flush, write the entry, flush
  *
- * After 0 the change is durable and @img is out of date: close it. After an error
+ * After 0 the change is durable and @set is out of date: close it. After an error
  * the device is the old one; or one of the two, if it was the entry's own write or
  * the last flush that failed.
  */

@@ -12,11 +12,11 @@
  * The ring as it will be, in ring order, then by place. Entries behind ours are seen
  * as long as each starts where the one before ends.
  */
-static size_t ring_after(const struct cache_image *img, const struct cache_commit_place *p,
+static size_t ring_after(const struct cache_set *set, const struct cache_commit_place *p,
 			 struct cache_jset_pos *ring)
 {
-	const struct cache_journal *j = &img->journal;
-	uint64_t end = p->offset_sectors + cache_max_u64(p->nsectors, img->sb.block_sectors);
+	const struct cache_journal *j = &set->journal;
+	uint64_t end = p->offset_sectors + cache_max_u64(p->nsectors, set->sb.block_sectors);
 	size_t n = 0, i = 0;
 
 	for (; i < j->nentries; i++) {
@@ -36,25 +36,25 @@ static size_t ring_after(const struct cache_image *img, const struct cache_commi
 		if (e->index == p->index && e->offset_sectors != end)
 			continue;
 		if (e->index == p->index)
-			end += cache_jset_sectors(&img->sb, e->nwords);
+			end += cache_jset_sectors(&set->sb, e->nwords);
 		ring[n++] = *e;
 	}
 	return n;
 }
 
-int cache_commit_is_found(const struct cache_image *img, const struct cache_commit_place *p,
+int cache_commit_is_found(const struct cache_set *set, const struct cache_commit_place *p,
 			  bool *found, struct cache_err *err)
 {
 	struct cache_journal j = {
-		.entries = calloc(img->journal.nentries + 1, sizeof(*j.entries)),
+		.entries = calloc(set->journal.nentries + 1, sizeof(*j.entries)),
 		.newest.pos = { .seq = p->seq, .last_seq = p->last_seq },
 	};
 	struct cache_journal_gap gap;
 	int ret = -ENOMEM;
 
 	if (j.entries) {
-		j.nentries = ring_after(img, p, j.entries);
-		ret = cache_journal_search(&img->sb, &j, &gap);
+		j.nentries = ring_after(set, p, j.entries);
+		ret = cache_journal_search(&set->sb, &j, &gap);
 	}
 	free(j.entries);
 	*found = !ret && j.driver_newest_seq == p->seq && j.driver_agrees;

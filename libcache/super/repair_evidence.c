@@ -16,7 +16,7 @@
 #define ALL_BLOCKS		0xfu	/* 1, 2, 4 and 8 sectors */
 
 /* Entries of one set. */
-struct life {
+struct ring_set {
 	uint64_t magic, nentries, newest_sector, last_sector;
 	unsigned blocks;
 	struct cache_jset newest;
@@ -26,8 +26,8 @@ struct search {
 	struct cache_dev *dev;
 	uint64_t dev_sectors;
 	char *buf;		/* an entry, or a prio_set */
-	struct life life[SETS_MAX];
-	unsigned nlives;
+	struct ring_set ring_set[SETS_MAX];
+	unsigned nsets;
 };
 
 /* The entry at @sector with at most @room sectors, in s->buf; NULL: there is none. */
@@ -49,15 +49,15 @@ static const struct cache_jset_disk *entry_at(struct search *s, uint64_t sector,
 	return d;
 }
 
-static struct life *life_of(struct search *s, uint64_t magic)
+static struct ring_set *set_of(struct search *s, uint64_t magic)
 {
-	for (unsigned i = 0; i < s->nlives; i++)
-		if (s->life[i].magic == magic)
-			return &s->life[i];
-	if (s->nlives == SETS_MAX)
+	for (unsigned i = 0; i < s->nsets; i++)
+		if (s->ring_set[i].magic == magic)
+			return &s->ring_set[i];
+	if (s->nsets == SETS_MAX)
 		return NULL;
-	s->life[s->nlives] = (struct life){ .magic = magic, .blocks = ALL_BLOCKS };
-	return &s->life[s->nlives++];
+	s->ring_set[s->nsets] = (struct ring_set){ .magic = magic, .blocks = ALL_BLOCKS };
+	return &s->ring_set[s->nsets++];
 }
 
 /* The ways to round @nbytes up to blocks that come to @sectors. */
@@ -71,9 +71,9 @@ static unsigned blocks_that_give(uint64_t nbytes, uint64_t sectors)
 	return blocks;
 }
 
-static struct life *take(struct search *s, const struct cache_jset_disk *d, uint64_t sector)
+static struct ring_set *take(struct search *s, const struct cache_jset_disk *d, uint64_t sector)
 {
-	struct life *l = life_of(s, cache_le64_get(d->magic) ^ CACHE_JSET_MAGIC);
+	struct ring_set *l = set_of(s, cache_le64_get(d->magic) ^ CACHE_JSET_MAGIC);
 
 	if (!l)
 		return NULL;
@@ -97,7 +97,7 @@ static void walk_bucket(struct search *s, uint64_t start, uint64_t sectors)
 	uint64_t at = 0;
 
 	while (d) {
-		struct life *l = take(s, d, start + at);
+		struct ring_set *l = take(s, d, start + at);
 		uint64_t nbytes = cache_jset_bytes(d), seq = cache_le64_get(d->seq);
 		uint64_t step = 0;
 
@@ -125,15 +125,15 @@ static void search_rings(struct search *s)
 	}
 }
 
-static const struct life *choose(const struct search *s, uint64_t set_magic)
+static const struct ring_set *choose(const struct search *s, uint64_t set_magic)
 {
-	const struct life *best = NULL;
+	const struct ring_set *best = NULL;
 
-	for (unsigned i = 0; i < s->nlives; i++) {
-		if (s->life[i].magic == set_magic)
-			return &s->life[i];
-		if (!best || s->life[i].nentries > best->nentries)
-			best = &s->life[i];
+	for (unsigned i = 0; i < s->nsets; i++) {
+		if (s->ring_set[i].magic == set_magic)
+			return &s->ring_set[i];
+		if (!best || s->ring_set[i].nentries > best->nentries)
+			best = &s->ring_set[i];
 	}
 	return best;
 }
@@ -204,12 +204,12 @@ static void find_bucket_size(struct search *s, struct repair_evidence *ev)
 
 static void conclude(struct search *s, uint64_t set_magic, struct repair_evidence *ev)
 {
-	const struct life *l = choose(s, set_magic);
+	const struct ring_set *l = choose(s, set_magic);
 
 	if (!l)
 		return;
-	for (unsigned i = 0; i < s->nlives; i++)
-		ev->nstrangers += s->life[i].nentries;
+	for (unsigned i = 0; i < s->nsets; i++)
+		ev->nstrangers += s->ring_set[i].nentries;
 	ev->nstrangers -= l->nentries;
 	ev->nentries = l->nentries;
 	ev->set_magic = l->magic;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mending a superblock. First the checksum is asked: it is a witness that the damage
+ * Repairing a superblock. First the checksum is asked: it is a witness that the damage
  * has left alone, or is itself all the damage. Then what each field must be; and then
  * the checksum again, since a right guess makes it right. Nothing is written before all
  * rules hold.
@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct repair {
-	struct super_mend m;
+	struct super_repair m;
 	struct cache_repair_plan *plan;
 	struct cache_err *err;
 	uint8_t *was, *now;	/* CACHE_SB_BYTES, as it lies and as it will */
@@ -123,11 +123,11 @@ static int read_super(struct repair *r)
 /* True when @now is the superblock that was, its checksum being the proof. */
 static bool ask_checksum(struct repair *r)
 {
-	r->m.sealed = csum_is_right(r->was);
+	r->m.csum_valid = csum_is_right(r->was);
 	memcpy(r->now, r->was, CACHE_SB_BYTES);
 	put_constants(r->now);
-	if (r->m.sealed) {
-		/* a wrong constant was sealed: the checksum follows */
+	if (r->m.csum_valid) {
+		/* the checksum covers a wrong constant: compute it again */
 		disk(r->now)->csum = cache_le64_of(cache_sb_csum(r->now));
 		return true;
 	}
@@ -146,7 +146,7 @@ static bool has_run(const struct repair *r, const struct cache_sb *sb)
 {
 	if (!r->m.ev.nentries)
 		return false;
-	if (r->m.sealed || r->by_checksum)
+	if (r->m.csum_valid || r->by_checksum)
 		return cache_sb_is_synced(sb);
 	return !has_magic(r->was) || looks_started(sb);
 }
@@ -159,7 +159,7 @@ static bool knows_version(const struct cache_sb *sb)
 /* Under a wrong checksum; a version decides what the other fields mean. */
 static void infer_version(struct repair *r)
 {
-	struct super_mend *m = &r->m;
+	struct super_repair *m = &r->m;
 
 	cache_sb_decode(r->now, &m->sb);
 	if (knows_version(&m->sb) && !(cache_sb_is_bdev(&m->sb) && m->ev.nentries))
@@ -173,19 +173,19 @@ static void infer_version(struct repair *r)
 
 static int infer(struct repair *r)
 {
-	struct super_mend *m = &r->m;
+	struct super_repair *m = &r->m;
 	int ret;
 
 	cache_sb_decode(r->now, &m->sb);
 	ret = cache_repair_evidence(m->dev, cache_sb_set_magic(&m->sb), &m->ev, r->err);
 	if (ret)
 		return ret;
-	if (!m->sealed && !r->by_checksum)
+	if (!m->csum_valid && !r->by_checksum)
 		infer_version(r);
-	m->sealed |= r->by_checksum;
+	m->csum_valid |= r->by_checksum;
 	if (cache_sb_is_bdev(&m->sb) || !knows_version(&m->sb))
 		return 0;
-	if (!has_magic(r->was) && !m->sealed && !m->ev.nentries)
+	if (!has_magic(r->was) && !m->csum_valid && !m->ev.nentries)
 		return 0;
 	m->ran = has_run(r, &m->sb);
 	m->no_magic = !has_magic(r->was);
@@ -200,7 +200,7 @@ static int infer(struct repair *r)
  */
 static void ask_checksum_again(struct repair *r)
 {
-	if (r->m.sealed)
+	if (r->m.csum_valid)
 		return;
 	disk(r->now)->csum = disk(r->was)->csum;
 	r->by_checksum = cache_super_find_byte(r->now);
@@ -234,7 +234,7 @@ static const struct {
 	{ CACHE_P_BDEV_SIZE, "the device ends before its data begins: it was cut, or is another" },
 };
 
-static void hear_rule(void *ctx, const struct cache_finding *f)
+static void on_broken_rule(void *ctx, const struct cache_finding *f)
 {
 	struct repair *r = ctx;
 
@@ -267,18 +267,18 @@ static bool is_plausible(const struct repair *r)
 
 static void judge(struct repair *r)
 {
-	const struct cache_sink sink = { .report = hear_rule, .ctx = r };
+	const struct cache_sink sink = { .report = on_broken_rule, .ctx = r };
 	struct cache_sb sb;
 
 	cache_sb_decode(r->now, &sb);
 	cache_sb_check(&sb, cache_dev_sectors(r->m.dev),
 		       cache_dev_logical_block_bytes(r->m.dev), &sink, NULL);
-	if (!r->plan->cannot && !r->m.sealed && !r->by_checksum && !is_plausible(r))
+	if (!r->plan->cannot && !r->m.csum_valid && !r->by_checksum && !is_plausible(r))
 		r->plan->cannot = "more than one byte of its superblock is wrong, and nothing proves what was there";
 	if (!r->plan->cannot && r->m.guessed && !r->m.opts->guess)
 		r->plan->cannot = "a field of its superblock could only be guessed, and guessing was not allowed";
 	r->plan->super = memcmp(r->was, r->now, CACHE_SB_BYTES);
-	r->plan->safe = (r->m.sealed || r->by_checksum) && !r->m.guessed;
+	r->plan->safe = (r->m.csum_valid || r->by_checksum) && !r->m.guessed;
 }
 
 static uint64_t head_of(const uint8_t *p, unsigned nbytes)
@@ -372,7 +372,7 @@ static int act(struct repair *r, const struct cache_sb *ring)
 	return ret;
 }
 
-static int mend(struct repair *r)
+static int repair(struct repair *r)
 {
 	struct cache_sb ring;
 	int ret = read_super(r);
@@ -400,7 +400,7 @@ int cache_repair_super(struct cache_dev *dev, const struct cache_repair_opts *op
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
-	ret = mend(&r);
+	ret = repair(&r);
 	free(r.was);
 	free(r.now);
 	return ret;

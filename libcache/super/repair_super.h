@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the files that mend a superblock. */
+/* Between the files that repair a superblock. */
 #ifndef LIBCACHE_REPAIR_SUPER_H
 #define LIBCACHE_REPAIR_SUPER_H
 
@@ -13,13 +13,13 @@ enum super_field {
 	SUPER_LAST_MOUNT, SUPER_FIRST, SUPER_KEYS, SUPER_RING, SUPER_FIELDS
 };
 
-struct super_mend {
+struct super_repair {
 	struct cache_dev *dev;
 	const struct cache_repair_opts *opts;
 	struct repair_evidence ev;
 	struct cache_sb sb;		/* as it will be */
 	/* The checksum was right, so what is wrong was put there on purpose. */
-	bool sealed;
+	bool csum_valid;
 	bool ran;			/* the set has: what @ev says is about it */
 	bool no_magic;			/* other bytes lay there: no field vouches for another */
 	const char *proof[SUPER_FIELDS];	/* of fields that got another value */
@@ -27,7 +27,7 @@ struct super_mend {
 };
 
 /* Gives each field of a cache device's superblock the value that is proven. */
-void cache_super_infer(struct super_mend *m);
+void cache_super_infer(struct super_repair *m);
 
 /*
  * Looks for the one byte of @buf, CACHE_SB_BYTES, that makes its checksum right; the

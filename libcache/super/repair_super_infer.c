@@ -16,37 +16,37 @@
 
 #define RANDOM_PROOF	"nothing refers to it"
 
-static void say(struct super_mend *m, enum super_field f, const char *proof)
+static void say(struct super_repair *m, enum super_field f, const char *proof)
 {
 	m->proof[f] = proof;
 }
 
-static void guess(struct super_mend *m, enum super_field f, const char *proof)
+static void guess(struct super_repair *m, enum super_field f, const char *proof)
 {
 	say(m, f, proof);
 	m->guessed |= 1u << f;
 }
 
-static uint64_t dev_buckets(const struct super_mend *m)
+static uint64_t dev_buckets(const struct super_repair *m)
 {
 	return m->sb.bucket_sectors ? cache_dev_sectors(m->dev) / m->sb.bucket_sectors : 0;
 }
 
 /* The first start raises it; a superblock that lost it has 0, which is valid too. */
-static void infer_version(struct super_mend *m)
+static void infer_version(struct super_repair *m)
 {
-	if (m->sealed || !m->ran || m->sb.version)
+	if (m->csum_valid || !m->ran || m->sb.version)
 		return;
 	m->sb.version = CACHE_SB_VERSION_CDEV_WITH_UUID;
 	say(m, SUPER_VERSION, "journal");
 }
 
-static void infer_features(struct super_mend *m)
+static void infer_features(struct super_repair *m)
 {
 	const uint64_t known = CACHE_FEATURE_INCOMPAT_OBSO_LARGE_BUCKET |
 			       CACHE_FEATURE_INCOMPAT_LOG_LARGE_BUCKET;
 
-	if (m->sealed || m->sb.version < CACHE_SB_VERSION_CDEV_WITH_FEATURES)
+	if (m->csum_valid || m->sb.version < CACHE_SB_VERSION_CDEV_WITH_FEATURES)
 		return;
 	m->sb.feature_compat = m->sb.feature_ro_compat = 0;
 	m->sb.feature_incompat &= known;
@@ -56,7 +56,7 @@ static void infer_features(struct super_mend *m)
 }
 
 /* Of a set that never ran: the one size of which the device has nbuckets. */
-static uint64_t size_for_count(const struct super_mend *m)
+static uint64_t size_for_count(const struct super_repair *m)
 {
 	for (unsigned shift = 3; shift < 32; shift++)
 		if (cache_dev_sectors(m->dev) >> shift == m->sb.nbuckets)
@@ -64,15 +64,15 @@ static uint64_t size_for_count(const struct super_mend *m)
 	return 0;
 }
 
-static void infer_bucket(struct super_mend *m)
+static void infer_bucket(struct super_repair *m)
 {
 	uint64_t old = m->sb.bucket_sectors, size = old;
 	bool sane = cache_is_pow2(old) && old >= CACHE_PAGE_SECTORS;
 
-	if (m->ran && m->ev.bucket_sectors && (!sane || !m->sealed || m->ev.bucket_proven)) {
+	if (m->ran && m->ev.bucket_sectors && (!sane || !m->csum_valid || m->ev.bucket_proven)) {
 		size = m->ev.bucket_sectors;
 		say(m, SUPER_BUCKET, m->ev.bucket_proven ? "prio_set" : "journal");
-	} else if (!m->ran && (!sane || (!m->sealed && size_for_count(m)))) {
+	} else if (!m->ran && (!sane || (!m->csum_valid && size_for_count(m)))) {
 		size = size_for_count(m);
 		say(m, SUPER_BUCKET, "number of buckets and device size");
 	}
@@ -89,7 +89,7 @@ static void infer_bucket(struct super_mend *m)
 }
 
 /* Whether a chain of the length that was found covers that many buckets. */
-static bool fits_chain(const struct super_mend *m, uint64_t nbuckets)
+static bool fits_chain(const struct super_repair *m, uint64_t nbuckets)
 {
 	return !m->ran || !m->ev.members || m->ev.bucket_sectors != m->sb.bucket_sectors ||
 	       cache_div_up(nbuckets, cache_prios_per_bucket(&m->sb)) == m->ev.members;
@@ -99,7 +99,7 @@ static bool fits_chain(const struct super_mend *m, uint64_t nbuckets)
  * Whether the ring that is named is the one that the kernel makes for so many buckets:
  * as long, and in a row but for one that was hit too.
  */
-static bool fits_ring(const struct super_mend *m, uint64_t nbuckets)
+static bool fits_ring(const struct super_repair *m, uint64_t nbuckets)
 {
 	unsigned n = m->sb.njournal, breaks = 0;
 
@@ -110,13 +110,13 @@ static bool fits_ring(const struct super_mend *m, uint64_t nbuckets)
 	return breaks <= 2;
 }
 
-static bool is_past(const struct super_mend *m, const struct cache_bkey *k, uint64_t nbuckets)
+static bool is_past(const struct super_repair *m, const struct cache_bkey *k, uint64_t nbuckets)
 {
 	return cache_key_ptrs(k) && cache_ptr_sector(k->ptr[0]) / m->sb.bucket_sectors >= nbuckets;
 }
 
 /* Whether the journal lies, or names something, past the end of so many buckets. */
-static bool is_too_few(const struct super_mend *m, uint64_t nbuckets)
+static bool is_too_few(const struct super_repair *m, uint64_t nbuckets)
 {
 	const struct cache_jset *newest = &m->ev.newest;
 	uint64_t end = cache_first_bucket_for(m->sb.bucket_sectors) + cache_njournal_for(nbuckets);
@@ -128,17 +128,17 @@ static bool is_too_few(const struct super_mend *m, uint64_t nbuckets)
 }
 
 /* What any bytes may say: nothing that the set wrote goes with it. */
-static bool is_unfounded(const struct super_mend *m, uint64_t nbuckets)
+static bool is_unfounded(const struct super_repair *m, uint64_t nbuckets)
 {
-	return !m->sealed && !fits_ring(m, nbuckets) &&
+	return !m->csum_valid && !fits_ring(m, nbuckets) &&
 	       (m->no_magic || is_too_few(m, nbuckets));
 }
 
-static void infer_nbuckets(struct super_mend *m)
+static void infer_nbuckets(struct super_repair *m)
 {
 	uint64_t most = dev_buckets(m), n = m->sb.nbuckets;
 
-	if (!m->sealed && !fits_ring(m, n) && fits_ring(m, most) && fits_chain(m, most)) {
+	if (!m->csum_valid && !fits_ring(m, n) && fits_ring(m, most) && fits_chain(m, most)) {
 		m->sb.nbuckets = most;
 		say(m, SUPER_NBUCKETS, "device size and journal buckets");
 		return;
@@ -146,7 +146,7 @@ static void infer_nbuckets(struct super_mend *m)
 	if (n >= CACHE_NBUCKETS_QUEUE_MIN && n <= most && fits_chain(m, n) && !is_unfounded(m, n))
 		return;
 	/* a device that was cut: no other number of buckets brings back what is gone */
-	if (m->sealed && n > most && n <= INT64_MAX && fits_chain(m, n))
+	if (m->csum_valid && n > most && n <= INT64_MAX && fits_chain(m, n))
 		return;
 	m->sb.nbuckets = most;
 	if (fits_chain(m, most))
@@ -156,7 +156,7 @@ static void infer_nbuckets(struct super_mend *m)
 }
 
 /* Of a set that never ran: the largest that every backing device at hand can attach to. */
-static uint32_t default_block(const struct super_mend *m)
+static uint32_t default_block(const struct super_repair *m)
 {
 	uint32_t block = CACHE_PAGE_SECTORS;
 
@@ -166,7 +166,7 @@ static uint32_t default_block(const struct super_mend *m)
 	return cache_max_u64(block, cache_dev_logical_block_bytes(m->dev) / CACHE_SECTOR_BYTES);
 }
 
-static void infer_block(struct super_mend *m)
+static void infer_block(struct super_repair *m)
 {
 	uint32_t old = m->sb.block_sectors;
 	bool sane = cache_is_pow2(old) && old <= CACHE_PAGE_SECTORS;
@@ -190,7 +190,7 @@ static void infer_block(struct super_mend *m)
 		guess(m, SUPER_BLOCK, "journal");
 }
 
-static void infer_first(struct super_mend *m)
+static void infer_first(struct super_repair *m)
 {
 	uint64_t want, start;
 
@@ -199,7 +199,7 @@ static void infer_first(struct super_mend *m)
 	want = cache_first_bucket_for(m->sb.bucket_sectors);
 	start = m->sb.first_bucket * m->sb.bucket_sectors;
 	if (m->sb.first_bucket == want ||
-	    (m->sealed && start >= CACHE_SB_SECTOR + CACHE_SB_BYTES / CACHE_SECTOR_BYTES &&
+	    (m->csum_valid && start >= CACHE_SB_SECTOR + CACHE_SB_BYTES / CACHE_SECTOR_BYTES &&
 	     cache_sb_reserved_buckets(&m->sb) < m->sb.nbuckets))
 		return;
 	m->sb.first_bucket = want;
@@ -207,17 +207,17 @@ static void infer_first(struct super_mend *m)
 }
 
 /* The kernel makes the ring at the first start, and never another. */
-static uint16_t ring_size(const struct super_mend *m)
+static uint16_t ring_size(const struct super_repair *m)
 {
 	return cache_sb_is_synced(&m->sb) ? cache_njournal_for(m->sb.nbuckets) : 0;
 }
 
-static bool ring_is_right(const struct super_mend *m)
+static bool ring_is_right(const struct super_repair *m)
 {
 	unsigned n = m->sb.njournal;
 
 	if (n > CACHE_SB_JOURNAL_BUCKETS || cache_sb_reserved_buckets(&m->sb) > m->sb.nbuckets ||
-	    (!m->sealed && n != ring_size(m)) || (!n && cache_sb_is_synced(&m->sb)))
+	    (!m->csum_valid && n != ring_size(m)) || (!n && cache_sb_is_synced(&m->sb)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (m->sb.journal_bucket[i] != m->sb.first_bucket + i)
@@ -225,7 +225,7 @@ static bool ring_is_right(const struct super_mend *m)
 	return true;
 }
 
-static void infer_ring(struct super_mend *m)
+static void infer_ring(struct super_repair *m)
 {
 	uint16_t n = ring_size(m);
 
@@ -238,7 +238,7 @@ static void infer_ring(struct super_mend *m)
 	say(m, SUPER_RING, "formula");
 }
 
-static void infer_flags(struct super_mend *m)
+static void infer_flags(struct super_repair *m)
 {
 	if (cache_sb_replacement(&m->sb) > CACHE_RANDOM) {
 		m->sb.flags &= ~((uint64_t)CACHE_SB_REPLACEMENT_MASK << CACHE_SB_REPLACEMENT_SHIFT);
@@ -250,7 +250,7 @@ static void infer_flags(struct super_mend *m)
 	}
 }
 
-static void infer_member(struct super_mend *m)
+static void infer_member(struct super_repair *m)
 {
 	if (m->sb.nr_in_set && m->sb.nr_this_dev < m->sb.nr_in_set &&
 	    m->sb.nr_in_set <= CACHE_MAX_CACHES_PER_SET)
@@ -261,7 +261,7 @@ static void infer_member(struct super_mend *m)
 	say(m, SUPER_IN_SET, m->ran ? "journal" : "formatter's default");
 }
 
-static void random_uuid(struct super_mend *m, uint8_t *uuid, unsigned salt)
+static void random_uuid(struct super_repair *m, uint8_t *uuid, unsigned salt)
 {
 	struct cache_rng rng;
 
@@ -273,7 +273,7 @@ static void random_uuid(struct super_mend *m, uint8_t *uuid, unsigned salt)
 }
 
 /* A backing device at hand that names the set whose entries were found; or any one. */
-static const uint8_t *set_of_backing(const struct super_mend *m)
+static const uint8_t *set_of_backing(const struct super_repair *m)
 {
 	for (unsigned i = 0; i < m->opts->nbacking; i++) {
 		const struct cache_sb *b = &m->opts->backing[i];
@@ -289,7 +289,7 @@ static const uint8_t *set_of_backing(const struct super_mend *m)
  * The journal proves the first half. The other half is in nothing on the device: the
  * kernel does not look at it, but a backing device finds its set by all of it.
  */
-static void infer_set_uuid(struct super_mend *m)
+static void infer_set_uuid(struct super_repair *m)
 {
 	const cache_le64 half = cache_le64_of(m->ev.set_magic);
 	const uint8_t *known = set_of_backing(m);
@@ -312,7 +312,7 @@ static void infer_set_uuid(struct super_mend *m)
 	guess(m, SUPER_SET_UUID, "journal, for its first half");
 }
 
-static void infer_uuid(struct super_mend *m)
+static void infer_uuid(struct super_repair *m)
 {
 	if (!cache_uuid_is_zero(m->sb.uuid))
 		return;
@@ -320,7 +320,7 @@ static void infer_uuid(struct super_mend *m)
 	say(m, SUPER_UUID, RANDOM_PROOF);
 }
 
-void cache_super_infer(struct super_mend *m)
+void cache_super_infer(struct super_repair *m)
 {
 	infer_version(m);
 	infer_features(m);

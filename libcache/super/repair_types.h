@@ -104,7 +104,7 @@ struct cache_repair_opts {
 };
 
 /**
- * cache_repair_super() - mend the superblock of a cache or backing device
+ * cache_repair_super() - repair the superblock of a cache or backing device
  * @dev:  opened to write, exclusively (or to read, for a dry run); stays the caller's
  * @plan: receives what was, or would be, done: super, wipe_old_ring, safe, cannot
  *

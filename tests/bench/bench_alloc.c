@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ours and the book side by side in one process on one core, interleaved, the
+ * Ours and the reference allocator side by side in one process on one core, interleaved, the
  * median of each: ns per allocation and the ratio, against the goal.
  */
 #include <inttypes.h>
@@ -20,7 +20,7 @@ struct row {
 	enum cache_bench_commit commit;
 	uint64_t nbuckets;
 	double goal;
-	uint64_t count_book;
+	uint64_t count_reference;
 };
 
 #define K	1024ull
@@ -53,7 +53,7 @@ static double run(const struct row *row, bool reference, uint64_t *max_ns)
 		.nbuckets = row->nbuckets, .first_bucket = 1, .bucket_sectors = 1024,
 		.policy = row->policy, .workload = row->workload, .commit = row->commit,
 		.threads = 1, .reference = reference, .seed = 1,
-		.count = reference ? row->count_book : 4000000,
+		.count = reference ? row->count_reference : 4000000,
 	};
 	static struct cache_bench_result r;
 	struct cache_err err = { 0 };
@@ -76,22 +76,22 @@ int main(int argc, char **argv)
 	CPU_ZERO(&one);
 	CPU_SET(1, &one);
 	sched_setaffinity(0, sizeof(one), &one);
-	printf("%-26s %12s %12s %8s %8s %12s\n", "one core, median", "book ns", "ours ns",
+	printf("%-26s %12s %12s %8s %8s %12s\n", "one core, median", "reference ns", "ours ns",
 	       "ratio", "goal", "stall us");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		double book[RUNS_MAX], ours[RUNS_MAX];
+		double ref[RUNS_MAX], ours[RUNS_MAX];
 		uint64_t stall = 0;
 
 		if (!strstr(rows[i].name, only))
 			continue;
 		for (int k = 0; k < runs; k++) {
-			book[k] = run(&rows[i], true, &stall);
+			ref[k] = run(&rows[i], true, &stall);
 			ours[k] = run(&rows[i], false, &stall);
 		}
-		qsort(book, runs, sizeof(*book), by_value);
+		qsort(ref, runs, sizeof(*ref), by_value);
 		qsort(ours, runs, sizeof(*ours), by_value);
-		printf("%-26s %12.1f %12.1f %8.1f %8.1f %12.1f\n", rows[i].name, book[runs / 2],
-		       ours[runs / 2], book[runs / 2] / ours[runs / 2], rows[i].goal,
+		printf("%-26s %12.1f %12.1f %8.1f %8.1f %12.1f\n", rows[i].name, ref[runs / 2],
+		       ours[runs / 2], ref[runs / 2] / ours[runs / 2], rows[i].goal,
 		       stall / 1e3);
 		fflush(stdout);
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Single passes, in processor time, ours and the book's in turn, medians: the LRU
+ * Single passes, in processor time, ours and the reference allocator's in turn, medians: the LRU
  * pass on every order of priorities, the rescale, the prio write, and the choice of
  * an open bucket against the driver's list walk.
  */
@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "bench/bench_impl.h"
-#include "alloc/book.h"
+#include "alloc/ref_alloc.h"
 #include "base/crc64.h"
 #include "alloc/simd.h"
 #include "walk.h"
@@ -44,9 +44,9 @@ static double median(double *v, int n)
 	return v[n / 2];
 }
 
-static void row(const char *name, double book_us, double ours_us, double goal)
+static void row(const char *name, double ref_us, double ours_us, double goal)
 {
-	printf("%-38s %12.1f %12.1f %8.1f", name, book_us, ours_us, book_us / ours_us);
+	printf("%-38s %12.1f %12.1f %8.1f", name, ref_us, ours_us, ref_us / ours_us);
 	printf(goal ? " %8.1f\n" : "\n", goal);
 	fflush(stdout);
 }
@@ -54,9 +54,9 @@ static void row(const char *name, double book_us, double ours_us, double goal)
 struct pair {
 	struct cache_buckets t;
 	struct cache_alloc a;
-	struct cache_book k;
+	struct cache_ref_alloc k;
 	struct cache_bucket *saved;
-	struct cache_book_bucket *saved_book;
+	struct cache_ref_alloc_bucket *saved_reference;
 };
 
 static void fill(struct pair *p, enum order order)
@@ -79,13 +79,13 @@ static void fill(struct pair *p, enum order order)
 		cache_bucket_set_mark(&p->t, b, CACHE_GC_MARK_RECLAIMABLE);
 		cache_bucket_set_sectors_used(&p->t, b, sectors);
 		cache_bucket_set_prio(&p->t, b, prio);
-		p->k.b[b] = (struct cache_book_bucket) {
+		p->k.b[b] = (struct cache_ref_alloc_bucket) {
 			.prio = prio, .mark = CACHE_GC_MARK_RECLAIMABLE, .sectors = sectors,
 		};
 	}
 	p->t.min_prio = p->k.min_prio = 16384;
 	memcpy(p->saved, p->t.rec, n * sizeof(*p->saved));
-	memcpy(p->saved_book, p->k.b, n * sizeof(*p->saved_book));
+	memcpy(p->saved_reference, p->k.b, n * sizeof(*p->saved_reference));
 }
 
 static void make(struct pair *p, uint64_t n, enum cache_simd simd)
@@ -94,21 +94,21 @@ static void make(struct pair *p, uint64_t n, enum cache_simd simd)
 
 	if (cache_buckets_init(&p->t, n, 1, 1024) ||
 	    cache_alloc_init(&p->a, &p->t, &o, NULL, NULL) ||
-	    cache_book_init(&p->k, n, 1, 1024, &o, NULL, NULL))
+	    cache_ref_alloc_init(&p->k, n, 1, 1024, &o, NULL, NULL))
 		exit(1);
 	p->saved = malloc(n * sizeof(*p->saved));
-	p->saved_book = malloc(n * sizeof(*p->saved_book));
+	p->saved_reference = malloc(n * sizeof(*p->saved_reference));
 	cache_alloc_gc_finish(&p->a, NULL, 0);
-	cache_book_gc_finish(&p->k);
+	cache_ref_alloc_gc_finish(&p->k);
 }
 
 static void unmake(struct pair *p)
 {
 	cache_alloc_fini(&p->a);
 	cache_buckets_fini(&p->t);
-	cache_book_fini(&p->k);
+	cache_ref_alloc_fini(&p->k);
 	free(p->saved);
-	free(p->saved_book);
+	free(p->saved_reference);
 }
 
 /* Ours without a pool from before: every pass here reads the whole table. */
@@ -125,14 +125,14 @@ static double ours_pass(struct pair *p)
 	return now_us() - start;
 }
 
-static double book_pass(struct pair *p)
+static double ref_pass(struct pair *p)
 {
 	double start;
 
-	memcpy(p->k.b, p->saved_book, p->t.nbuckets * sizeof(*p->saved_book));
+	memcpy(p->k.b, p->saved_reference, p->t.nbuckets * sizeof(*p->saved_reference));
 	p->k.free_inc.used = 0;
 	start = now_us();
-	cache_book_invalidate(&p->k);
+	cache_ref_alloc_invalidate(&p->k);
 	return now_us() - start;
 }
 
@@ -143,18 +143,18 @@ static void lru_passes(uint64_t n, enum cache_simd simd, const char *how, const 
 
 	make(&p, n, simd);
 	for (int order = 0; order < ORDERS; order++) {
-		double ours[RUNS_MAX], book[RUNS_MAX], m;
+		double ours[RUNS_MAX], ref[RUNS_MAX], m;
 		char name[64];
 
 		fill(&p, order);
 		for (int i = 0; i < runs; i++) {
-			book[i] = book_pass(&p);
+			ref[i] = ref_pass(&p);
 			ours[i] = ours_pass(&p);
 		}
 		snprintf(name, sizeof(name), "LRU pass, %" PRIu64 " Mi, %s%s", n >> 20,
 			 order_names[order], how);
 		m = median(ours, runs);
-		row(name, median(book, runs), m, goal ? goal[order] : 0);
+		row(name, median(ref, runs), m, goal ? goal[order] : 0);
 		fast = m < fast ? m : fast;
 		slow = m > slow ? m : slow;
 	}
@@ -164,7 +164,7 @@ static void lru_passes(uint64_t n, enum cache_simd simd, const char *how, const 
 
 static void rescale(uint64_t n)
 {
-	double ours[RUNS_MAX], book[RUNS_MAX];
+	double ours[RUNS_MAX], ref[RUNS_MAX];
 	struct pair p;
 
 	make(&p, n, CACHE_SIMD_AUTO);
@@ -174,14 +174,14 @@ static void rescale(uint64_t n)
 		double start = now_us();
 
 		p.k.rescale = 0;
-		cache_book_rescale(&p.k, 1);
-		book[i] = now_us() - start;
+		cache_ref_alloc_rescale(&p.k, 1);
+		ref[i] = now_us() - start;
 		start = now_us();
 		for (int k = 0; k < 1000; k++)
 			cache_buckets_rescale(&p.t);
 		ours[i] = (now_us() - start) / 1000;
 	}
-	row("rescale, 1 Mi", median(book, runs), median(ours, runs), 1000);
+	row("rescale, 1 Mi", median(ref, runs), median(ours, runs), 1000);
 	unmake(&p);
 }
 
@@ -190,9 +190,9 @@ static void ours_fill(const void *owner, uint64_t first, size_t n, uint8_t *out)
 	cache_buckets_pack(owner, first, n, out);
 }
 
-static void book_fill(const void *owner, uint64_t first, size_t n, uint8_t *out)
+static void ref_fill(const void *owner, uint64_t first, size_t n, uint8_t *out)
 {
-	const struct cache_book_bucket *b = ((const struct cache_book *)owner)->b + first;
+	const struct cache_ref_alloc_bucket *b = ((const struct cache_ref_alloc *)owner)->b + first;
 
 	for (; n--; b++) {
 		*out++ = b->prio;
@@ -206,7 +206,7 @@ static void prio_write(uint64_t n, double goal)
 	struct cache_bench_opts o = {
 		.nbuckets = n, .bucket_sectors = 1024, .commit = CACHE_BENCH_COMMIT_MEMORY,
 	};
-	double ours[RUNS_MAX], book[RUNS_MAX], copy[RUNS_MAX], m;
+	double ours[RUNS_MAX], ref[RUNS_MAX], copy[RUNS_MAX], m;
 	uint8_t *from = calloc(3, n), *to = calloc(3, n);
 	struct cache_bench_prio w;
 	struct pair p;
@@ -219,11 +219,11 @@ static void prio_write(uint64_t n, double goal)
 	for (int i = 0; i < runs; i++) {
 		double start = now_us();
 
-		w.fill = book_fill;
+		w.fill = ref_fill;
 		w.owner = &p.k;
 		w.crc = cache_bench_crc64_bytewise;
 		cache_bench_prio_write(&w);
-		book[i] = now_us() - start;
+		ref[i] = now_us() - start;
 		w.fill = ours_fill;
 		w.owner = &p.t;
 		w.crc = cache_crc64;
@@ -237,7 +237,7 @@ static void prio_write(uint64_t n, double goal)
 	}
 	m = median(ours, runs);
 	snprintf(name, sizeof(name), "prio write in memory, %" PRIu64 " Mi", n >> 20);
-	row(name, median(book, runs), m, goal);
+	row(name, median(ref, runs), m, goal);
 	printf("%-38s %33.0f%% %7.0f%%\n", "  of the speed of memcpy", 100 * median(copy, runs) / m,
 	       75.0);
 	cache_bench_prio_fini(&w);
@@ -312,7 +312,7 @@ int main(int argc, char **argv)
 	CPU_ZERO(&one);
 	CPU_SET(1, &one);
 	sched_setaffinity(0, sizeof(one), &one);
-	printf("%-38s %12s %12s %8s %8s\n", "processor time, median", "book us", "ours us", "ratio",
+	printf("%-38s %12s %12s %8s %8s\n", "processor time, median", "reference us", "ours us", "ratio",
 	       "goal");
 	lru_passes(1 << 20, CACHE_SIMD_AUTO, "", at_1mi);
 	lru_passes(1 << 20, CACHE_SIMD_PLAIN, ", C", NULL);

@@ -127,7 +127,7 @@ all_survive() {
 }
 
 @test "a file too small for a superblock is an error" {
-	noise 6000 > "$T/tiny"
+	random_bytes 6000 > "$T/tiny"
 	all_fail_on "$T/tiny"
 }
 
@@ -169,8 +169,8 @@ all_survive() {
 }
 
 @test "random bytes are survived and left alone" {
-	noise 2097152 > "$T/noise"
-	all_survive "$T/noise"
+	random_bytes 2097152 > "$T/random"
+	all_survive "$T/random"
 }
 
 @test "zeros are survived and left alone" {
@@ -183,10 +183,10 @@ all_survive() {
 	all_survive "$T/cut"
 }
 
-@test "images whose superblock is noise behind its magic are survived" {
+@test "images whose superblock is random bytes behind its magic are survived" {
 	for n in 1 2 3; do
 		image fresh.cache "$T/bad"
-		noise $((n * 3000)) | tail -c 2200 |
+		random_bytes $((n * 3000)) | tail -c 2200 |
 			dd of="$T/bad" bs=1 seek=$((4096 + 104)) conv=notrunc status=none
 		all_survive "$T/bad"
 	done

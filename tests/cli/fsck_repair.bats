@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
-# cache-fsck mending what stands in place: superblocks, and a set without a journal.
+# cache-fsck repairing what stands in place: superblocks, and a set without a journal.
 
 setup() {
 	load ../lib/common
@@ -14,7 +14,7 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	poke "$IMG" raw:sb.nbuckets=77
 	run -1 --separate-stderr cache-fsck -y "$IMG"
 	[[ "$stderr" == *"superblock nbuckets was 77, should be 2048: checksum"* ]]
-	[[ "$output" == *"superblock mended"* ]]
+	[[ "$output" == *"superblock repaired"* ]]
 	[ "$before" = "$(sum "$IMG")" ]
 	run -0 cache-fsck -n "$IMG"
 }
@@ -48,7 +48,7 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	cache-show-keys --dirty "$IMG" | cmp - "$BATS_TEST_TMPDIR/was"
 }
 
-@test "half of a set uuid is not guessed without --guess, nor mended by -p" {
+@test "half of a set uuid is not guessed without --guess, nor repaired by -p" {
 	image registered.cache
 	zap_super "$IMG"
 	before=$(sum "$IMG")
@@ -150,13 +150,13 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[[ "$output" == *"UUID_NO_SLOT"*"8 sectors, 0 of them dirty, belong to device 0"* ]]
 	run -1 cache-fsck -p "$IMG"
 	run -0 cache-fsck -n "$IMG"
-	[[ "$output" == *"clean, 0 extents"* ]]
+	[[ "$output" == *"clean; the kernel will start this cache set; 0 extents"* ]]
 }
 
 # What lies in the cache for a device, without the buckets of the tree it hangs on.
 dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5, $6, $8 }'; }
 
-@test "a uuid table of noise is filled from its backing device, and the proof is named" {
+@test "an overwritten uuid table is filled from its backing device, and the proof is named" {
 	image wb-crash.cache
 	image wb-crash.back1 "$BATS_TEST_TMPDIR/back"
 	dirty_of "$IMG" > "$BATS_TEST_TMPDIR/was"
@@ -170,7 +170,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	[ "$(cache-show-uuids "$IMG" | wc -l)" = 2 ]
 }
 
-@test "without its backing device a slot of noise stays one, and all else is mended" {
+@test "without its backing device an overwritten slot stays so, and all else is repaired" {
 	image wb-crash.cache
 	image wb-crash.back1 "$BATS_TEST_TMPDIR/back"
 	dirty_of "$IMG" > "$BATS_TEST_TMPDIR/was"
@@ -203,7 +203,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
-@test "dirty data past the end of a backing device at hand is named, and goes with leave only" {
+@test "dirty data past the end of a backing device at hand is named, and dropped only with --allow-data-loss" {
 	image wb-clean.cache
 	cp --sparse=always "$BUILD/images/wb-clean.back1" "$BATS_TEST_TMPDIR/back"
 	truncate -s 78M "$BATS_TEST_TMPDIR/back"
@@ -213,7 +213,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	run -0 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
 }
 
-@test "of a set that cannot be mended, what can still be read is said, and with which command" {
+@test "of a set that cannot be repaired, what can still be read is said, and with which command" {
 	image two-backs.cache
 	poke "$IMG" 'uuid[1].copy=0'
 	run -4 --separate-stderr cache-fsck -y "$IMG"
@@ -224,7 +224,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	[ "$(cache-show-keys --dirty "$IMG" | wc -l)" -gt 1 ]
 }
 
-@test "a mended superblock can be taken back" {
+@test "a repaired superblock can be taken back" {
 	image registered.cache
 	poke "$IMG" raw:sb.label=hello
 	before=$(sum "$IMG")
@@ -233,7 +233,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
-@test "a backing device's superblock is mended by its checksum alone" {
+@test "a backing device's superblock is repaired by its checksum alone" {
 	image wb-crash.back1
 	before=$(sum "$IMG")
 	poke "$IMG" raw:sb.block_size=9
@@ -245,7 +245,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 }
 
 @test "a node that a lying key counts as freed comes back, the last of its parent as any other" {
-	# level 2 over two nodes of level 1: whether the lie is heard before the parent or after
+	# level 2 over two nodes of level 1: whether the false key is read before the parent or after
 	for liar in 0 230; do
 		img=$BATS_TEST_TMPDIR/set$liar
 		truncate -s 512M "$img"
@@ -255,7 +255,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 		poke "$img" "node[$last].key[0][5].dirty=1" \
 			"leaf[$liar].key[0][0].bucket=$last" "leaf[$liar].key[0][0].gen=+2"
 		run -4 cache-fsck -n "$img"
-		[[ "$output" == *BUCKET_OUSTED* || "$output" == *BUCKET_MARKS* ]]
+		[[ "$output" == *BUCKET_FALSELY_FREED* || "$output" == *BUCKET_MARKS* ]]
 		run -1 cache-fsck -y "$img"
 		[[ "$output" == *"4.0 KiB of it dirty"* ]]
 		run -0 cache-fsck -n "$img"
@@ -287,17 +287,17 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	[[ "$stderr" == *"bucket $((bucket / sectors)) cannot be read: if a node is there that nothing leads to"* ]]
 }
 
-@test "-C counts every pass of a check and of mending to its end" {
+@test "-C counts every pass of a check and of repairing to its end" {
 	image churn-lru.cache
 	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'
 	cache-fsck -n -C 3 "$IMG" 3> "$IMG.look" > /dev/null || true
 	[ "$(cut -d' ' -f1 "$IMG.look" | uniq | tr '\n' ' ')" = "5 6 " ]
-	cache-fsck -y -C 3 "$IMG" 3> "$IMG.mend" > /dev/null || true
-	[ "$(cut -d' ' -f1 "$IMG.mend" | uniq | tr '\n' ' ')" = "5 6 5 6 8 9 11 5 6 " ]
-	[ -z "$(cat "$IMG.look" "$IMG.mend" | grep -vxE "[0-9]+ [0-9]+ [0-9]+ $IMG")" ]
-	awk '$2 > $3 || ($1 == p && $2 <= c) { exit 1 } { p = $1; c = $2 }' "$IMG.mend"
+	cache-fsck -y -C 3 "$IMG" 3> "$IMG.repair" > /dev/null || true
+	[ "$(cut -d' ' -f1 "$IMG.repair" | uniq | tr '\n' ' ')" = "5 6 5 6 8 9 11 5 6 " ]
+	[ -z "$(cat "$IMG.look" "$IMG.repair" | grep -vxE "[0-9]+ [0-9]+ [0-9]+ $IMG")" ]
+	awk '$2 > $3 || ($1 == p && $2 <= c) { exit 1 } { p = $1; c = $2 }' "$IMG.repair"
 	# the last line of a pass whose end is known says that it was reached
-	awk '$1 != p && p ~ /^(6|8|9)$/ && c != m { exit 1 } { p = $1; c = $2; m = $3 }' "$IMG.mend"
+	awk '$1 != p && p ~ /^(6|8|9)$/ && c != m { exit 1 } { p = $1; c = $2; m = $3 }' "$IMG.repair"
 	image churn-lru.cache
 	poke "$IMG" root=zero
 	cache-fsck -y -C 3 "$IMG" 3> "$IMG.scan" > /dev/null || true
@@ -313,7 +313,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	for pass in extents doubts collecting writing; do
 		grep -qE "^$pass +\[#+\] 100%  [0-9]+/s  .* left" "$IMG.lines"
 	done
-	run -1 grep -E '^(nodes|extents|doubts|collecting|writing) .*(mended|clean|warning)' "$IMG.lines"
+	run -1 grep -E '^(nodes|extents|doubts|collecting|writing) .*(repaired|clean|warning)' "$IMG.lines"
 }
 
 @test "the discard bit is cleared on request, and no other byte of the device" {
@@ -358,7 +358,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	cache-show-keys "$IMG" | awk '{ $1 = $2 = ""; print }' | cmp - "$BATS_TEST_TMPDIR/was"
 }
 
-@test "what is damaged besides is mended or not as ever, and the bit only goes from a sound set" {
+@test "what is damaged besides is repaired or not as ever, and the bit only goes from a sound set" {
 	image churn-lru.cache
 	poke "$IMG" sb.discard=1 'journal[2297]=zero'
 	before=$(sum "$IMG")

@@ -19,7 +19,7 @@ lose_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc statu
 	lose_super "$IMG"
 	run -0 --separate-stderr cache-super-show --restore "$HEAD" -y "$IMG"
 	[[ "$output" == *"  nbuckets "*"0x0 becomes 0x800: header backup"* ]]
-	[[ "${lines[-1]}" == "$IMG: restored; clean, a kernel starts it" ]]
+	[[ "${lines[-1]}" == "$IMG: restored; clean; the kernel will start this cache set" ]]
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
@@ -151,7 +151,7 @@ lose_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc statu
 	lose_super "$IMG"
 	run -1 cache-super-show --restore "$HEAD" -y "$IMG"
 	[[ "$output" == *"PRIO_CSUM (0x0304)"* ]]
-	[[ "${lines[-1]}" == *"restored; NOT CLEAN, "* ]]
+	[[ "${lines[-1]}" == *"restored; NOT CLEAN; "* ]]
 }
 
 @test "JSON has the backup, every change and what the check found" {

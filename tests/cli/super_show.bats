@@ -120,7 +120,7 @@ same_as_peer() {
 }
 
 @test "what is no bcache device is an error that says so" {
-	noise 1048576 > "$IMG"
+	random_bytes 1048576 > "$IMG"
 	run -1 --separate-stderr cache-super-show "$IMG"
 	[ -z "$output" ]
 	[[ "$stderr" == "cache-super-show: $IMG: not a bcache device"* ]]

@@ -15,17 +15,17 @@ enum scenario {
 };
 
 /* Gens of all that can be reclaimed go up by one. */
-static int raise_gens(struct cache_commit *c, struct cache_image *img)
+static int raise_gens(struct cache_commit *c, struct cache_set *set)
 {
 	struct cache_buckets t;
-	int ret = cache_buckets_init(&t, img->sb.nbuckets, img->sb.first_bucket,
-				     img->sb.bucket_sectors);
+	int ret = cache_buckets_init(&t, set->sb.nbuckets, set->sb.first_bucket,
+				     set->sb.bucket_sectors);
 
-	for (uint64_t b = 0; !ret && b < img->sb.nbuckets; b++) {
-		bool clean = cache_image_role(img, b) >= CACHE_ROLE_CLEAN;
+	for (uint64_t b = 0; !ret && b < set->sb.nbuckets; b++) {
+		bool clean = cache_set_role(set, b) >= CACHE_ROLE_CLEAN;
 
-		cache_bucket_set_gen(&t, b, cache_bucket_gen(&img->buckets, b) + clean);
-		cache_bucket_set_prio(&t, b, cache_bucket_prio(&img->buckets, b));
+		cache_bucket_set_gen(&t, b, cache_bucket_gen(&set->buckets, b) + clean);
+		cache_bucket_set_prio(&t, b, cache_bucket_prio(&set->buckets, b));
 	}
 	if (!ret)
 		ret = cache_commit_prios(c, &t, NULL);
@@ -46,18 +46,18 @@ static int add_keys(struct cache_commit *c, unsigned n)
 	return ret;
 }
 
-static int plan(struct cache_commit *c, struct cache_image *img, enum scenario s)
+static int plan(struct cache_commit *c, struct cache_set *set, enum scenario s)
 {
 	switch (s) {
 	case RAISE_GENS:
-		return raise_gens(c, img);
+		return raise_gens(c, set);
 	case ONE_KEY:
 		return add_keys(c, 1);
 	case MANY_KEYS:
 		return add_keys(c, 300);
 	case CHECKPOINT:
 		cache_commit_checkpoint(c);
-		return raise_gens(c, img);
+		return raise_gens(c, set);
 	default:
 		return 0;
 	}
@@ -65,18 +65,18 @@ static int plan(struct cache_commit *c, struct cache_image *img, enum scenario s
 
 static int commit(void *ctx, struct cache_dev *dev)
 {
-	struct cache_image *img = NULL;
+	struct cache_set *set = NULL;
 	struct cache_commit *c = NULL;
-	int ret = cache_image_load(dev, CACHE_LOAD_MARKS, NULL, &img, NULL);
+	int ret = cache_set_load(dev, CACHE_LOAD_MARKS, NULL, &set, NULL);
 
 	if (!ret)
-		ret = cache_commit_new(img, &c, NULL);
+		ret = cache_commit_new(set, &c, NULL);
 	if (!ret)
-		ret = plan(c, img, *(enum scenario *)ctx);
+		ret = plan(c, set, *(enum scenario *)ctx);
 	if (!ret)
 		ret = cache_commit_finish(c, NULL);
 	cache_commit_free(c);
-	cache_image_close(img);
+	cache_set_close(set);
 	return ret;
 }
 
@@ -114,13 +114,13 @@ TEST(whatever_memory_a_commit_lacks_is_said)
 	cache_dev_close(c.base);
 }
 
-static int run_alloc(struct cache_image *img, const struct cache_offline_opts *opts,
+static int run_alloc(struct cache_set *set, const struct cache_offline_opts *opts,
 		     const struct cache_fsck_result *found)
 {
 	struct cache_offline_result res;
 	struct cache_offline_written w;
 	struct cache_offline *o;
-	int ret = cache_offline_new(img, opts, &o, NULL);
+	int ret = cache_offline_new(set, opts, &o, NULL);
 
 	if (ret)
 		return ret;
@@ -130,7 +130,7 @@ static int run_alloc(struct cache_image *img, const struct cache_offline_opts *o
 	if (!ret)
 		ret = cache_offline_commit(o, &w, NULL);
 	if (!ret)
-		ret = cache_offline_verify(img, found, &w, NULL);
+		ret = cache_offline_verify(set, found, &w, NULL);
 	cache_offline_free(o);
 	return ret;
 }
@@ -138,13 +138,13 @@ static int run_alloc(struct cache_image *img, const struct cache_offline_opts *o
 static int alloc(void *ctx, struct cache_dev *dev)
 {
 	struct cache_fsck_result found;
-	struct cache_image *img;
-	int ret = cache_offline_open(dev, &found, &img, NULL);
+	struct cache_set *set;
+	int ret = cache_offline_open(dev, &found, &set, NULL);
 
 	if (ret)
 		return ret;
-	ret = run_alloc(img, ctx, &found);
-	cache_image_close(img);
+	ret = run_alloc(set, ctx, &found);
+	cache_set_close(set);
 	return ret;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Mending under power cuts, faults and want of memory: killed anywhere, run again. */
+/* Repairing under power cuts, faults and want of memory: killed anywhere, run again. */
 #include <errno.h>
 
 #include "damage.h"
@@ -13,7 +13,7 @@ static bool agree(void *ctx, const struct cache_repair_plan *plan)
 	return true;
 }
 
-static int mend(void *ctx, struct cache_dev *dev)
+static int repair(void *ctx, struct cache_dev *dev)
 {
 	struct cache_repair_opts opts = { .seed = 7, .confirm = agree };
 	struct cache_repair_plan plan;
@@ -21,30 +21,30 @@ static int mend(void *ctx, struct cache_dev *dev)
 	return cache_repair_cache(dev, &opts, &plan, NULL);
 }
 
-/* Between switch and wiped ring: mended again it must come out the same. */
-static const char *mend_again(void *ctx, struct cache_dev *dev, const struct set_state *s)
+/* Between switch and wiped ring: repaired again it must come out the same. */
+static const char *repair_again(void *ctx, struct cache_dev *dev, const struct set_state *s)
 {
 	const struct set_state *new = &((struct crash *)ctx)->new;
 	struct cache_dev *copy = set_copy(dev);
 	struct set_state again;
 
-	mend(NULL, set_lend(copy));
+	repair(NULL, set_lend(copy));
 	again = set_state(copy);
 	cache_dev_close(copy);
 	if (again.ret || again.findings)
-		return "mended again it is not clean";
+		return "repaired again it is not clean";
 	if (again.dirty_sum != new->dirty_sum || again.dirty_sectors != new->dirty_sectors)
-		return "mended again it has other dirty data";
+		return "repaired again it has other dirty data";
 	return NULL;
 }
 
 static void kill_it_everywhere(const char *name, void (*damage)(struct cache_dev *),
 			       bool faults)
 {
-	struct crash c = { .base = set_open(name), .work = mend };
+	struct crash c = { .base = set_open(name), .work = repair };
 
 	c.ctx = &c;
-	c.judge = mend_again;
+	c.judge = repair_again;
 	if (damage)
 		damage(c.base);
 	crash_cuts(&c);
@@ -57,37 +57,37 @@ static void kill_it_everywhere(const char *name, void (*damage)(struct cache_dev
 	cache_dev_close(c.base);
 }
 
-TEST(a_ring_that_hangs_is_mended_or_as_it_was)
+TEST(a_ring_that_hangs_is_repaired_or_as_it_was)
 {
 	kill_it_everywhere("ring-full", NULL, false);
 }
 
-TEST(a_torn_leaf_is_mended_or_as_it_was)
+TEST(a_torn_leaf_is_repaired_or_as_it_was)
 {
 	kill_it_everywhere("churn-lru", tear_a_leaf, false);
 }
 
-TEST(lost_prios_are_mended_or_as_they_were)
+TEST(lost_prios_are_repaired_or_as_they_were)
 {
 	kill_it_everywhere("churn-lru", lose_prios, false);
 }
 
-TEST(a_gap_in_the_journal_is_mended_or_as_it_was)
+TEST(a_gap_in_the_journal_is_repaired_or_as_it_was)
 {
 	kill_it_everywhere("churn-lru", lose_an_entry, false);
 }
 
-TEST(an_entry_that_misleads_the_replay_is_mended_or_as_it_was)
+TEST(an_entry_that_misleads_the_replay_is_repaired_or_as_it_was)
 {
 	kill_it_everywhere("registered", mislead_the_replay, true);
 }
 
-TEST(an_entry_that_hides_the_newest_is_mended_or_as_it_was)
+TEST(an_entry_that_hides_the_newest_is_repaired_or_as_it_was)
 {
 	kill_it_everywhere("churn-lru", hide_the_newest, false);
 }
 
-TEST(a_ring_that_begins_with_damage_is_mended_or_as_it_was)
+TEST(a_ring_that_begins_with_damage_is_repaired_or_as_it_was)
 {
 	kill_it_everywhere("registered", lose_the_first_entry, true);
 }
@@ -130,7 +130,7 @@ TEST(stopped_anywhere_the_set_is_as_it_was)
 	cache_dev_close(base);
 }
 
-static int mend_without_discards(void *ctx, struct cache_dev *dev)
+static int repair_without_discards(void *ctx, struct cache_dev *dev)
 {
 	struct cache_repair_opts opts = { .seed = 7, .confirm = agree, .clear_discard = true };
 	struct cache_repair_plan plan;
@@ -141,7 +141,7 @@ static int mend_without_discards(void *ctx, struct cache_dev *dev)
 /* One sector differs, so there is nothing between the two. */
 TEST(the_discard_bit_is_cleared_or_all_is_as_it_was)
 {
-	struct crash c = { .base = set_open("registered"), .work = mend_without_discards };
+	struct crash c = { .base = set_open("registered"), .work = repair_without_discards };
 
 	c.ctx = &c;
 	switch_discards_on(c.base);
@@ -149,7 +149,7 @@ TEST(the_discard_bit_is_cleared_or_all_is_as_it_was)
 	CHECK_EQ(c.old.flags ^ c.new.flags, CACHE_SB_DISCARD);
 	CHECK_EQ(c.new.seq, c.old.seq);
 	CHECK_EQ(c.new.findings, 0);
-	c.judge = mend_again;	/* what cannot be read is mended first */
+	c.judge = repair_again;	/* what cannot be read is repaired first */
 	crash_faults(&c, 1);
 	crash_memory(&c, 1);
 	cache_dev_close(c.base);
@@ -164,16 +164,16 @@ static const char *clear_again(void *ctx, struct cache_dev *dev, const struct se
 
 	if (s->live_sum != new->live_sum)
 		return "it has other extents";
-	mend_without_discards(NULL, set_lend(copy));
+	repair_without_discards(NULL, set_lend(copy));
 	again = set_state(copy);
 	cache_dev_close(copy);
 	return again.findings || again.flags != new->flags || again.live_sum != new->live_sum ?
 	       "done again it is not as it should be" : NULL;
 }
 
-TEST(a_gap_that_discards_excuse_is_mended_before_their_bit_is_cleared)
+TEST(a_gap_that_discards_excuse_is_repaired_before_their_bit_is_cleared)
 {
-	struct crash c = { .base = set_open("churn-lru"), .work = mend_without_discards,
+	struct crash c = { .base = set_open("churn-lru"), .work = repair_without_discards,
 			   .judge = clear_again };
 
 	c.ctx = &c;
@@ -228,9 +228,9 @@ TEST(a_superblock_is_restored_or_can_be_restored_again)
 	cache_dev_close(c.base);
 }
 
-TEST(a_remedy_without_memory_says_so_and_the_set_is_mended_or_as_it_was)
+TEST(a_remedy_without_memory_says_so_and_the_set_is_repaired_or_as_it_was)
 {
-	struct crash c = { .base = set_open("registered"), .work = mend, .judge = mend_again };
+	struct crash c = { .base = set_open("registered"), .work = repair, .judge = repair_again };
 
 	c.ctx = &c;
 	lose_the_uuids(c.base);

@@ -17,14 +17,14 @@
 
 #define FORMAT_SECTORS	(1024 * 16)	/* 1024 buckets of 8 KiB */
 
-static void deaf(void *ctx, unsigned dev, const struct cache_finding *f)
+static void ignore_findings(void *ctx, unsigned dev, const struct cache_finding *f)
 {
 }
 
 static struct cache_fsck_result look(struct cache_dev *dev, int *ret)
 {
 	struct cache_fsck_result res = { 0 };
-	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &res, .report = deaf };
+	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &res, .report = ignore_findings };
 
 	*ret = cache_fsck_run(&f);
 	return res;
@@ -345,20 +345,20 @@ static int allocate(struct cache_dev *dev, unsigned write_points, struct cache_e
 	struct cache_offline_written w;
 	struct cache_offline_result res;
 	struct cache_offline *o = NULL;
-	struct cache_image *img = NULL;
+	struct cache_set *set = NULL;
 	struct cache_dev *lent;
 	int ret = cache_dev_borrow(dev, &lent, err);
 
 	if (!ret)
-		ret = cache_offline_open(lent, &found, &img, err);
+		ret = cache_offline_open(lent, &found, &set, err);
 	if (!ret)
-		ret = cache_offline_new(img, &opts, &o, err);
+		ret = cache_offline_new(set, &opts, &o, err);
 	if (!ret)
 		ret = cache_offline_run(o, &res, err);
 	if (!ret)
 		ret = cache_offline_plan(o, &w, err);
 	cache_offline_free(o);
-	cache_image_close(img);
+	cache_set_close(set);
 	return ret;
 }
 

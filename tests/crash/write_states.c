@@ -32,12 +32,12 @@ static int alloc(void *ctx, struct cache_dev *dev)
 	struct cache_offline_result res;
 	struct cache_offline_written w;
 	struct cache_offline *o;
-	struct cache_image *img;
-	int ret = cache_offline_open(dev, &found, &img, NULL);
+	struct cache_set *set;
+	int ret = cache_offline_open(dev, &found, &set, NULL);
 
 	if (ret)
 		return ret;
-	ret = cache_offline_new(img, &opts, &o, NULL);
+	ret = cache_offline_new(set, &opts, &o, NULL);
 	if (!ret) {
 		ret = cache_offline_run(o, &res, NULL);
 		if (!ret)
@@ -46,7 +46,7 @@ static int alloc(void *ctx, struct cache_dev *dev)
 			ret = cache_offline_commit(o, &w, NULL);
 		cache_offline_free(o);
 	}
-	cache_image_close(img);
+	cache_set_close(set);
 	return ret;
 }
 

@@ -116,7 +116,7 @@ enum what { SAVED, FILE_HEAD, FILE_SUPER, FILE_LENGTH, THERE, JOURNAL, WHATS };
 struct change {
 	enum what what;
 	uint16_t at;
-	uint8_t byte[4], how;	/* how: 1 seal it again; 2 flip rather than put; 12 count - 1 */
+	uint8_t byte[4], how;	/* how: 1 compute the checksum again; 2 flip rather than put; 12 count - 1 */
 };
 
 struct input {
@@ -149,7 +149,7 @@ static void scribble(void *buf, size_t nbytes, const struct change *c)
 	}
 }
 
-static void seal_super(void *buf)
+static void csum_super(void *buf)
 {
 	((struct cache_sb_disk *)buf)->csum = cache_le64_of(cache_sb_csum(buf));
 }
@@ -162,7 +162,7 @@ static void change_super(const struct input *in, enum what what, void *buf)
 			continue;
 		scribble(buf, sizeof(struct cache_sb_disk), &in->change[i]);
 		if (in->change[i].how & 1)
-			seal_super(buf);
+			csum_super(buf);
 	}
 }
 
@@ -231,7 +231,7 @@ static int read_back(const struct input *in, int fd, struct cache_backup *b)
 {
 	struct cache_backup_disk d;
 	off_t nbytes = sizeof(d);
-	bool right = true, seal = false;
+	bool right = true, recsum = false;
 	char path[32];
 	int ret;
 
@@ -245,9 +245,9 @@ static int read_back(const struct input *in, int fd, struct cache_backup *b)
 			scribble(&d, offsetof(struct cache_backup_disk, super), c);
 		else if (c->what == FILE_LENGTH)
 			nbytes = c->at;
-		seal |= c->what <= FILE_SUPER && c->how & 1;
+		recsum |= c->what <= FILE_SUPER && c->how & 1;
 	}
-	if (seal)
+	if (recsum)
 		d.csum = cache_le64_of(cache_crc64(d.magic, sizeof(d) - sizeof(d.csum)));
 	if (pwrite(fd, &d, sizeof(d), 0) != sizeof(d) || ftruncate(fd, nbytes))
 		fail("cannot change the backup");

@@ -9,11 +9,11 @@
 #include "disk/jset_codec.h"
 #include "disk/btree.h"
 #include "base/human.h"
-#include "set/image.h"
+#include "set/set.h"
 #include "format/super.h"
 #include "target.h"
 
-static const struct cache_sink deaf = { .report = cache_sink_ignore };
+static const struct cache_sink ignore_findings = { .report = cache_sink_ignore };
 
 static void super(const uint8_t *data, size_t size)
 {
@@ -22,7 +22,7 @@ static void super(const uint8_t *data, size_t size)
 
 	memcpy(buf, data, size < sizeof(buf) ? size : sizeof(buf));
 	cache_sb_decode(buf, &sb);
-	cache_sb_check(&sb, 1 << 20, 512, &deaf, NULL);
+	cache_sb_check(&sb, 1 << 20, 512, &ignore_findings, NULL);
 	memcpy(sb.magic, cache_sb_magic, sizeof(sb.magic));
 	if (!cache_sb_is_usable(&sb, 1 << 20) || cache_sb_is_bdev(&sb))
 		return;
@@ -41,7 +41,7 @@ static void node(const uint8_t *data, size_t size)
 	n.key = cache_bkey_make(1, 1 << 20, 64, false);
 	cache_bkey_set_ptrs(&n.key, 1);
 	n.key.ptr[0] = cache_ptr_make(0, 320, 3);
-	cache_btree_node_parse(&sb, buf, &n, &deaf, NULL);
+	cache_btree_node_parse(&sb, buf, &n, &ignore_findings, NULL);
 	cache_btree_node_fini(&n);
 	free(buf);
 }

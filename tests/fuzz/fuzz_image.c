@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A kernel-written image, damaged as the input says, is checked, mended and checked
- * again. The input is a list of changes to named structures, resealed afterwards,
+ * A kernel-written image, damaged as the input says, is checked, repaired and checked
+ * again. The input is a list of changes to named structures, their checksums computed again,
  * so that damage gets past the checksums:
  *
  *	byte 0	bits 0-2 which image, 5 run the allocator on what is clean, with the
- *		policy in bits 3-4, 6 mend the rest, 7 with the loss of data
+ *		policy in bits 3-4, 6 repair the rest, 7 with the loss of data
  *	then 8 bytes a change: kind, pick (2), offset (2), value (2), how
  *
  * What must hold: no crash, no over-read, no endless loop, bounded memory; checking
- * changes nothing; what is mended is clean, or it was said why not.
+ * changes nothing; what is repaired is clean, or it was said why not.
  */
 #include "overlay.h"
 
@@ -18,7 +18,7 @@
 
 #include "base/crc64.h"
 #include "fsck/fsck.h"
-#include "set/image.h"
+#include "set/set.h"
 #include "offline/offline.h"
 #include "repair/repair.h"
 #include "target.h"
@@ -57,23 +57,23 @@ static int add_node(void *ctx, const struct cache_btree_node *n)
 
 static void learn(struct base *b, const char *dir, const char *name)
 {
-	struct cache_image *img;
+	struct cache_set *set;
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/images/%s", dir, name);
 	if (overlay_open(&b->o, path) ||
-	    cache_image_load(overlay_dev(&b->o), CACHE_LOAD_MARKS, NULL, &img, NULL)) {
+	    cache_set_load(overlay_dev(&b->o), CACHE_LOAD_MARKS, NULL, &set, NULL)) {
 		fprintf(stderr, "cannot load %s: make tests first\n", path);
 		exit(1);
 	}
-	b->sb = img->sb;
-	for (size_t i = 0; i < img->journal.nentries && b->nentries < 512; i++)
-		b->entry[b->nentries++] = img->journal.entries[i];
-	for (uint64_t i = 0; i < img->prios.nfollowed && b->nprios < 8; i++)
-		b->prio[b->nprios++] = img->prios.chain[i];
-	b->uuid_sector = cache_ptr_sector(img->journal.newest.uuid_bucket.ptr[0]);
-	cache_image_each_node(img, add_node, b, NULL, NULL);
-	cache_image_close(img);
+	b->sb = set->sb;
+	for (size_t i = 0; i < set->journal.nentries && b->nentries < 512; i++)
+		b->entry[b->nentries++] = set->journal.entries[i];
+	for (uint64_t i = 0; i < set->prios.nfollowed && b->nprios < 8; i++)
+		b->prio[b->nprios++] = set->prios.chain[i];
+	b->uuid_sector = cache_ptr_sector(set->journal.newest.uuid_bucket.ptr[0]);
+	cache_set_each_node(set, add_node, b, NULL, NULL);
+	cache_set_close(set);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -96,7 +96,7 @@ static void scribble(char *buf, size_t nbytes, const struct change *c)
 {
 	size_t at = c->offset % (nbytes - 1);
 
-	if (c->how & 0x80)	/* one word is another's twin */
+	if (c->how & 0x80)	/* one word becomes a copy of another */
 		memcpy(buf + at / 8 * 8 % (nbytes - 7), buf + c->value % (nbytes - 7) / 8 * 8, 8);
 	else if (c->how & 0x40)
 		memset(buf + at, c->value, nbytes - at < 64 ? nbytes - at : 64);
@@ -191,7 +191,7 @@ struct found {
 	const char *last;	/* the last finding that has a remedy */
 };
 
-static void hear(void *ctx, unsigned dev, const struct cache_finding *f)
+static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 {
 	const struct cache_problem_info *info = cache_problem_info(f->code);
 	char line[CACHE_ERR_TEXT_BYTES];
@@ -213,7 +213,7 @@ static struct found check(struct overlay *o)
 	struct cache_dev *dev = overlay_dev(o);
 	struct found found = { 0 };
 	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &found.res,
-				.report = hear, .ctx = &found };
+				.report = on_finding, .ctx = &found };
 
 	cache_fsck_run(&f);
 	return found;
@@ -239,7 +239,7 @@ static void damage(struct base *b, const uint8_t *data, size_t size)
 }
 
 /* As cache-fsck -y does it: the superblock first. */
-static void mend(struct overlay *o, bool super, bool allow_data_loss)
+static void repair(struct overlay *o, bool super, bool allow_data_loss)
 {
 	struct cache_repair_opts opts = { .seed = 1, .confirm = agree,
 					  .allow_data_loss = allow_data_loss };
@@ -260,7 +260,7 @@ static void mend(struct overlay *o, bool super, bool allow_data_loss)
 	found = check(o);
 	if (cache_fsck_is_clean(&found.res) || (found.res.has_summary && !found.last))
 		return;
-	fprintf(stderr, "mended without a word, and not clean: %s\n", found.last);
+	fprintf(stderr, "repaired without a word, and not clean: %s\n", found.last);
 	abort();
 }
 
@@ -272,21 +272,21 @@ static void allocate(struct overlay *o, unsigned policy)
 	struct cache_offline_result res;
 	struct cache_offline_written w;
 	struct cache_fsck_result found;
-	struct cache_image *img = NULL;
+	struct cache_set *set = NULL;
 	struct cache_offline *a = NULL;
 	struct cache_err err = { 0 };
 
-	if (cache_offline_open(overlay_dev(o), &found, &img, &err) ||
-	    cache_offline_new(img, &opts, &a, &err) || cache_offline_run(a, &res, &err) ||
+	if (cache_offline_open(overlay_dev(o), &found, &set, &err) ||
+	    cache_offline_new(set, &opts, &a, &err) || cache_offline_run(a, &res, &err) ||
 	    cache_offline_plan(a, &w, &err))
 		goto out;
-	if (cache_offline_commit(a, &w, &err) || cache_offline_verify(img, &found, &w, &err)) {
+	if (cache_offline_commit(a, &w, &err) || cache_offline_verify(set, &found, &w, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		abort();
 	}
 out:
 	cache_offline_free(a);
-	cache_image_close(img);
+	cache_set_close(set);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -307,6 +307,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cache_fsck_is_clean(&found.res) && data[0] & 0x20)
 		allocate(&b->o, data[0] >> 3);
 	else if (data[0] & 0x40)
-		mend(&b->o, found.super, data[0] & 0x80);
+		repair(&b->o, found.super, data[0] & 0x80);
 	return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Each structure alone, on a small set of the input's own making: the first byte says
- * which, the second how the set is shaped, the rest is its content, sealed as the
- * driver would have sealed it, so that every rule behind the checksum is reached.
+ * which, the second how the set is shaped, the rest is its content, with the
+ * checksum that the driver would have written, so that every rule behind the checksum is reached.
  *
  *	superblock	8 bytes a change of a good one: offset (2), bytes (6)
  *	journal		entries in ring order: see put_jset()
@@ -57,18 +57,18 @@ static uint64_t take_n(struct input *in, unsigned nbytes)
 	return v;
 }
 
-/* Damage heard by who goes on, and the errno that who stops must give. */
-struct heard {
+/* Damage found by a caller that goes on, and the errno for one that stops. */
+struct findings {
 	unsigned n;
 	int first;
 };
 
-static void hear(void *ctx, const struct cache_finding *f)
+static void on_finding(void *ctx, const struct cache_finding *f)
 {
 	const struct cache_problem_info *info = cache_problem_info(f->code);
 	struct cache_err err = { 0 };
 	char line[CACHE_ERR_TEXT_BYTES];
-	struct heard *h = ctx;
+	struct findings *h = ctx;
 	int ret = cache_found(NULL, &err, f);
 
 	cache_finding_text(f, line, sizeof(line));
@@ -78,7 +78,7 @@ static void hear(void *ctx, const struct cache_finding *f)
 		h->first = ret;
 }
 
-static void must_agree(const struct heard *h, int going_on, int stopping)
+static void must_agree(const struct findings *h, int going_on, int stopping)
 {
 	if (!going_on && stopping != h->first)
 		abort();
@@ -118,8 +118,8 @@ static void set_init(struct set *s, unsigned shape)
 static void super(struct set *s, struct input *in)
 {
 	uint8_t buf[CACHE_SB_BYTES] = { 0 }, again[CACHE_SB_BYTES];
-	struct heard h = { 0 };
-	struct cache_sink sink = { hear, &h };
+	struct findings h = { 0 };
+	struct cache_sink sink = { on_finding, &h };
 	uint64_t n = cache_dev_sectors(s->dev);
 	struct cache_sb sb;
 	int ret;
@@ -225,8 +225,8 @@ static int count_key(void *ctx, const struct cache_jset_pos *pos, unsigned index
 
 static void journal(struct set *s, struct input *in)
 {
-	struct heard h = { 0 };
-	struct cache_sink sink = { hear, &h };
+	struct findings h = { 0 };
+	struct cache_sink sink = { on_finding, &h };
 	struct cache_journal j, stopped;
 	struct count c = { 0 };
 	int ret;
@@ -268,8 +268,8 @@ static void put_member(struct set *s, struct input *in)
 
 static void prios(struct set *s, struct input *in)
 {
-	struct heard h = { 0 };
-	struct cache_sink sink = { hear, &h };
+	struct findings h = { 0 };
+	struct cache_sink sink = { on_finding, &h };
 	struct cache_prios p, stopped;
 	uint64_t head = take(in);
 	int ret;
@@ -297,8 +297,8 @@ static void uuids(struct set *s, struct input *in)
 {
 	uint32_t nbytes = cache_meta_bucket_bytes(&s->sb);
 	struct cache_bkey key = cache_bkey_make(0, 0, nbytes / CACHE_SECTOR_BYTES, false);
-	struct heard h = { 0 };
-	struct cache_sink sink = { hear, &h };
+	struct findings h = { 0 };
+	struct cache_sink sink = { on_finding, &h };
 	struct cache_uuids u, stopped;
 	unsigned flags = take(in);
 	uint8_t *buf = cache_dev_buf(nbytes);
@@ -355,8 +355,8 @@ static void nodes(struct set *s, struct input *in)
 	uint32_t nblocks = nsectors / s->sb.block_sectors;
 	struct cache_btree_node n = { .bucket = FIRST_FREE }, stopped;
 	char *buf = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
-	struct heard h = { 0 };
-	struct cache_sink sink = { hear, &h };
+	struct findings h = { 0 };
+	struct cache_sink sink = { on_finding, &h };
 	int ret;
 
 	n.level = take(in) & 1;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "set/image.h"
+#include "set/set.h"
 
 struct answer {
 	uint64_t inode, start, end;	/* sectors of the device */
@@ -48,16 +48,16 @@ static inline int answers_see(void *ctx, const struct cache_extent *e)
 	return 0;
 }
 
-static inline int answers_of(struct cache_image *img, struct answers *s)
+static inline int answers_of(struct cache_set *set, struct answers *s)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 
 	memset(s, 0, sizeof(*s));
-	for (unsigned i = 0; i < img->uuids.n && i < 64; i++)
-		if (cache_uuid_state(&img->uuids.slot[i]) == CACHE_SLOT_FLASH)
+	for (unsigned i = 0; i < set->uuids.n && i < 64; i++)
+		if (cache_uuid_state(&set->uuids.slot[i]) == CACHE_SLOT_FLASH)
 			s->flash |= UINT64_C(1) << i;
-	return img->loaded == CACHE_LOAD_MARKS ?
-	       cache_image_each_extent(img, answers_see, s, &silent, NULL) : -EUCLEAN;
+	return set->loaded == CACHE_LOAD_MARKS ?
+	       cache_set_each_extent(set, answers_see, s, &silent, NULL) : -EUCLEAN;
 }
 
 static inline void answers_fini(struct answers *s)

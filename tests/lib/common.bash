@@ -53,8 +53,8 @@ peer() {
 # sum FILE...: to show that looking changed nothing
 sum() { sha256sum "$@"; }
 
-# noise BYTES: the same senseless bytes every time
-noise() { seq 1 $((9000000)) | gzip -n1 2> /dev/null | head -c "$1"; }
+# random_bytes BYTES: the same random bytes every time
+random_bytes() { seq 1 $((9000000)) | gzip -n1 2> /dev/null | head -c "$1"; }
 
 # applets: names of all applets; compat names left out
 applets() { sed -n 's/^APPLET([^"]*"\([^"]*\)".*/\1/p' "$ROOT/cmd/applets.def"; }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A cache set in memory, made by hand: each structure put where a test wants it,
- * with the uuids of the spec's vectors. And a sink that remembers what it heard.
+ * with the uuids of the spec's vectors. And a sink that remembers its findings.
  */
 #ifndef TESTS_LIB_DISK_H
 #define TESTS_LIB_DISK_H
@@ -11,35 +11,35 @@
 #include "format/bset_codec.h"
 #include "disk/jset_codec.h"
 #include "base/crc64.h"
-#include "set/image.h"
+#include "set/set.h"
 
 struct disk {
 	struct cache_dev *dev;		/* an image loaded from it owns it then */
 	struct cache_sb sb;
 };
 
-struct heard {
+struct findings {
 	enum cache_problem code[256];
 	unsigned n;
 	struct cache_finding last;
 };
 
-static inline void heard_report(void *ctx, const struct cache_finding *f)
+static inline void findings_report(void *ctx, const struct cache_finding *f)
 {
-	struct heard *h = ctx;
+	struct findings *h = ctx;
 
 	if (h->n < 256)
 		h->code[h->n++] = f->code;
 	h->last = *f;
 }
 
-static inline struct cache_sink heard_sink(struct heard *h)
+static inline struct cache_sink findings_sink(struct findings *h)
 {
 	memset(h, 0, sizeof(*h));
-	return (struct cache_sink){ heard_report, h };
+	return (struct cache_sink){ findings_report, h };
 }
 
-static inline unsigned heard_count(const struct heard *h, enum cache_problem code)
+static inline unsigned findings_count(const struct findings *h, enum cache_problem code)
 {
 	unsigned n = 0;
 
@@ -48,7 +48,7 @@ static inline unsigned heard_count(const struct heard *h, enum cache_problem cod
 	return n;
 }
 
-static inline bool heard_damage(const struct heard *h)
+static inline bool findings_damage(const struct findings *h)
 {
 	for (unsigned i = 0; i < h->n; i++)
 		if (cache_problem_info(h->code[i])->severity == CACHE_SEVERITY_CORRUPT)

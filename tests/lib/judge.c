@@ -37,18 +37,18 @@ static void fail(const char *what, const char *path)
 	exit(2);
 }
 
-static struct cache_image *load(const char *path)
+static struct cache_set *load(const char *path)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
-	struct cache_image *img = NULL;
+	struct cache_set *set = NULL;
 	struct cache_dev *dev;
 
 	if (cache_dev_open(path, CACHE_DEV_READ, &dev, NULL) ||
-	    cache_image_load(dev, CACHE_LOAD_MARKS, &silent, &img, NULL))
+	    cache_set_load(dev, CACHE_LOAD_MARKS, &silent, &set, NULL))
 		fail("cannot be loaded", path);
-	if (img->loaded != CACHE_LOAD_MARKS)
+	if (set->loaded != CACHE_LOAD_MARKS)
 		fail("no kernel starts this", path);
-	return img;
+	return set;
 }
 
 /* The part of the answer @a in the @n sectors from @start on, over what is in @to. */
@@ -133,15 +133,15 @@ static int64_t find_flash(const struct cache_uuids *u)
 }
 
 /* Why the kernel would not attach it; NULL: it would. */
-static const char *attach(const struct cache_image *img, struct device *d, const char *path)
+static const char *attach(const struct cache_set *set, struct device *d, const char *path)
 {
 	struct cache_sb sb;
 
 	if (d->flash) {
-		d->inode = find_flash(&img->uuids);
+		d->inode = find_flash(&set->uuids);
 		if (d->inode < 0)
 			return "there is no flash volume";
-		memcpy(d->uuid, img->uuids.slot[d->inode].uuid, sizeof(d->uuid));
+		memcpy(d->uuid, set->uuids.slot[d->inode].uuid, sizeof(d->uuid));
 		return NULL;
 	}
 	if (cache_dev_open(path, CACHE_DEV_READ, &d->back, NULL) ||
@@ -149,8 +149,8 @@ static const char *attach(const struct cache_image *img, struct device *d, const
 		fail("cannot be opened", path);
 	memcpy(d->uuid, sb.uuid, sizeof(d->uuid));
 	d->first_sector = sb.data_offset_sectors;
-	d->inode = cache_uuid_find(&img->uuids, sb.uuid);
-	if (memcmp(sb.set_uuid, img->sb.set_uuid, sizeof(sb.set_uuid)))
+	d->inode = cache_uuid_find(&set->uuids, sb.uuid);
+	if (memcmp(sb.set_uuid, set->sb.set_uuid, sizeof(sb.set_uuid)))
 		return "belongs to another set";
 	if (d->inode < 0 && cache_sb_bdev_state(&sb) == CACHE_BDEV_STATE_DIRTY)
 		return "is dirty, and the set does not know it";
@@ -170,9 +170,9 @@ static bool check(struct device *d)
 }
 
 /* The device number @n of those that are not flash volumes, at @path. */
-static bool judge(const struct cache_image *img, struct device *d, int n, const char *path)
+static bool judge(const struct cache_set *set, struct device *d, int n, const char *path)
 {
-	const char *why = attach(img, d, path);
+	const char *why = attach(set, d, path);
 	char uuid[CACHE_UUID_TEXT_BYTES], name[16] = "flash";
 	bool right;
 
@@ -189,7 +189,7 @@ static bool judge(const struct cache_image *img, struct device *d, int n, const 
 
 int main(int argc, char **argv)
 {
-	struct cache_image *img;
+	struct cache_set *set;
 	struct answers answers;
 	char line[512];
 	bool right = true;
@@ -203,19 +203,19 @@ int main(int argc, char **argv)
 	plan = fopen(argv[1], "r");
 	if (!plan)
 		fail("cannot be opened", argv[1]);
-	img = load(argv[2]);
-	if (answers_of(img, &answers))
+	set = load(argv[2]);
+	if (answers_of(set, &answers))
 		fail("cannot be read", argv[2]);
 	while (fgets(line, sizeof(line), plan)) {
-		struct device d = { .cache = img->dev, .answers = &answers };
+		struct device d = { .cache = set->dev, .answers = &answers };
 
 		if (!parse(line, &d) || (!d.flash && argc == n + 3))
 			fail("is not of these devices", argv[1]);
 		n += !d.flash;
-		right &= judge(img, &d, n, d.flash ? NULL : argv[n + 2]);
+		right &= judge(set, &d, n, d.flash ? NULL : argv[n + 2]);
 	}
 	fclose(plan);
 	answers_fini(&answers);
-	cache_image_close(img);
+	cache_set_close(set);
 	return !right;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  *	maul hurt ORIGINAL COPY SEED		damages COPY, says how and what it lies about
- *	maul weigh ORIGINAL MENDED HURT TALK	what MENDED need not answer as ORIGINAL did
+ *	maul weigh ORIGINAL REPAIRED HURT TALK	what REPAIRED need not answer as ORIGINAL did
  *
- * HURT is what the first said, TALK what cache-fsck said as it mended. The second prints
+ * HURT is what the first said, TALK what cache-fsck said as it repaired. The second prints
  * "UUID FIRST LAST" for each run of 4 KiB blocks of a device that cannot be right any
  * more, and fails with a line for each that cache-fsck should have named, or that is
  * answered from where it never lay.
@@ -22,10 +22,10 @@ struct loss {
 };
 
 struct weigh {
-	struct cache_image *img;	/* the original */
+	struct cache_set *set;	/* the original */
 	struct maul_range lie[MAUL_LIES_MAX];
 	unsigned nlies;
-	uint8_t *lied;
+	uint8_t *falsified;
 	struct loss *loss;
 	unsigned nlosses;
 	bool anything;			/* may be missing, was said */
@@ -62,8 +62,8 @@ static void hurt(char **argv)
 		printf("lie %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", m->lie[i].lo_inode,
 		       m->lie[i].lo, m->lie[i].hi_inode, m->lie[i].hi);
 	for (uint64_t b = 0; b < m->sb.nbuckets; b++)
-		if (m->lied[b])
-			printf("lied %" PRIu64 "\n", b);
+		if (m->falsified[b])
+			printf("falsified %" PRIu64 "\n", b);
 	cache_dev_close(copy);
 	cache_dev_close(m->base);
 	maul_fini(m);
@@ -83,8 +83,8 @@ static void read_hurt(struct weigh *w, const char *path)
 		if (sscanf(line, "lie %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &r.lo_inode,
 			   &r.lo, &r.hi_inode, &r.hi) == 4 && w->nlies < MAUL_LIES_MAX)
 			w->lie[w->nlies++] = r;
-		else if (sscanf(line, "lied %" SCNu64, &b) == 1 && b < w->img->sb.nbuckets)
-			w->lied[b] = 1;
+		else if (sscanf(line, "falsified %" SCNu64, &b) == 1 && b < w->set->sb.nbuckets)
+			w->falsified[b] = 1;
 	}
 	fclose(f);
 }
@@ -109,16 +109,16 @@ static void read_talk(struct weigh *w, const char *path)
 	fclose(f);
 }
 
-static bool is_lied(const struct weigh *w, const struct answer *a)
+static bool is_falsified(const struct weigh *w, const struct answer *a)
 {
-	uint64_t bucket = a ? a->place / w->img->sb.bucket_sectors : UINT64_MAX;
+	uint64_t bucket = a ? a->place / w->set->sb.bucket_sectors : UINT64_MAX;
 
-	return bucket < w->img->sb.nbuckets && w->lied[bucket];
+	return bucket < w->set->sb.nbuckets && w->falsified[bucket];
 }
 
 static bool is_lie(const struct weigh *w, const struct answers_piece *p)
 {
-	if (is_lied(w, p->was) || is_lied(w, p->now))
+	if (is_falsified(w, p->was) || is_falsified(w, p->now))
 		return true;
 	for (unsigned i = 0; i < w->nlies; i++)
 		if (maul_covers(&w->lie[i], p->inode, p->start, p->end))
@@ -146,7 +146,7 @@ static bool is_named(const struct weigh *w, const struct answers_piece *p)
 static void on_piece(void *ctx, const struct answers_piece *p)
 {
 	struct weigh *w = ctx;
-	const struct cache_uuids *u = &w->img->uuids;
+	const struct cache_uuids *u = &w->set->uuids;
 	char uuid[CACHE_UUID_TEXT_BYTES] = "-";
 	uint64_t first = CACHE_BDEV_DATA_START_SECTORS;
 
@@ -170,14 +170,14 @@ static int weigh(char **argv)
 	struct weigh *w = calloc(1, sizeof(*w));
 	struct cache_dev *was = open_dev(argv[0], CACHE_DEV_READ);
 	struct cache_dev *is = open_dev(argv[1], CACHE_DEV_READ);
-	struct cache_image *now = maul_load(is);
+	struct cache_set *now = maul_load(is);
 	struct answers a, b;
 	unsigned wrong;
 
-	w->img = maul_load(was);
-	if (!w->img || !now || answers_of(w->img, &a) || answers_of(now, &b))
+	w->set = maul_load(was);
+	if (!w->set || !now || answers_of(w->set, &a) || answers_of(now, &b))
 		fail("cannot be loaded", argv[1]);
-	w->lied = calloc(w->img->sb.nbuckets, 1);
+	w->falsified = calloc(w->set->sb.nbuckets, 1);
 	w->loss = calloc(LOSSES_MAX, sizeof(*w->loss));
 	read_hurt(w, argv[2]);
 	read_talk(w, argv[3]);
@@ -185,11 +185,11 @@ static int weigh(char **argv)
 	wrong = w->wrong;
 	answers_fini(&a);
 	answers_fini(&b);
-	cache_image_close(now);
-	cache_image_close(w->img);
+	cache_set_close(now);
+	cache_set_close(w->set);
 	cache_dev_close(is);
 	cache_dev_close(was);
-	free(w->lied);
+	free(w->falsified);
 	free(w->loss);
 	free(w);
 	return !!wrong;
@@ -203,6 +203,6 @@ int main(int argc, char **argv)
 	}
 	if (argc == 6 && !strcmp(argv[1], "weigh"))
 		return weigh(argv + 2);
-	fprintf(stderr, "usage: maul hurt ORIGINAL COPY SEED | weigh ORIGINAL MENDED HURT TALK\n");
+	fprintf(stderr, "usage: maul hurt ORIGINAL COPY SEED | weigh ORIGINAL REPAIRED HURT TALK\n");
 	return 2;
 }

@@ -21,7 +21,7 @@
 
 #include "format/bset_codec.h"
 #include "disk/jset_codec.h"
-#include "set/image.h"
+#include "set/set.h"
 #include "base/rng.h"
 
 #define MAUL_METADATA_MAX	4096
@@ -58,7 +58,7 @@ struct maul {
 	uint64_t bucket[MAUL_METADATA_MAX];	/* superblock, ring, prios, uuids, nodes */
 	unsigned nbuckets;
 	uint8_t *data;		/* a bucket: data lies there */
-	uint8_t *lied;		/* a bucket: what is said of it may be a lie */
+	uint8_t *falsified;		/* a bucket: what is said of it may be a lie */
 	bool spare_data;	/* only metadata and what is unused is hit */
 	struct maul_nodes nodes;
 	/* of one run */
@@ -81,16 +81,16 @@ static inline uint64_t maul_below(struct maul *m, uint64_t n)
 	return cache_rng_below(&m->rng, n);
 }
 
-static inline struct cache_image *maul_load(struct cache_dev *dev)
+static inline struct cache_set *maul_load(struct cache_dev *dev)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
-	struct cache_image *img = NULL;
+	struct cache_set *set = NULL;
 	struct cache_dev *lent;
 
 	if (cache_dev_borrow(dev, &lent, NULL) ||
-	    cache_image_load(lent, CACHE_LOAD_MARKS, &silent, &img, NULL))
+	    cache_set_load(lent, CACHE_LOAD_MARKS, &silent, &set, NULL))
 		return NULL;
-	return img;
+	return set;
 }
 
 static inline uint64_t maul_mix(uint64_t sum, uint64_t v)
@@ -123,42 +123,42 @@ static inline int maul_see_node(void *ctx, const struct cache_btree_node *n)
 	return 0;
 }
 
-static inline void maul_see_nodes(struct cache_image *img, struct maul_nodes *s)
+static inline void maul_see_nodes(struct cache_set *set, struct maul_nodes *s)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 
 	s->n = 0;
-	s->seq = img->has_journal ? img->journal.newest.pos.seq : 0;
-	if (img->loaded == CACHE_LOAD_MARKS)
-		cache_image_each_node(img, maul_see_node, s, &silent, NULL);
+	s->seq = set->has_journal ? set->journal.newest.pos.seq : 0;
+	if (set->loaded == CACHE_LOAD_MARKS)
+		cache_set_each_node(set, maul_see_node, s, &silent, NULL);
 }
 
 /* What there is to hit on @dev, which is not damaged yet. */
 static inline bool maul_learn(struct maul *m, struct cache_dev *dev)
 {
-	struct cache_image *img = maul_load(dev);
+	struct cache_set *set = maul_load(dev);
 
-	if (!img || img->loaded != CACHE_LOAD_MARKS) {
-		cache_image_close(img);
+	if (!set || set->loaded != CACHE_LOAD_MARKS) {
+		cache_set_close(set);
 		return false;
 	}
-	m->sb = img->sb;
-	m->newest = img->journal.newest.pos;
-	m->oldest_bucket = m->sb.journal_bucket[img->journal.nreplay ?
-						img->journal.replay[0]->index : m->newest.index];
-	m->table = cache_ptr_sector(img->journal.newest.uuid_bucket.ptr[0]);
+	m->sb = set->sb;
+	m->newest = set->journal.newest.pos;
+	m->oldest_bucket = m->sb.journal_bucket[set->journal.nreplay ?
+						set->journal.replay[0]->index : m->newest.index];
+	m->table = cache_ptr_sector(set->journal.newest.uuid_bucket.ptr[0]);
 	m->base = dev;
 	m->data = calloc(m->sb.nbuckets, 1);
-	m->lied = calloc(m->sb.nbuckets, 1);
-	for (uint64_t b = 0; b < img->sb.nbuckets; b++) {
-		enum cache_role role = cache_image_role(img, b);
+	m->falsified = calloc(m->sb.nbuckets, 1);
+	for (uint64_t b = 0; b < set->sb.nbuckets; b++) {
+		enum cache_role role = cache_set_role(set, b);
 
 		m->data[b] = role == CACHE_ROLE_CLEAN || role == CACHE_ROLE_DIRTY;
 		if (!m->data[b] && role != CACHE_ROLE_FREE && m->nbuckets < MAUL_METADATA_MAX)
 			m->bucket[m->nbuckets++] = b;
 	}
-	maul_see_nodes(img, &m->nodes);
-	cache_image_close(img);
+	maul_see_nodes(set, &m->nodes);
+	cache_set_close(set);
 	return true;
 }
 
@@ -216,7 +216,7 @@ static inline void maul_lie_about_keys(struct maul *m, struct cache_dev *dev,
 					  cache_ptr_bucket(&m->sb, &k, 0) : UINT64_MAX;
 
 			if (bucket < m->sb.nbuckets)
-				m->lied[bucket] = 1;
+				m->falsified[bucket] = 1;
 			at = len ? at + len : UINT32_MAX;
 		}
 	cache_btree_node_fini(&n);
@@ -231,7 +231,7 @@ static inline void maul_lie_about_node(struct maul *m, const struct maul_node *n
 }
 
 /* One bit of one set of a node, and its checksum made right again. */
-static inline void maul_seal_node(struct maul *m, const struct maul_node *n)
+static inline void maul_csum_node(struct maul *m, const struct maul_node *n)
 {
 	uint32_t nsectors = cache_btree_node_sectors(&m->sb);
 	uint64_t at = cache_ptr_sector(n->ptr), room = nsectors * 512ull;
@@ -254,7 +254,7 @@ static inline void maul_seal_node(struct maul *m, const struct maul_node *n)
 }
 
 /* The checksum of a superblock or a journal entry follows the change. */
-static inline void maul_seal_block(struct maul *m, uint8_t *p, uint64_t sector, uint64_t n)
+static inline void maul_csum_block(struct maul *m, uint8_t *p, uint64_t sector, uint64_t n)
 {
 	struct cache_sb_disk *sb = (void *)p;
 	struct cache_jset_disk *j = (void *)p;
@@ -296,8 +296,8 @@ static inline void maul_take_back(struct maul *m)
 }
 
 enum maul_kind {
-	MAUL_ZERO, MAUL_FLIP, MAUL_NOISE, MAUL_COPY, MAUL_SEALED, MAUL_SWAP, MAUL_BUCKET,
-	MAUL_NODE_SEALED, MAUL_TAKEN_BACK, MAUL_KINDS
+	MAUL_ZERO, MAUL_FLIP, MAUL_RANDOM, MAUL_COPY, MAUL_BLOCK_CSUM, MAUL_SWAP, MAUL_BUCKET,
+	MAUL_NODE_CSUM, MAUL_TAKEN_BACK, MAUL_KINDS
 };
 
 static inline void maul_hit_block(struct maul *m, enum maul_kind kind, uint64_t at,
@@ -311,9 +311,9 @@ static inline void maul_hit_block(struct maul *m, enum maul_kind kind, uint64_t 
 		memset(p, 0, n * 512);
 	else if (kind == MAUL_FLIP)
 		maul_flip(m, p, n * 512);
-	else if (kind == MAUL_SEALED)
-		maul_seal_block(m, p, at, n);
-	for (unsigned i = 0; kind == MAUL_NOISE && i < n * 512; i++)
+	else if (kind == MAUL_BLOCK_CSUM)
+		maul_csum_block(m, p, at, n);
+	for (unsigned i = 0; kind == MAUL_RANDOM && i < n * 512; i++)
 		p[i] = cache_rng_u64(&m->rng);
 	if (kind == MAUL_SWAP)
 		cache_dev_write(m->dev, from, n, p, NULL);
@@ -333,7 +333,7 @@ static inline uint64_t maul_room(const struct maul *m, uint64_t at)
 static inline void maul_hurt_once(struct maul *m)
 {
 	static const char *const names[MAUL_KINDS] = {
-		"zero", "flip", "noise", "copy", "sealed", "swap", "bucket", "node-sealed",
+		"zero", "flip", "random", "copy", "block-csum", "swap", "bucket", "node-csum",
 		"taken-back" };
 	uint64_t at = maul_pick(m), from = maul_pick(m), bucket_sectors = m->sb.bucket_sectors;
 	uint64_t n = maul_room(m, at), n2 = maul_room(m, from);
@@ -341,7 +341,7 @@ static inline void maul_hurt_once(struct maul *m)
 	size_t len = strlen(m->faults);
 	void *zeros;
 
-	if (kind == MAUL_NODE_SEALED && !m->nodes.n)
+	if (kind == MAUL_NODE_CSUM && !m->nodes.n)
 		kind = MAUL_FLIP;
 	snprintf(m->faults + len, sizeof(m->faults) - len, " %s@%llu", names[kind],
 		 (unsigned long long)at);
@@ -353,8 +353,8 @@ static inline void maul_hurt_once(struct maul *m)
 		zeros = cache_dev_buf(bucket_sectors * 512);
 		cache_dev_write(m->dev, at - at % bucket_sectors, bucket_sectors, zeros, NULL);
 		free(zeros);
-	} else if (kind == MAUL_NODE_SEALED) {
-		maul_seal_node(m, &m->nodes.node[maul_below(m, m->nodes.n)]);
+	} else if (kind == MAUL_NODE_CSUM) {
+		maul_csum_node(m, &m->nodes.node[maul_below(m, m->nodes.n)]);
 	} else if (kind == MAUL_TAKEN_BACK) {
 		maul_take_back(m);
 	} else {
@@ -405,16 +405,16 @@ static inline void maul_note_lost(struct maul *m)
 {
 	void *was = cache_dev_buf(CACHE_SB_BYTES), *is = cache_dev_buf(CACHE_SB_BYTES);
 	struct maul_nodes *now = calloc(1, sizeof(*now));
-	struct cache_image *img;
+	struct cache_set *set;
 
-	/* a superblock that is hurt is mended first, and then the rest is believed */
+	/* a superblock that is hurt is repaired first, and then the rest is believed */
 	cache_dev_read(m->base, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, was, NULL);
 	cache_dev_read(m->dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, is, NULL);
 	maul_put_super(m, was);
-	img = maul_load(m->dev);
+	set = maul_load(m->dev);
 	maul_put_super(m, is);
-	if (img) {
-		maul_see_nodes(img, now);
+	if (set) {
+		maul_see_nodes(set, now);
 		if ((now->seq && now->seq < m->nodes.seq) || maul_seems_discarded(m))
 			maul_lie(m, maul_all);
 	}
@@ -425,7 +425,7 @@ static inline void maul_note_lost(struct maul *m)
 		if (n && !n->damaged && n->sum != node->sum)
 			maul_lie_about_node(m, node);
 	}
-	cache_image_close(img);
+	cache_set_close(set);
 	free(was);
 	free(is);
 	free(now);
@@ -437,7 +437,7 @@ static inline void maul_hurt(struct maul *m, uint64_t seed)
 	cache_rng_init(&m->rng, seed);
 	m->faults[0] = '\0';
 	m->nlies = 0;
-	memset(m->lied, 0, m->sb.nbuckets);
+	memset(m->falsified, 0, m->sb.nbuckets);
 	for (uint64_t n = 1 + maul_below(m, 2); n--;)
 		maul_hurt_once(m);
 	maul_note_lost(m);
@@ -446,7 +446,7 @@ static inline void maul_hurt(struct maul *m, uint64_t seed)
 static inline void maul_fini(struct maul *m)
 {
 	free(m->data);
-	free(m->lied);
+	free(m->falsified);
 }
 
 #endif

@@ -14,7 +14,7 @@
  *	uuid[SLOT].FIELD uuid.table=zero|garbage
  *	NODE.set[S].FIELD NODE.key[S][I].FIELD	NODE is root, leaf[N], interior[N], node[BUCKET]
  *	NODE.key[S][I]=drop|dup NODE.add[S]=KEYS NODE.append=KEYS NODE.create=KEYS
- *	NODE.after_end=1 NODE.seal=1 NODE=zero
+ *	NODE.after_end=1 NODE.recsum=1 NODE=zero
  *	start=N					a formatted device becomes one that has run
  *	extents=N extents[INODES]=N		the tree becomes one of that many
  *	where=BUCKET				prints its first sector and their number
@@ -49,7 +49,7 @@ void poke_unknown(const struct poke *p)
 
 static void poke_where(struct poke *p)
 {
-	const struct cache_sb *sb = &p->img->sb;
+	const struct cache_sb *sb = &p->set->sb;
 
 	printf("%llu %llu\n", (unsigned long long)
 	       cache_bucket_sector(sb, poke_index(p, p->value, sb->nbuckets)),
@@ -125,12 +125,12 @@ static void poke_item(const char *file, const char *item)
 	if (i == sizeof(targets) / sizeof(*targets))
 		poke_fail("no target \"%s\"", p.seg[0].name);
 	if (cache_dev_open(file, CACHE_DEV_WRITE, &dev, &err) ||
-	    cache_image_load(dev, targets[i].load, &ignore, &p.img, &err))
+	    cache_set_load(dev, targets[i].load, &ignore, &p.set, &err))
 		poke_fail("%s: %s", file, err.text);
-	if (targets[i].load > p.img->loaded)
+	if (targets[i].load > p.set->loaded)
 		poke_fail("%s: too damaged for %s", file, item);
 	targets[i].poke(&p);
-	cache_image_close(p.img);
+	cache_set_close(p.set);
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@
 
 #include "test.h"
 
-#include "set/image.h"
+#include "set/set.h"
 
 #include <stdio.h>
 
@@ -75,14 +75,14 @@ static inline struct cache_dev *set_lend(struct cache_dev *dev)
 }
 
 /* An image of @dev, which stays open. */
-static inline struct cache_image *set_load(struct cache_dev *dev)
+static inline struct cache_set *set_load(struct cache_dev *dev)
 {
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_err err = { 0 };
 
-	if (cache_image_load(set_lend(dev), CACHE_LOAD_MARKS, NULL, &img, &err))
+	if (cache_set_load(set_lend(dev), CACHE_LOAD_MARKS, NULL, &set, &err))
 		TEST_FAIL("does not load: %s", err.text);
-	return img;
+	return set;
 }
 
 struct set_state {
@@ -102,7 +102,7 @@ static inline void set_mix(uint64_t *sum, uint64_t v)
 	*sum ^= *sum >> 29;
 }
 
-static inline void set_hear(void *ctx, const struct cache_finding *f)
+static inline void set_on_finding(void *ctx, const struct cache_finding *f)
 {
 	struct set_state *s = ctx;
 
@@ -131,37 +131,37 @@ static inline int set_add_extent(void *ctx, const struct cache_extent *e)
 	return 0;
 }
 
-static inline void set_sum_up(struct set_state *s, struct cache_image *img)
+static inline void set_sum_up(struct set_state *s, struct cache_set *set)
 {
-	struct cache_sink sink = { set_hear, s };
+	struct cache_sink sink = { set_on_finding, s };
 
-	s->flags = img->sb.flags;
-	if (!img->has_journal)
+	s->flags = set->sb.flags;
+	if (!set->has_journal)
 		return;
-	s->seq = img->journal.newest.pos.seq;
-	s->last_seq = img->journal.newest.pos.last_seq;
-	s->driver_agrees = img->journal.driver_agrees;
-	s->prio_seq = img->prios.seq;
-	if (img->loaded != CACHE_LOAD_MARKS)
+	s->seq = set->journal.newest.pos.seq;
+	s->last_seq = set->journal.newest.pos.last_seq;
+	s->driver_agrees = set->journal.driver_agrees;
+	s->prio_seq = set->prios.seq;
+	if (set->loaded != CACHE_LOAD_MARKS)
 		return;
-	for (uint64_t b = 0; b < img->sb.nbuckets; b++) {
-		set_mix(&s->table_sum, cache_bucket_gen(&img->buckets, b));
-		set_mix(&s->table_sum, cache_bucket_prio(&img->buckets, b));
+	for (uint64_t b = 0; b < set->sb.nbuckets; b++) {
+		set_mix(&s->table_sum, cache_bucket_gen(&set->buckets, b));
+		set_mix(&s->table_sum, cache_bucket_prio(&set->buckets, b));
 	}
-	s->ret = cache_image_each_extent(img, set_add_extent, s, &sink, NULL);
+	s->ret = cache_set_each_extent(set, set_add_extent, s, &sink, NULL);
 }
 
 /* What a start would find on @dev, which stays open. */
 static inline struct set_state set_state(struct cache_dev *dev)
 {
 	struct set_state s = { 0 };
-	struct cache_sink sink = { set_hear, &s };
-	struct cache_image *img = NULL;
+	struct cache_sink sink = { set_on_finding, &s };
+	struct cache_set *set = NULL;
 
-	s.ret = cache_image_load(set_lend(dev), CACHE_LOAD_MARKS, &sink, &img, NULL);
+	s.ret = cache_set_load(set_lend(dev), CACHE_LOAD_MARKS, &sink, &set, NULL);
 	if (!s.ret)
-		set_sum_up(&s, img);
-	cache_image_close(img);
+		set_sum_up(&s, set);
+	cache_set_close(set);
 	return s;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The allocator and the book go through the same random histories and must
+ * The allocator and the reference allocator go through the same random histories and must
  * agree on everything after every step: gens, prios, marks, pins, queues, who
- * waits for what. Victims of equal weight may differ, so the book follows ours
+ * waits for what. Victims of equal weight may differ, so the reference allocator follows ours
  * after it checked that they are a choice its heap could have made.
  *
  * CHECK_STEPS sets how many steps, CHECK_SEED where to begin; a failure prints
@@ -10,7 +10,7 @@
  */
 #include <errno.h>
 
-#include "alloc/book.h"
+#include "alloc/ref_alloc.h"
 #include "alloc/alloc.h"
 #include "test.h"
 
@@ -19,7 +19,7 @@
 struct pair {
 	struct cache_buckets t;
 	struct cache_alloc a;
-	struct cache_book k;
+	struct cache_ref_alloc k;
 	struct cache_rng rng;
 	uint64_t seed, steps;
 	int next_commit;	/* what the hook says next */
@@ -33,7 +33,7 @@ struct pair {
 	do {									\
 		if ((uint64_t)(got) != (uint64_t)(want))			\
 			TEST_FAIL("seed %" PRIu64 ", step %" PRIu64 ": %s is %" PRIu64 \
-				  ", the book says %" PRIu64, p->seed, p->steps, #got,	\
+				  ", the reference allocator says %" PRIu64, p->seed, p->steps, #got,	\
 				  (uint64_t)(got), (uint64_t)(want));		\
 	} while (0)
 
@@ -98,7 +98,7 @@ static void setup(struct pair *p, uint64_t seed)
 	CHECK_EQ(cache_buckets_init(&p->t, 513 + below(p, below(p, 8) ? 200 : 2500), first,
 				    sectors[below(p, 5)]), 0);
 	CHECK_EQ(cache_alloc_init(&p->a, &p->t, &o, &ops_a, p), 0);
-	CHECK_EQ(cache_book_init(&p->k, p->t.nbuckets, first, p->t.bucket_sectors, &o,
+	CHECK_EQ(cache_ref_alloc_init(&p->k, p->t.nbuckets, first, p->t.bucket_sectors, &o,
 				 &ops_k, p), 0);
 }
 
@@ -106,11 +106,11 @@ static void teardown(struct pair *p)
 {
 	cache_alloc_fini(&p->a);
 	cache_buckets_fini(&p->t);
-	cache_book_fini(&p->k);
+	cache_ref_alloc_fini(&p->k);
 }
 
 static void same_ring(struct pair *p, const struct cache_ring *r,
-		      const struct cache_book_fifo *f)
+		      const struct cache_ref_alloc_fifo *f)
 {
 	SAME(r->used, f->used);
 	SAME(r->size, f->size);
@@ -121,7 +121,7 @@ static void same_ring(struct pair *p, const struct cache_ring *r,
 static void same_buckets(struct pair *p)
 {
 	for (uint64_t b = p->t.first_bucket; b < p->t.nbuckets; b++) {
-		const struct cache_book_bucket *r = &p->k.b[b];
+		const struct cache_ref_alloc_bucket *r = &p->k.b[b];
 
 		SAME(cache_bucket_prio(&p->t, b), r->prio);
 		SAME(cache_bucket_gen(&p->t, b), r->gen);
@@ -154,7 +154,7 @@ static void same(struct pair *p)
 		TEST_FAIL("seed %" PRIu64 ", step %" PRIu64 ": %s", p->seed, p->steps, err.text);
 }
 
-/* Ours first, then the book along the same victims. */
+/* Ours first, then the reference allocator along the same victims. */
 static void do_step(struct pair *p)
 {
 	static uint32_t victim[1 << 16];
@@ -171,7 +171,7 @@ static void do_step(struct pair *p)
 			victim[i] = r->slot[(r->head + before + i) & r->mask];
 		p->k.follow = victim;
 	}
-	SAME(ret, cache_book_step(&p->k));
+	SAME(ret, cache_ref_alloc_step(&p->k));
 	SAME(p->k.strayed, false);
 }
 
@@ -182,7 +182,7 @@ static void do_get(struct pair *p)
 
 	if (p->nowned == OWNED_MAX)
 		return;
-	SAME(cache_alloc_get(&p->a, reserve, &x), cache_book_get(&p->k, reserve, &y));
+	SAME(cache_alloc_get(&p->a, reserve, &x), cache_ref_alloc_get(&p->k, reserve, &y));
 	SAME(x, y);
 	if (x)
 		p->owned[p->nowned++] = x;
@@ -200,15 +200,15 @@ static void do_release(struct pair *p, bool free_it)
 	p->owned[i] = p->owned[--p->nowned];
 	if (free_it) {
 		cache_alloc_free(&p->a, b);
-		cache_book_free(&p->k, b);
+		cache_ref_alloc_free(&p->k, b);
 	}
 	cache_alloc_put(&p->a, b);
 	p->k.b[b].pin--;
 }
 
-static bool queued(const struct cache_book *k, uint64_t b)
+static bool queued(const struct cache_ref_alloc *k, uint64_t b)
 {
-	const struct cache_book_fifo *f = &k->free_inc;
+	const struct cache_ref_alloc_fifo *f = &k->free_inc;
 
 	for (int q = -1; q < CACHE_RESERVE_NR; f = &k->free[++q])
 		for (uint64_t i = 0; q < CACHE_RESERVE_NR && i < f->used; i++)
@@ -283,7 +283,7 @@ static void do_gc(struct pair *p)
 	bool calm = below(p, 2);
 
 	cache_alloc_gc_begin(&p->a);
-	cache_book_gc_begin(&p->k);
+	cache_ref_alloc_gc_begin(&p->k);
 	for (uint64_t b = p->t.first_bucket; b < p->t.nbuckets; b++) {
 		uint64_t r = cache_rng_u64(&p->rng);
 		uint32_t sectors = r >> 32 & CACHE_GC_SECTORS_MAX;
@@ -300,7 +300,7 @@ static void do_gc(struct pair *p)
 			mark(p, b, CACHE_GC_MARK_RECLAIMABLE, sectors);
 	}
 	CHECK_EQ(cache_alloc_gc_finish(&p->a, NULL, 0), 0);
-	cache_book_gc_finish(&p->k);
+	cache_ref_alloc_gc_finish(&p->k);
 	p->wants_gc[0] = p->wants_gc[1] = false;
 }
 
@@ -310,7 +310,7 @@ static void do_rescale(struct pair *p)
 	int times = below(p, 50) ? 1 : below(p, 300);
 
 	while (times--)
-		SAME(cache_alloc_rescale(&p->a, sectors), cache_book_rescale(&p->k, sectors));
+		SAME(cache_alloc_rescale(&p->a, sectors), cache_ref_alloc_rescale(&p->k, sectors));
 }
 
 static void do_block(struct pair *p)
@@ -364,8 +364,8 @@ static uint64_t from_env(const char *name, uint64_t fallback)
 	return s ? strtoull(s, NULL, 0) : fallback;
 }
 
-/* One device's life: start-up, then whatever comes, until it is disabled. */
-static uint64_t life(uint64_t seed, struct cache_alloc_stats *sum)
+/* One device: start-up, then whatever comes, until it is disabled. */
+static uint64_t play(uint64_t seed, struct cache_alloc_stats *sum)
 {
 	static struct pair p;
 	uint64_t steps;
@@ -373,7 +373,7 @@ static uint64_t life(uint64_t seed, struct cache_alloc_stats *sum)
 	setup(&p, seed);
 	do_gc(&p);
 	cache_alloc_seed_free(&p.a);
-	cache_book_seed_free(&p.k);
+	cache_ref_alloc_seed_free(&p.k);
 	same(&p);
 	for (p.steps = 1; p.steps < 20000 && !p.a.io_disabled; p.steps++) {
 		one(&p);
@@ -398,7 +398,7 @@ TEST(ours_and_the_book_agree_after_every_step)
 	struct cache_alloc_stats s = { 0 };
 
 	while (done < steps)
-		done += life(seed++, &s);
+		done += play(seed++, &s);
 	printf("# %" PRIu64 " steps, seeds %" PRIu64 " to %" PRIu64 ": %" PRIu64 " buckets in %"
 	       PRIu64 " passes (%" PRIu64 " lru sweeps, %" PRIu64 " dry), %" PRIu64
 	       " prio writes, %" PRIu64 " refused, %" PRIu64 " rescales\n",

@@ -67,15 +67,15 @@ static void node_free(struct node *t)
 	cache_dev_close(t->d.dev);
 }
 
-/* Parses with a sink that must hear @code, and without one must fail with @error. */
+/* Parses with a sink that must receive @code, and without one must fail with @error. */
 static void check_damage(struct node *t, unsigned level, enum cache_problem code, int error)
 {
-	struct heard h;
-	struct cache_sink sink = heard_sink(&h);
+	struct findings h;
+	struct cache_sink sink = findings_sink(&h);
 
 	CHECK_EQ(parse(t, level, &sink), 0);
-	if (!heard_count(&h, code))
-		TEST_FAIL("%s was not heard", cache_problem_info(code)->code);
+	if (!findings_count(&h, code))
+		TEST_FAIL("%s was not found", cache_problem_info(code)->code);
 	CHECK_EQ(parse(t, level, NULL), error);
 }
 
@@ -308,17 +308,17 @@ TEST(a_walk_goes_from_parents_to_children_in_order)
 	node_free(&t);
 }
 
-/* Walks with a sink that must hear @code, then without one. */
+/* Walks with a sink that must receive @code, then without one. */
 static void check_walk(struct node *t, unsigned level, struct cache_gens *gens,
 		       enum cache_problem code, int error, unsigned nodes)
 {
 	struct visit v = { .n = 0 };
-	struct heard h;
-	struct cache_sink sink = heard_sink(&h);
+	struct findings h;
+	struct cache_sink sink = findings_sink(&h);
 
 	CHECK_EQ(walk(t, level, &v, gens, &sink), 0);
-	if (!heard_count(&h, code))
-		TEST_FAIL("%s was not heard", cache_problem_info(code)->code);
+	if (!findings_count(&h, code))
+		TEST_FAIL("%s was not found", cache_problem_info(code)->code);
 	CHECK_EQ(v.n, nodes);
 	CHECK_EQ(walk(t, level, &v, gens, NULL), error);
 }

@@ -88,27 +88,27 @@ TEST(any_keys_leave_the_same_gens_and_marks_with_a_table_and_without)
 	cache_buckets_fini(&t);
 }
 
-static struct cache_image *load(struct cache_dev *dev, enum cache_load upto)
+static struct cache_set *load(struct cache_dev *dev, enum cache_load upto)
 {
-	static const struct cache_sink deaf = { .report = cache_sink_ignore };
-	struct cache_image *img;
+	static const struct cache_sink ignore_findings = { .report = cache_sink_ignore };
+	struct cache_set *set;
 
-	CHECK_EQ(cache_image_load(set_lend(dev), upto, &deaf, &img, NULL), 0);
-	CHECK_EQ(img->loaded, upto);
-	return img;
+	CHECK_EQ(cache_set_load(set_lend(dev), upto, &ignore_findings, &set, NULL), 0);
+	CHECK_EQ(set->loaded, upto);
+	return set;
 }
 
 static void loads_the_same(struct cache_dev *dev)
 {
-	struct cache_image *few = load(dev, CACHE_LOAD_GENS), *all = load(dev, CACHE_LOAD_MARKS);
+	struct cache_set *few = load(dev, CACHE_LOAD_GENS), *all = load(dev, CACHE_LOAD_MARKS);
 
 	CHECK(!few->buckets.rec && !few->prios.prio);
 	is_same(&few->gens, &all->gens);
 	CHECK_EQ(few->raised, all->raised);
 	for (uint64_t b = 0; b < few->gens.nbuckets; b++)
-		CHECK_EQ(cache_image_role(few, b), cache_image_role(all, b));
-	cache_image_close(few);
-	cache_image_close(all);
+		CHECK_EQ(cache_set_role(few, b), cache_set_role(all, b));
+	cache_set_close(few);
+	cache_set_close(all);
 }
 
 TEST(of_sets_that_a_kernel_wrote_a_check_knows_what_a_start_knows)
@@ -127,11 +127,11 @@ TEST(of_sets_that_a_kernel_wrote_a_check_knows_what_a_start_knows)
 TEST(where_a_prio_set_is_lost_both_learn_the_gens_from_the_keys)
 {
 	struct cache_dev *dev = set_open("wb-crash");
-	struct cache_image *img = load(dev, CACHE_LOAD_PRIOS);
-	uint64_t sector = cache_bucket_sector(&img->sb, img->prios.chain[1]);
+	struct cache_set *set = load(dev, CACHE_LOAD_PRIOS);
+	uint64_t sector = cache_bucket_sector(&set->sb, set->prios.chain[1]);
 	uint8_t buf[CACHE_SECTOR_BYTES];
 
-	cache_image_close(img);
+	cache_set_close(set);
 	CHECK_EQ(cache_dev_read(dev, sector, 1, buf, NULL), 0);
 	buf[300] ^= 1;
 	CHECK_EQ(cache_dev_write(dev, sector, 1, buf, NULL), 0);

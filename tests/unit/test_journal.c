@@ -63,9 +63,9 @@ static uint32_t fill(struct disk *d, unsigned index, uint64_t first, uint64_t la
 	return offset;
 }
 
-static struct cache_journal ring(struct disk *d, struct heard *h)
+static struct cache_journal ring(struct disk *d, struct findings *h)
 {
-	struct cache_sink sink = heard_sink(h);
+	struct cache_sink sink = findings_sink(h);
 	struct cache_journal j;
 
 	CHECK_EQ(cache_journal_read(d->dev, &d->sb, &j, &sink, NULL), 0);
@@ -82,7 +82,7 @@ TEST(a_ring_on_its_first_lap_is_found_whole)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 4, 1);
 	fill(&d, 2, 5, 6, 3);
@@ -103,7 +103,7 @@ TEST(a_wrapped_ring_is_found_whole)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	for (unsigned i = 0; i < 8; i++)
 		fill(&d, i, 100 + 4 * i, 103 + 4 * i, 100);
@@ -124,7 +124,7 @@ TEST(a_ring_without_a_free_bucket_has_none)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	for (unsigned i = 0; i < 8; i++)
 		fill(&d, i, 1 + 4 * i, 4 + 4 * i, 1);
@@ -137,12 +137,12 @@ TEST(a_missing_entry_is_a_gap)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 3, 1);
 	fill(&d, 2, 6, 7, 2);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_GAP), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_GAP), 1);
 	CHECK_EQ(h.last.start, 4);
 	CHECK_EQ(h.last.end, 5);
 	CHECK_EQ(j.nreplay, 4);
@@ -166,7 +166,7 @@ TEST(a_torn_entry_ends_its_bucket_and_is_only_a_note)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 3, 1);
 	disk_flip(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]) + 16, 100);
@@ -188,13 +188,13 @@ TEST(entries_behind_a_damaged_one_are_found_and_are_the_newest)
 {
 	struct disk d = disk_new(1024, 64, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 5, 1);
 	damage(&d, 1, 16, 100);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_TORN), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_TORN), 1);
 	CHECK_EQ(h.n, 2);
 	CHECK_EQ(h.last.seq, 2);
 	CHECK_EQ(h.last.got, 5);
@@ -218,7 +218,7 @@ TEST(a_bucket_that_cannot_be_read_behind_a_damaged_entry_is_said_once)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct disk d = disk_new(64, 4096, 8);
 		struct cache_journal j;
-		struct heard h;
+		struct findings h;
 		struct cache_err err = { 0 };
 
 		fill(&d, 1, 1, 5, 1);
@@ -226,8 +226,8 @@ TEST(a_bucket_that_cannot_be_read_behind_a_damaged_entry_is_said_once)
 		d.dev = bad_new(d.dev);
 		bad_add(d.dev, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]) + rows[i].bad, 1);
 		j = ring(&d, &h);
-		CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_UNREADABLE), 1);
-		CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
+		CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_UNREADABLE), 1);
+		CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
 		CHECK_EQ(j.newest.pos.seq, rows[i].newest);
 		cache_journal_fini(&j);
 		CHECK_EQ(cache_journal_read(d.dev, &d.sb, &j, NULL, &err), -EIO);
@@ -243,7 +243,7 @@ TEST(a_hidden_entry_of_which_the_end_cannot_be_read_is_none)
 	struct cache_bkey k[200];
 	struct jset_spec last = { .seq = 3, .last_seq = 1, .keys = k, .nkeys = 200 };
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 	uint32_t at;
 
 	for (unsigned i = 0; i < 200; i++)
@@ -254,8 +254,8 @@ TEST(a_hidden_entry_of_which_the_end_cannot_be_read_is_none)
 	d.dev = bad_new(d.dev);
 	bad_add(d.dev, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]) + 2105, 1);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_UNREADABLE), 1);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_UNREADABLE), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
 	CHECK_EQ(j.newest.pos.seq, 1);
 	done(&d, &j);
 }
@@ -265,7 +265,7 @@ TEST(what_the_tree_has_is_not_lost_with_its_entry)
 	struct disk d = disk_new(1024, 64, 8);
 	struct jset_spec last = { .seq = 4, .last_seq = 4 };
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	put_jset(&d, 1, fill(&d, 1, 1, 3, 1), &last);
 	damage(&d, 1, 16, 8);	/* its magic: not even torn */
@@ -281,13 +281,13 @@ TEST(an_entry_hidden_at_the_start_of_the_next_bucket_is_found)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 4, 1);
 	fill(&d, 2, 5, 6, 1);
 	damage(&d, 2, 0, 100);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
 	CHECK_EQ(j.newest.pos.seq, 6);
 	done(&d, &j);
 }
@@ -296,7 +296,7 @@ TEST(entries_of_an_earlier_lap_are_not_hidden_ones)
 {
 	struct disk d = disk_new(1024, 64, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 8, 1);
 	fill(&d, 1, 30, 31, 30);
@@ -312,13 +312,13 @@ TEST(entries_of_another_life_far_ahead_are_not_hidden_ones)
 {
 	struct disk d = disk_new(1024, 64, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 4001, 4008, 4001);
 	fill(&d, 1, 30, 31, 30);
 	damage(&d, 1, 8, 100);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
 	CHECK_EQ(j.newest.pos.seq, 30);
 	done(&d, &j);
 }
@@ -328,14 +328,14 @@ TEST(after_a_start_on_what_was_left_the_hidden_ones_are_of_the_past)
 {
 	struct disk d = disk_new(1024, 64, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 8, 1);
 	damage(&d, 1, 16, 100);
 	for (unsigned n = 1; n <= 8; n++) {
 		fill(&d, 2, 3, 2 + n, 1);
 		j = ring(&d, &h);
-		CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
+		CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
 		CHECK_EQ(j.newest.pos.seq, 2 + n);
 		CHECK(j.driver_agrees);
 		cache_journal_fini(&j);
@@ -348,17 +348,17 @@ TEST(a_gap_is_one_for_the_driver_though_some_of_it_is_hidden)
 {
 	struct disk d = disk_new(1024, 48, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 6, 1);
 	fill(&d, 2, 7, 8, 1);
 	damage(&d, 1, 16, 100);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_GAP), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 0);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_GAP), 1);
 	CHECK_EQ(h.last.start, 3);
 	CHECK_EQ(h.last.end, 6);
-	CHECK_EQ(j.nreplay, 7);		/* 4, 5 and 6 can be mended with */
+	CHECK_EQ(j.nreplay, 7);		/* 4, 5 and 6 can be repaired with */
 	CHECK_EQ(j.newest.pos.seq, 8);
 	done(&d, &j);
 }
@@ -367,10 +367,10 @@ TEST(an_empty_ring_of_a_set_that_ran_is_damage)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_EMPTY), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_EMPTY), 1);
 	CHECK_EQ(j.nentries, 0);
 	done(&d, &j);
 }
@@ -459,15 +459,15 @@ TEST(a_driver_misled_to_an_entry_that_it_cannot_replay_gives_up)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 0, 3, 3, 3);
 	fill(&d, 1, 2, 2, 10);
 	j = ring(&d, &h);
 	CHECK_EQ(j.newest.pos.seq, 3);
 	CHECK_EQ(j.driver_newest_seq, 2);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_SEARCH), 1);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_SEARCH_GAP), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_SEARCH), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_SEARCH_GAP), 1);
 	done(&d, &j);
 }
 
@@ -475,7 +475,7 @@ TEST(an_entry_left_ahead_of_the_ring_is_one_the_driver_would_not_see)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 0, 10, 13, 10);
 	fill(&d, 1, 14, 17, 10);
@@ -483,8 +483,8 @@ TEST(an_entry_left_ahead_of_the_ring_is_one_the_driver_would_not_see)
 	j = ring(&d, &h);
 	CHECK_EQ(j.newest.pos.seq, 18);
 	CHECK_EQ(j.nreplay, 9);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_SEARCH) +
-		 heard_count(&h, CACHE_P_JOURNAL_SEARCH_GAP), j.driver_agrees ? 0 : 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_SEARCH) +
+		 findings_count(&h, CACHE_P_JOURNAL_SEARCH_GAP), j.driver_agrees ? 0 : 1);
 	CHECK(!j.driver_agrees);
 	done(&d, &j);
 }
@@ -493,12 +493,12 @@ TEST(two_entries_of_one_seq_that_differ_are_said)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 4, 1);
 	fill(&d, 2, 4, 5, 2);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_TWICE), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_TWICE), 1);
 	CHECK_EQ(j.nreplay, 4);
 	done(&d, &j);
 }
@@ -507,12 +507,12 @@ TEST(a_copy_of_an_entry_is_harmless)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 4, 1);
 	fill(&d, 2, 4, 5, 1);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_TWICE), 0);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_TWICE), 0);
 	CHECK_EQ(j.nreplay, 5);
 	done(&d, &j);
 }
@@ -522,11 +522,11 @@ TEST(a_replay_range_that_begins_after_its_end_is_damage)
 	struct disk d = disk_new(1024, 32, 8);
 	struct jset_spec spec = { .seq = 9, .last_seq = 11 };
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	put_jset(&d, 1, 0, &spec);
 	j = ring(&d, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_LAST_SEQ), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_LAST_SEQ), 1);
 	CHECK_EQ(j.nreplay, 0);
 	done(&d, &j);
 }
@@ -537,7 +537,7 @@ TEST(a_count_of_words_past_the_bucket_ends_it)
 	uint64_t sector = cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]);
 	struct cache_jset_disk *b = cache_dev_buf(CACHE_PAGE_BYTES);
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 3, 1);
 	CHECK_EQ(cache_dev_read(d.dev, sector + 16, 8, b, NULL), 0);
@@ -569,7 +569,7 @@ TEST(keys_come_in_the_order_asked_for_and_the_walk_can_be_ended)
 	struct disk d = disk_new(1024, 32, 8);
 	struct replayed r = { .n = 0 };
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 	uint32_t at = 0;
 
 	for (uint64_t seq = 1; seq <= 3; seq++) {
@@ -600,16 +600,16 @@ TEST(keys_that_do_not_tile_end_their_entry)
 	struct jset_spec spec = { .seq = 1, .last_seq = 1, .keys = &k, .nkeys = 1 };
 	struct cache_sink sink;
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	make_jset(&d.sb, b, &spec);
 	((cache_le64 *)(b + 1))[0] = cache_le64_of(UINT64_C(7) << 60);
 	b->csum = cache_le64_of(cache_jset_csum(b));
 	disk_write(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]), 8, b);
 	j = ring(&d, &h);
-	sink = heard_sink(&h);
+	sink = findings_sink(&h);
 	CHECK_EQ(cache_journal_each_key(d.dev, &d.sb, &j, false, note_key, NULL, &sink, NULL), 0);
-	CHECK_EQ(heard_count(&h, CACHE_P_JOURNAL_TILING), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_TILING), 1);
 	CHECK_EQ(cache_journal_each_key(d.dev, &d.sb, &j, false, note_key, NULL, NULL, NULL),
 		 -EUCLEAN);
 	free(b);
@@ -621,7 +621,7 @@ TEST(an_entry_that_changes_between_two_reads_is_said)
 	struct disk d = disk_new(1024, 32, 8);
 	cache_le64 words[CACHE_JSET_MAX_WORDS];
 	struct cache_journal j;
-	struct heard h;
+	struct findings h;
 
 	fill(&d, 1, 1, 1, 1);
 	j = ring(&d, &h);

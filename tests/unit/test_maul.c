@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Random damage to sets that a kernel wrote. Whatever was hit, mending ends, and then
+ * Random damage to sets that a kernel wrote. Whatever was hit, repairing ends, and then
  * the set is clean or it was said why not. Of a set that came out clean every sector is
  * answered as before, or the loss was named; no clean data rises that was not there;
  * and what is called safe has lost nothing. No device gets the slot of another, and a dirty
@@ -37,9 +37,9 @@ struct run {
 	unsigned nlosses;
 	bool super;
 	const char *said, *found;	/* why not; the last finding */
-	uint64_t pieces[3], lied;	/* by answers_change, and those that nobody could tell */
+	uint64_t pieces[3], falsified;	/* by answers_change, and those that nobody could tell */
 	/* of all */
-	uint64_t clean, healed, lossy, guessed, left, misled, wrong;
+	uint64_t clean, repaired, lossy, guessed, left, misled, wrong;
 };
 
 static uint64_t number(const char *name, uint64_t fallback)
@@ -76,20 +76,20 @@ static bool is_dirty(const struct answers *a, uint64_t inode)
 }
 
 /* Those that the table names. */
-static void learn_backs(struct run *r, const struct cache_image *img)
+static void learn_backs(struct run *r, const struct cache_set *set)
 {
-	for (uint32_t i = 0; i < img->uuids.n && r->nbacks < BACKS_MAX; i++) {
-		const struct cache_uuid_entry *e = &img->uuids.slot[i];
+	for (uint32_t i = 0; i < set->uuids.n && r->nbacks < BACKS_MAX; i++) {
+		const struct cache_uuid_entry *e = &set->uuids.slot[i];
 		struct cache_sb *b = &r->back[r->nbacks];
 
 		if (cache_uuid_state(e) != CACHE_SLOT_BACKING)
 			continue;
 		memcpy(b->uuid, e->uuid, sizeof(b->uuid));
 		memcpy(b->label, e->label, sizeof(b->label));
-		memcpy(b->set_uuid, img->sb.set_uuid, sizeof(b->set_uuid));
+		memcpy(b->set_uuid, set->sb.set_uuid, sizeof(b->set_uuid));
 		b->version = CACHE_SB_VERSION_BDEV;
 		b->data_offset_sectors = CACHE_BDEV_DATA_START_SECTORS;
-		b->block_sectors = img->sb.block_sectors;
+		b->block_sectors = set->sb.block_sectors;
 		b->flags = (uint64_t)(is_dirty(&r->was, i) ? CACHE_BDEV_STATE_DIRTY :
 				      CACHE_BDEV_STATE_CLEAN) << CACHE_BDEV_STATE_SHIFT;
 		r->slot[r->nbacks++] = i;
@@ -99,17 +99,17 @@ static void learn_backs(struct run *r, const struct cache_image *img)
 /* A dirty one without a slot is not attached any more. With @strict none has another's. */
 static bool are_attached(struct run *r, bool strict)
 {
-	struct cache_image *img = maul_load(r->scratch);
-	bool all = img && img->uuids.n;
+	struct cache_set *set = maul_load(r->scratch);
+	bool all = set && set->uuids.n;
 
-	for (unsigned i = 0; i < r->nbacks && img; i++) {
-		int64_t slot = cache_uuid_find(&img->uuids, r->back[i].uuid);
+	for (unsigned i = 0; i < r->nbacks && set; i++) {
+		int64_t slot = cache_uuid_find(&set->uuids, r->back[i].uuid);
 
 		all &= slot >= 0 || cache_sb_bdev_state(&r->back[i]) != CACHE_BDEV_STATE_DIRTY;
 		if (strict && slot >= 0 && slot != r->slot[i])
 			complain(r, "has the slot", "of another device");
 	}
-	cache_image_close(img);
+	cache_set_close(set);
 	return all;
 }
 
@@ -138,7 +138,7 @@ static void on_loss(void *ctx, const struct cache_repair_loss *loss)
 		r->loss[r->nlosses++] = *loss;
 }
 
-static void mend(struct run *r, bool guess)
+static void repair(struct run *r, bool guess)
 {
 	struct cache_repair_opts opts = { .seed = 7, .guess = guess, .loss = on_loss, .ctx = r,
 					  .backing = r->back, .nbacking = r->with_backs ? r->nbacks : 0 };
@@ -158,16 +158,16 @@ static void mend(struct run *r, bool guess)
 		r->said = "dirty data that cannot be right";
 }
 
-static bool is_lied(const struct run *r, const struct answer *a)
+static bool is_falsified(const struct run *r, const struct answer *a)
 {
 	uint64_t bucket = a ? a->place / r->maul.sb.bucket_sectors : UINT64_MAX;
 
-	return bucket < r->maul.sb.nbuckets && r->maul.lied[bucket];
+	return bucket < r->maul.sb.nbuckets && r->maul.falsified[bucket];
 }
 
 static bool is_lie(const struct run *r, const struct answers_piece *p)
 {
-	if (is_lied(r, p->was) || is_lied(r, p->now))
+	if (is_falsified(r, p->was) || is_falsified(r, p->now))
 		return true;
 	for (unsigned i = 0; i < r->maul.nlies; i++)
 		if (maul_covers(&r->maul.lie[i], p->inode, p->start, p->end))
@@ -198,7 +198,7 @@ static void on_piece(void *ctx, const struct answers_piece *p)
 	char text[96];
 
 	if (is_lie(r, p)) {
-		r->lied++;
+		r->falsified++;
 		return;
 	}
 	r->pieces[p->change]++;
@@ -230,19 +230,19 @@ static void check_places(struct run *r, const struct answers *now, size_t hits)
 
 static void check_answers(struct run *r, size_t hits)
 {
-	struct cache_image *img = maul_load(r->scratch);
+	struct cache_set *set = maul_load(r->scratch);
 	struct answers now = { 0 };
 
 	memset(r->pieces, 0, sizeof(r->pieces));
-	r->lied = 0;
-	if (!img || answers_of(img, &now))
+	r->falsified = 0;
+	if (!set || answers_of(set, &now))
 		complain(r, "does not load", "and is clean");
 	answers_compare(&r->was, &now, on_piece, r);
 	check_places(r, &now, hits);
 	are_attached(r, true);
 	answers_fini(&now);
-	cache_image_close(img);
-	r->misled += !!r->lied;
+	cache_set_close(set);
+	r->misled += !!r->falsified;
 	if (r->plan.safe && (r->pieces[ANSWERS_LOST] || r->pieces[ANSWERS_OTHER]))
 		complain(r, "called safe", "and dirty data is lost");
 }
@@ -280,21 +280,21 @@ static void maul_once(struct run *r)
 		check_answers(r, hits);
 		return;
 	}
-	mend(r, false);
+	repair(r, false);
 	clean = looks_clean(r);
 	if (!clean && r->super) {	/* gone whole: then only what is likely */
-		mend(r, true);
+		repair(r, true);
 		clean = looks_clean(r);
 		r->guessed += clean;
 	}
 	if (clean) {
-		r->healed += r->plan.safe;
+		r->repaired += r->plan.safe;
 		r->lossy += !r->plan.safe;
 		check_answers(r, hits);
 	} else {
 		r->left++;
 		if (!r->said)
-			complain(r, "mended without a word, and not clean", r->found);
+			complain(r, "repaired without a word, and not clean", r->found);
 		if (getenv("MAUL_WHY"))
 			printf("# left, MAUL_SEED=%llu,%s: %s, %s\n", (unsigned long long)r->seed,
 			       r->maul.faults, r->said, r->found);
@@ -305,7 +305,7 @@ static void maul(const char *name)
 {
 	uint64_t runs = number("MAUL_RUNS", 100), seed = number("MAUL_SEED", 1);
 	struct run *r = calloc(1, sizeof(*r));
-	struct cache_image *img;
+	struct cache_set *set;
 	uint64_t wrong;
 
 	r->name = name;
@@ -313,19 +313,19 @@ static void maul(const char *name)
 	CHECK_EQ(cache_dev_log_new(set_copy(r->base), &r->log, &r->scratch, NULL), 0);
 	CHECK(maul_learn(&r->maul, r->base));
 	r->maul.dev = r->scratch;
-	img = set_load(r->base);
-	CHECK_EQ(answers_of(img, &r->was), 0);
-	learn_backs(r, img);
-	cache_image_close(img);
+	set = set_load(r->base);
+	CHECK_EQ(answers_of(set, &r->was), 0);
+	learn_backs(r, set);
+	cache_set_close(set);
 	for (uint64_t i = 0; i < runs; i++) {
 		r->seed = seed + i;
 		r->with_backs = r->seed & 1;
 		maul_once(r);
 		take_back(r);
 	}
-	printf("# %s: %llu unharmed, %llu healed, %llu healed with what is lost named "
+	printf("# %s: %llu unharmed, %llu repaired, %llu repaired with what is lost named "
 	       "(%llu of them by a guess), %llu left and said why; %llu told a lie that nobody can see\n", name,
-	       (unsigned long long)r->clean, (unsigned long long)r->healed,
+	       (unsigned long long)r->clean, (unsigned long long)r->repaired,
 	       (unsigned long long)r->lossy, (unsigned long long)r->guessed,
 	       (unsigned long long)r->left, (unsigned long long)r->misled);
 	answers_fini(&r->was);

@@ -8,7 +8,7 @@
 
 struct run {
 	struct cache_dev *dev;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_fsck_result found;
 	struct cache_offline *o;
 	struct cache_offline_result res;
@@ -43,8 +43,8 @@ static struct run *run_on(struct cache_dev *dev, struct cache_offline_opts o)
 	o.taken = taken;
 	o.cancelled = cancelled;
 	o.ctx = r;
-	CHECK_EQ(cache_offline_open(set_lend(dev), &r->found, &r->img, &r->err), 0);
-	CHECK_EQ(cache_offline_new(r->img, &o, &r->o, &r->err), 0);
+	CHECK_EQ(cache_offline_open(set_lend(dev), &r->found, &r->set, &r->err), 0);
+	CHECK_EQ(cache_offline_new(r->set, &o, &r->o, &r->err), 0);
 	return r;
 }
 
@@ -60,7 +60,7 @@ static struct cache_dev *run_end_keep(struct run *r)
 	struct cache_dev *dev = r->dev;
 
 	cache_offline_free(r->o);
-	cache_image_close(r->img);
+	cache_set_close(r->set);
 	free(r);
 	return dev;
 }
@@ -81,7 +81,7 @@ static void commit(struct run *r)
 {
 	CHECK_EQ(cache_offline_plan(r->o, &r->w, &r->err), 0);
 	CHECK_EQ(cache_offline_commit(r->o, &r->w, &r->err), 0);
-	if (cache_offline_verify(r->img, &r->found, &r->w, &r->err))
+	if (cache_offline_verify(r->set, &r->found, &r->w, &r->err))
 		TEST_FAIL("%s", r->err.text);
 }
 
@@ -120,9 +120,9 @@ TEST(every_policy_and_reserve_takes_what_is_clean_or_free_once)
 			CHECK(r->res.taken > 0 && r->res.taken < 9999);
 			for (uint64_t i = 0; i < r->n; i++) {
 				CHECK(!seen[r->bucket[i]]++);
-				CHECK(cache_image_role(r->img, r->bucket[i]) >= CACHE_ROLE_CLEAN);
+				CHECK(cache_set_role(r->set, r->bucket[i]) >= CACHE_ROLE_CLEAN);
 				CHECK_EQ(r->gen[i], (uint8_t)(1 +
-					cache_bucket_gen(&r->img->buckets, r->bucket[i])));
+					cache_bucket_gen(&r->set->buckets, r->bucket[i])));
 			}
 			commit(r);
 			free(seen);
@@ -133,19 +133,19 @@ TEST(every_policy_and_reserve_takes_what_is_clean_or_free_once)
 TEST(the_image_is_not_changed_by_a_run)
 {
 	struct run *r = run_new("churn-lru", CACHE_POLICY_RANDOM, CACHE_RESERVE_NONE, 500);
-	struct cache_image *again = set_load(r->dev);
+	struct cache_set *again = set_load(r->dev);
 	struct set_state before = set_state(r->dev), after;
-	size_t bytes = r->img->buckets.nbuckets * sizeof(struct cache_bucket);
+	size_t bytes = r->set->buckets.nbuckets * sizeof(struct cache_bucket);
 
 	go(r);
 	CHECK_EQ(cache_offline_plan(r->o, &r->w, &r->err), 0);
-	CHECK_MEM(r->img->buckets.rec, again->buckets.rec, bytes);
-	CHECK_EQ(r->img->journal.newest.pos.seq, again->journal.newest.pos.seq);
-	CHECK_MEM(r->img->journal.bucket_seq, again->journal.bucket_seq,
+	CHECK_MEM(r->set->buckets.rec, again->buckets.rec, bytes);
+	CHECK_EQ(r->set->journal.newest.pos.seq, again->journal.newest.pos.seq);
+	CHECK_MEM(r->set->journal.bucket_seq, again->journal.bucket_seq,
 		  sizeof(again->journal.bucket_seq));
 	after = set_state(r->dev);
 	CHECK(set_same(&before, &after));
-	cache_image_close(again);
+	cache_set_close(again);
 	run_end(r);
 }
 
@@ -196,7 +196,7 @@ TEST(nothing_to_replay_makes_a_checkpoint_else_the_replay_stays)
 	go(r);
 	commit(r);
 	CHECK(!r->w.checkpoint);
-	CHECK_EQ(r->w.place.last_seq, r->img->journal.newest.pos.last_seq);
+	CHECK_EQ(r->w.place.last_seq, r->set->journal.newest.pos.last_seq);
 	run_end(r);
 }
 
@@ -222,41 +222,41 @@ TEST(a_commit_that_did_not_turn_out_as_meant_is_noticed)
 
 	go(r);
 	CHECK_EQ(cache_offline_plan(r->o, &r->w, &r->err), 0);
-	CHECK_EQ(cache_offline_verify(r->img, &r->found, &r->w, &err), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, &r->found, &r->w, &err), -EUCLEAN);
 	CHECK(strstr(err.text, "the newest entry is"));
 	commit(r);
 	found = r->found;
 	w = r->w;
 	w.place.seq++;
-	CHECK_EQ(cache_offline_verify(r->img, &found, &w, NULL), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, &found, &w, NULL), -EUCLEAN);
 	memset(&err, 0, sizeof(err));
 	found.summary.dirty_sectors++;
-	CHECK_EQ(cache_offline_verify(r->img, &found, &r->w, &err), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, &found, &r->w, &err), -EUCLEAN);
 	CHECK(strstr(err.text, "sectors are dirty"));
 	found.summary.dirty_sectors--;
 	found.summary.dirty_extents--;
-	CHECK_EQ(cache_offline_verify(r->img, &found, &r->w, NULL), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, &found, &r->w, NULL), -EUCLEAN);
 	found.summary.dirty_extents++;
-	CHECK_EQ(cache_offline_verify(r->img, &found, &r->w, NULL), 0);
+	CHECK_EQ(cache_offline_verify(r->set, &found, &r->w, NULL), 0);
 	run_end(r);
 }
 
 TEST(options_out_of_range_are_refused)
 {
 	struct cache_dev *dev = set_open("registered");
-	struct cache_image *img = set_load(dev);
+	struct cache_set *set = set_load(dev);
 	struct cache_offline *o;
 
-	CHECK_EQ(cache_offline_new(img, &(struct cache_offline_opts){
+	CHECK_EQ(cache_offline_new(set, &(struct cache_offline_opts){
 		.policy = CACHE_POLICY_NR }, &o, NULL), -EINVAL);
-	CHECK_EQ(cache_offline_new(img, &(struct cache_offline_opts){
+	CHECK_EQ(cache_offline_new(set, &(struct cache_offline_opts){
 		.reserve = CACHE_RESERVE_NR }, &o, NULL), -EINVAL);
-	CHECK_EQ(cache_offline_new(img, &(struct cache_offline_opts){
+	CHECK_EQ(cache_offline_new(set, &(struct cache_offline_opts){
 		.reserve = CACHE_RESERVE_PRIO, .write_points = 1 }, &o, NULL), -EINVAL);
-	CHECK_EQ(cache_offline_new(img, &(struct cache_offline_opts){
+	CHECK_EQ(cache_offline_new(set, &(struct cache_offline_opts){
 		.reserve = CACHE_RESERVE_NONE,
 		.write_points = CACHE_OFFLINE_STREAMS_MAX + 1 }, &o, NULL), -EINVAL);
-	cache_image_close(img);
+	cache_set_close(set);
 	cache_dev_close(dev);
 }
 
@@ -267,9 +267,9 @@ TEST(a_set_that_would_not_start_or_never_ran_is_not_opened)
 	for (int i = 0; i < 2; i++) {
 		struct cache_err err = { 0 };
 		struct cache_fsck_result found;
-		struct cache_image *img;
+		struct cache_set *set;
 
-		CHECK_EQ(cache_offline_open(set_open(names[i]), &found, &img, &err), -EUCLEAN);
+		CHECK_EQ(cache_offline_open(set_open(names[i]), &found, &set, &err), -EUCLEAN);
 		CHECK(err.text[0]);
 	}
 }
@@ -289,7 +289,7 @@ TEST(round_after_round_gens_wrap_and_dirty_data_stays)
 		commit(r);
 		for (uint64_t i = 0; i < r->n; i++) {
 			CHECK_EQ(r->gen[i], (uint8_t)(1 +
-				cache_bucket_gen(&r->img->buckets, r->bucket[i])));
+				cache_bucket_gen(&r->set->buckets, r->bucket[i])));
 			wrapped += !r->gen[i];
 		}
 		dev = run_end_keep(r);

@@ -2,7 +2,7 @@
 /* Victims: the weights, the three policies, and the vector passes against plain C. */
 #include <errno.h>
 
-#include "alloc/book.h"
+#include "alloc/ref_alloc.h"
 #include "alloc/alloc.h"
 #include "alloc/simd_x86.h"
 #include "base/sort.h"
@@ -404,12 +404,12 @@ static void same_weights(uint64_t n, int order)
 	struct cache_alloc_opts o = { .policy = CACHE_POLICY_LRU, .prio_buckets = 1, .sync = true };
 	struct cache_buckets t;
 	struct cache_alloc a;
-	struct cache_book k;
+	struct cache_ref_alloc k;
 	struct cache_rng rng;
 
 	cache_rng_init(&rng, order);
 	CHECK_EQ(cache_buckets_init(&t, n, 1, 1024), 0);
-	CHECK_EQ(cache_book_init(&k, n, 1, 1024, &o, NULL, NULL), 0);
+	CHECK_EQ(cache_ref_alloc_init(&k, n, 1, 1024, &o, NULL, NULL), 0);
 	for (uint64_t b = 1; b < n; b++) {
 		uint32_t prio = 32768, sectors = 1024;
 
@@ -430,19 +430,19 @@ static void same_weights(uint64_t n, int order)
 	}
 	CHECK_EQ(cache_alloc_init(&a, &t, &o, NULL, NULL), 0);
 	cache_alloc_gc_finish(&a, NULL, 0);
-	cache_book_gc_finish(&k);
+	cache_ref_alloc_gc_finish(&k);
 	cache_alloc_rescale(&a, 1);
-	cache_book_rescale(&k, 1);
+	cache_ref_alloc_rescale(&k, 1);
 	for (int pass = 0; pass < 6; pass++) {
 		uint64_t w[2] = { 0, 0 }, last = 0;
 
 		for (uint32_t b = 1; b < n; b++)
-			w[0] += k.b[b].pin ? 0 : cache_book_weight(&k, b);
+			w[0] += k.b[b].pin ? 0 : cache_ref_alloc_weight(&k, b);
 		while (a.phase != CACHE_ALLOC_COMMIT)
 			cache_alloc_step(&a);
 		for (uint32_t i = 0; i < a.free_inc.used; i++) {
 			uint32_t b = a.free_inc.slot[(a.free_inc.head + i) & a.free_inc.mask];
-			uint64_t weight = cache_book_weight(&k, b);
+			uint64_t weight = cache_ref_alloc_weight(&k, b);
 
 			CHECK(weight >= last);
 			CHECK_EQ(k.b[b].pin, 0);
@@ -452,9 +452,9 @@ static void same_weights(uint64_t n, int order)
 		/* the sum of the least weights is one number, whoever picked them */
 		k.follow = NULL;
 		while (k.phase != CACHE_ALLOC_COMMIT)
-			cache_book_step(&k);
+			cache_ref_alloc_step(&k);
 		for (uint32_t b = 1; b < n; b++)
-			w[0] -= k.b[b].pin ? 0 : cache_book_weight(&k, b);
+			w[0] -= k.b[b].pin ? 0 : cache_ref_alloc_weight(&k, b);
 		CHECK_EQ(w[1], w[0]);
 		/* both go on with ours */
 		for (uint64_t i = 0; i < k.free_inc.used; i++) {
@@ -474,7 +474,7 @@ static void same_weights(uint64_t n, int order)
 	}
 	cache_alloc_fini(&a);
 	cache_buckets_fini(&t);
-	cache_book_fini(&k);
+	cache_ref_alloc_fini(&k);
 }
 
 TEST(lru_takes_the_least_weights_in_whatever_order_they_lie)

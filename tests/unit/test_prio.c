@@ -38,13 +38,13 @@ static struct disk chain_disk(void)
 	}
 	put_prio_set(&d, 100, 5, 200, 0, prio, gen);
 	put_prio_set(&d, 200, 5, 300, PER, prio, gen);
-	put_prio_set(&d, 300, 5, 100, 2 * PER, prio, gen);	/* its link is noise */
+	put_prio_set(&d, 300, 5, 100, 2 * PER, prio, gen);	/* its link is undefined */
 	return d;
 }
 
-static struct cache_prios read_chain(struct disk *d, uint64_t head, struct heard *h)
+static struct cache_prios read_chain(struct disk *d, uint64_t head, struct findings *h)
 {
-	struct cache_sink sink = heard_sink(h);
+	struct cache_sink sink = findings_sink(h);
 	struct cache_prios p;
 
 	CHECK_EQ(cache_prio_read(d->dev, &d->sb, head, &p, &sink, NULL), 0);
@@ -71,7 +71,7 @@ static int strict(struct disk *d, uint64_t head)
 TEST(a_chain_of_three_gives_every_bucket_and_ends_by_count)
 {
 	struct disk d = chain_disk();
-	struct heard h;
+	struct findings h;
 	struct cache_prios p = read_chain(&d, 100, &h);
 
 	CHECK_EQ(h.n, 0);
@@ -89,12 +89,12 @@ TEST(a_damaged_member_is_said_and_the_others_are_still_read)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
-	struct heard h;
+	struct findings h;
 
 	disk_flip(&d, 200 * 8, 1000);
 	CHECK_EQ(strict(&d, 100), -EBADMSG);
 	p = read_chain(&d, 100, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_CSUM), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_CSUM), 1);
 	CHECK_EQ(h.n, 1);
 	CHECK_EQ(p.nfollowed, 3);
 	CHECK(cache_prio_is_known(&d.sb, &p, PER - 1));
@@ -108,12 +108,12 @@ TEST(a_damaged_head_says_nothing_against_the_others)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
-	struct heard h;
+	struct findings h;
 
 	disk_flip(&d, 100 * 8, 1000);
 	p = read_chain(&d, 100, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_CSUM), 1);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_SEQ), 0);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_CSUM), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_SEQ), 0);
 	CHECK(cache_prio_is_known(&d.sb, &p, 2 * PER));
 	done(&d, &p);
 }
@@ -122,12 +122,12 @@ TEST(a_wrong_magic_is_said_before_the_checksum)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
-	struct heard h;
+	struct findings h;
 
 	disk_flip(&d, 100 * 8, 8);
 	CHECK_EQ(strict(&d, 100), -EBADMSG);
 	p = read_chain(&d, 100, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_MAGIC), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_MAGIC), 1);
 	done(&d, &p);
 }
 
@@ -135,12 +135,12 @@ TEST(a_chain_that_returns_to_itself_ends)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
-	struct heard h;
+	struct findings h;
 
 	put_prio_set(&d, 200, 5, 100, PER, prio, gen);
 	CHECK_EQ(strict(&d, 100), -EUCLEAN);
 	p = read_chain(&d, 100, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_LOOP), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_LOOP), 1);
 	CHECK_EQ(p.nfollowed, 2);
 	done(&d, &p);
 }
@@ -149,12 +149,12 @@ TEST(a_link_past_the_device_ends_the_chain)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
-	struct heard h;
+	struct findings h;
 
 	put_prio_set(&d, 200, 5, UINT64_MAX, PER, prio, gen);
 	CHECK_EQ(strict(&d, 100), -ERANGE);
 	p = read_chain(&d, 100, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_RANGE), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_RANGE), 1);
 	CHECK_EQ(p.nfollowed, 2);
 	done(&d, &p);
 }
@@ -163,12 +163,12 @@ TEST(members_of_two_generations_are_told_apart)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
-	struct heard h;
+	struct findings h;
 
 	put_prio_set(&d, 300, 4, 0, 2 * PER, prio, gen);
 	CHECK_EQ(strict(&d, 100), -EUCLEAN);
 	p = read_chain(&d, 100, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_SEQ), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_SEQ), 1);
 	done(&d, &p);
 }
 
@@ -176,11 +176,11 @@ TEST(a_head_in_the_journal_is_said)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
-	struct heard h;
+	struct findings h;
 
 	put_prio_set(&d, 5, 5, 200, 0, prio, gen);
 	p = read_chain(&d, 5, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_RESERVED), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_RESERVED), 1);
 	CHECK_EQ(p.nfollowed, 3);
 	done(&d, &p);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mending, on sets made by hand: which extents stay, and what a ring without entries can be
+ * Repairing, on sets made by hand: which extents stay, and what a ring without entries can be
  * put together from.
  */
 #include "bad_sectors.h"
-#include "mend.h"
+#include "repair_cases.h"
 
 TEST(a_device_that_is_given_up_loses_what_it_has_and_no_other_does)
 {
@@ -17,7 +17,7 @@ TEST(a_device_that_is_given_up_loses_what_it_has_and_no_other_does)
 
 	disk_uuid(drop[0], 0x99);
 	disk_uuid(drop[1], 0x40);
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK_EQ(plan.dropped_dirty_sectors, 16);
 	CHECK_EQ(plan.dropped_clean_sectors, 8);
 	CHECK_EQ(plan.kept_dirty_sectors, 32);
@@ -58,7 +58,7 @@ TEST(clean_data_where_the_device_at_hand_has_none_is_dropped)
 	struct cache_repair_plan plan;
 
 	b.data_offset_sectors = 100;
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK(plan.safe);
 	CHECK_EQ(plan.dropped_clean_sectors, 40);
 	CHECK_EQ(plan.kept_sectors, 20);
@@ -73,14 +73,14 @@ TEST(dirty_data_that_cannot_be_right_goes_with_leave_only)
 	struct cache_repair_plan plan;
 	struct cache_err err;
 
-	CHECK_EQ(mend(&d, opts, &plan, &err), 0);
+	CHECK_EQ(repair(&d, opts, &plan, &err), 0);
 	CHECK(!plan.rebuild);
 	CHECK_EQ(plan.blocked_dirty_sectors, 20);
 	CHECK_EQ(loss.sectors, 20);
 	CHECK(strstr(plan.cannot, "dropping it was not allowed"));
 	CHECK_EQ(dirty_of(&d), 52);
 	opts.allow_data_loss = true;
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK_EQ(plan.dropped_dirty_sectors, 20);
 	CHECK_EQ(plan.kept_dirty_sectors, 32);
 	CHECK_EQ(dirty_of(&d), 32);
@@ -102,7 +102,7 @@ TEST(all_dirty_extents_that_share_a_place_with_another_are_named)
 	struct cache_repair_plan plan;
 	struct cache_err err;
 
-	mend(&d, opts, &plan, &err);
+	repair(&d, opts, &plan, &err);
 	CHECK_EQ(plan.blocked_dirty_sectors, 16);
 	CHECK_EQ(plan.kept_dirty_sectors, 56);
 	CHECK_STR(loss.why, "another dirty extent claims its place in the cache");
@@ -133,7 +133,7 @@ TEST(of_two_dirty_extents_that_claim_one_range_the_second_keeps_the_rest)
 	struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss };
 	struct cache_repair_plan plan;
 
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK_EQ(plan.dropped_dirty_sectors, 10);
 	CHECK_EQ(plan.kept_dirty_sectors, 40);
 	CHECK_EQ(loss.sectors, 10);
@@ -150,7 +150,7 @@ TEST(where_two_leaves_claim_one_range_the_dirty_one_stays_or_the_one_in_order)
 		struct disk d = two_leaves(&a, &b);
 		struct cache_repair_plan plan;
 
-		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+		repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
 		CHECK_EQ(plan.kept_dirty_sectors, dirty ? 30 : 0);
 		CHECK_EQ(plan.kept_sectors, dirty ? 30 : 20);
 		CHECK_EQ(dirty_of(&d), dirty ? 30 : 0);
@@ -166,7 +166,7 @@ TEST(of_an_extent_past_the_end_of_its_leaf_only_dirty_data_stays)
 		struct disk d = two_leaves(&a, NULL);
 		struct cache_repair_plan plan;
 
-		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+		repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
 		CHECK_EQ(plan.kept_dirty_sectors, dirty ? 30 : 0);
 		CHECK_EQ(plan.kept_sectors, dirty ? 30 : 0);
 		CHECK_EQ(dirty_of(&d), dirty ? 30 : 0);
@@ -223,7 +223,7 @@ TEST(clean_data_in_the_place_or_range_of_dirty_data_that_was_cut_off_goes)
 		struct cache_repair_opts opts = { .loss = on_loss, .ctx = &loss };
 		struct cache_repair_plan plan;
 
-		mends(&rows[i], opts, &plan);
+		repairs(&rows[i], opts, &plan);
 		CHECK_EQ(plan.blocked_dirty_sectors, 0);
 		CHECK_EQ(loss.sectors, 0);
 		CHECK_EQ(plan.kept_dirty_sectors, 12);
@@ -262,19 +262,19 @@ TEST(without_a_ring_the_table_that_follows_the_others_is_the_last)
 		struct cache_bkey k = extent(0, 100, 132, true, SECTOR(30), 1);
 		struct disk d = make(&k, 1, 0x30, rows[i].uuid);
 		struct cache_repair_plan plan;
-		struct cache_image *img;
+		struct cache_set *set;
 
 		put_older(&d, 0x30, rows[i].older);
 		lose_the_ring(&d);
-		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+		repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
 		CHECK_EQ(plan.kept_dirty_sectors, 32);
-		img = enter(&d);
-		is_slot(img, 0, 0x30);
+		set = enter(&d);
+		is_slot(set, 0, 0x30);
 		if (rows[i].want[1] == 0xff)
-			CHECK_EQ(cache_uuid_state(&img->uuids.slot[1]), CACHE_SLOT_RETIRED);
+			CHECK_EQ(cache_uuid_state(&set->uuids.slot[1]), CACHE_SLOT_RETIRED);
 		else
-			is_slot(img, 1, rows[i].want[1]);
-		leave(&d, img);
+			is_slot(set, 1, rows[i].want[1]);
+		leave(&d, set);
 	}
 }
 
@@ -308,7 +308,7 @@ TEST(without_a_ring_the_newest_prio_chain_that_is_whole_is_taken)
 	disk_flip(&d, SECTOR(44), 300);
 	put_table(&d, UUID, (uint8_t []){ 0x30 }, 1);
 	put_bset(&d, &root, 5, 0, &k, 1);
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK_EQ(plan.kept_dirty_sectors, 32);
 	CHECK_EQ(plan.dropped_dirty_sectors, 0);
 	leave(&d, enter(&d));
@@ -328,11 +328,11 @@ static struct disk tall(struct cache_bkey *top)
 	return d;
 }
 
-static void mends_tall(struct disk *d)
+static void repairs_tall(struct disk *d)
 {
 	struct cache_repair_plan plan;
 
-	mends(d, (struct cache_repair_opts){ 0 }, &plan);
+	repairs(d, (struct cache_repair_opts){ 0 }, &plan);
 	CHECK_EQ(plan.kept_dirty_sectors, 32);
 	CHECK_EQ(plan.dropped_dirty_sectors, 0);
 	leave(d, enter(d));
@@ -344,7 +344,7 @@ TEST(without_a_ring_a_damaged_node_is_neither_the_root_nor_a_table)
 	struct disk d = tall(&top);
 
 	disk_flip(&d, SECTOR(ROOT), 0);
-	mends_tall(&d);
+	repairs_tall(&d);
 }
 
 /* A count of words past the node: it is not read that far. */
@@ -358,7 +358,7 @@ TEST(without_a_ring_a_node_longer_than_a_node_is_none)
 	b->keys = cache_le32_of(UINT32_MAX);
 	disk_write(&d, SECTOR(ROOT), 1, b);
 	free(b);
-	mends_tall(&d);
+	repairs_tall(&d);
 }
 
 /* Of two nodes of one level the one that the other's keys have freed is of the past. */
@@ -374,7 +374,7 @@ TEST(without_a_ring_a_node_that_was_freed_is_not_the_root)
 	put_bset(&d, &top, 6, 0, keys, 2);
 	freed = root_key(&d.sb, 26, 1);
 	put_bset(&d, &freed, 5, 0, &keys[1], 1);
-	mends_tall(&d);
+	repairs_tall(&d);
 }
 
 /*
@@ -392,7 +392,7 @@ TEST(without_a_ring_a_part_of_the_tree_is_not_taken_for_all_of_it)
 	wipe(&d, 23);
 	disk_flip(&d, SECTOR(24), 0);
 	lose_the_ring(&d);
-	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+	repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
 	CHECK_EQ(plan.kept_dirty_sectors, 32);
 	CHECK_EQ(dirty_of(&d), 32);
 	leave(&d, enter(&d));
@@ -409,7 +409,7 @@ TEST(without_a_ring_nodes_that_lead_to_each_other_are_no_tree)
 	put_bset(&d, &a, 6, 0, &b, 1);
 	put_bset(&d, &b, 7, 0, &a, 1);
 	lose_the_ring(&d);
-	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+	repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
 	CHECK_EQ(plan.kept_extents, 0);
 	leave(&d, enter(&d));
 }
@@ -419,7 +419,7 @@ TEST(without_a_ring_what_cannot_be_read_is_as_good_as_lost)
 {
 	static const struct {
 		uint64_t sector;
-		bool mended;		/* with all that is dirty */
+		bool repaired;		/* with all that is dirty */
 	} rows[] = {
 		{ SECTOR(40), true }, { SECTOR(ROOT), true }, { SECTOR(ROOT) + 9, true },
 		/* without gens or table it is not known whose the dirty data is */
@@ -432,8 +432,8 @@ TEST(without_a_ring_what_cannot_be_read_is_as_good_as_lost)
 
 		d.dev = bad_new(d.dev);
 		bad_add(d.dev, rows[i].sector, 1);
-		if (rows[i].mended) {
-			mends_tall(&d);
+		if (rows[i].repaired) {
+			repairs_tall(&d);
 			continue;
 		}
 		refuses(&d, (struct cache_repair_opts){ 0 }, "name the backing devices");
@@ -492,22 +492,22 @@ static int take_place(void *ctx, const struct cache_extent *e)
 	return 0;
 }
 
-/* Mended; where sectors 100, 120 and 200 of the first device are then; 0: nowhere. */
-static void mends_to(struct disk *d, uint64_t at_100, uint64_t at_120, uint64_t at_200)
+/* Repaired; where sectors 100, 120 and 200 of the first device are then; 0: nowhere. */
+static void repairs_to(struct disk *d, uint64_t at_100, uint64_t at_120, uint64_t at_200)
 {
-	const struct cache_sink deaf = { cache_sink_ignore, NULL };
+	const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
 	uint64_t place[256] = { 0 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
-	mends(d, (struct cache_repair_opts){ 0 }, &plan);
+	repairs(d, (struct cache_repair_opts){ 0 }, &plan);
 	CHECK(plan.drop_all_clean);
-	img = enter(d);
-	CHECK_EQ(cache_image_each_extent(img, take_place, place, &deaf, NULL), 0);
+	set = enter(d);
+	CHECK_EQ(cache_set_each_extent(set, take_place, place, &ignore_findings, NULL), 0);
 	CHECK_EQ(place[100], at_100);
 	CHECK_EQ(place[120], at_120);
 	CHECK_EQ(place[200], at_200);
-	cache_image_close(img);
+	cache_set_close(set);
 }
 
 #define OLD_100	SECTOR(30)
@@ -519,7 +519,7 @@ TEST(entries_behind_a_damaged_first_one_are_replayed)
 {
 	struct disk d = young();
 
-	mends_to(&d, OLD_100, NEW_120, NEW_200);
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
 	cache_dev_close(d.dev);
 }
 
@@ -531,7 +531,7 @@ TEST(entries_behind_a_damaged_first_one_tell_the_root)
 	struct cache_bkey k = extent(0, 100, 101, false, SECTOR(33), 1);
 
 	put_bset(&d, &other, 5, 0, &k, 1);
-	mends_to(&d, OLD_100, NEW_120, NEW_200);
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
 	cache_dev_close(d.dev);
 }
 
@@ -542,7 +542,7 @@ TEST(of_hidden_entries_only_those_after_the_last_that_is_missing_are_replayed)
 
 	put_nth(&d, 3, 4, &k);
 	hurt_nth(&d, 2);
-	mends_to(&d, OLD_100, OLD_120, SECTOR(34));
+	repairs_to(&d, OLD_100, OLD_120, SECTOR(34));
 	cache_dev_close(d.dev);
 }
 
@@ -617,7 +617,7 @@ TEST(hidden_entries_that_may_not_be_the_last_are_not_replayed)
 		struct disk d = young();
 
 		rows[i](&d);
-		mends_to(&d, OLD_100, OLD_120, 0);
+		repairs_to(&d, OLD_100, OLD_120, 0);
 		cache_dev_close(d.dev);
 	}
 }
@@ -631,14 +631,14 @@ TEST(a_prio_chain_of_which_a_part_is_left_came_after_hidden_entries_all_the_same
 	CHECK_EQ(cache_prio_buckets(&d.sb), 2);
 	put_prios(&d, PRIO, 1, 42, 0);
 	put_prios(&d, 42, 1, 0, per);
-	mends_to(&d, OLD_100, NEW_120, NEW_200);
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
 	cache_dev_close(d.dev);
 
 	d = young_of(6000);
 	put_prios(&d, PRIO, 1, 42, 0);
 	put_prios(&d, 42, 1, 0, per);
 	put_prios(&d, 43, 2, 44, 0);
-	mends_to(&d, OLD_100, OLD_120, 0);
+	repairs_to(&d, OLD_100, OLD_120, 0);
 	cache_dev_close(d.dev);
 }
 
@@ -648,17 +648,17 @@ TEST(entries_from_before_a_repair_are_not_replayed_after_it)
 	struct cache_bkey k = extent(0, 116, 132, true, SECTOR(35), 1);
 	struct disk d = young();
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 	uint32_t index;
 
-	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
-	img = set_load(d.dev);
-	index = img->journal.newest.pos.index;
+	repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
+	set = set_load(d.dev);
+	index = set->journal.newest.pos.index;
 	CHECK(index != 1);
-	cache_image_close(img);
+	cache_set_close(set);
 	wipe(&d, d.sb.journal_bucket[index]);
 	put_nth(&d, 2, 3, &k);
-	mends_to(&d, OLD_100, NEW_120, NEW_200);
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
 	cache_dev_close(d.dev);
 }
 

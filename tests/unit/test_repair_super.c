@@ -19,7 +19,7 @@ static void on_field(void *ctx, const struct cache_repair_field *f)
 	CHECK(f->name && f->proof);
 }
 
-static int mend(struct cache_dev *dev, const struct cache_sb *backing, bool guess,
+static int repair(struct cache_dev *dev, const struct cache_sb *backing, bool guess,
 		struct cache_repair_plan *plan)
 {
 	struct cache_repair_opts opts = { .seed = 7, .guess = guess, .field = on_field,
@@ -51,7 +51,7 @@ TEST(any_byte_of_a_superblock_is_found_by_its_checksum)
 		memcpy(now, was, sizeof(now));
 		now[at] ^= 1u << at % 8;
 		put(dev, now);
-		CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+		CHECK_EQ(repair(dev, NULL, false, &plan), 0);
 		CHECK(plan.super && plan.safe && !guessed);
 		get(dev, now);
 		CHECK_MEM(now, was, sizeof(now));
@@ -67,7 +67,7 @@ TEST(what_is_right_is_not_touched)
 	for (unsigned i = 0; i < 4; i++) {
 		struct cache_dev *dev = set_open(names[i]);
 
-		CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+		CHECK_EQ(repair(dev, NULL, false, &plan), 0);
 		CHECK(!plan.super && !plan.wipe_old_ring && !plan.cannot);
 		cache_dev_close(dev);
 	}
@@ -83,10 +83,10 @@ static void rebuild(const char *name)
 
 	CHECK_EQ(cache_sb_read(dev, &was, NULL), 0);
 	put(dev, buf);
-	CHECK_EQ(mend(dev, NULL, false, &plan), -EUCLEAN);
+	CHECK_EQ(repair(dev, NULL, false, &plan), -EUCLEAN);
 	CHECK(plan.cannot);
 	/* a backing device at hand knows the set's uuid */
-	CHECK_EQ(mend(dev, &was, false, &plan), 0);
+	CHECK_EQ(repair(dev, &was, false, &plan), 0);
 	CHECK(!guessed && !plan.safe);
 	CHECK_EQ(cache_sb_read(dev, &now, NULL), 0);
 	CHECK_MEM(now.set_uuid, was.set_uuid, 16);
@@ -98,7 +98,7 @@ static void rebuild(const char *name)
 	CHECK_EQ(now.first_bucket, was.first_bucket);
 	CHECK_EQ(now.njournal, was.njournal);
 	CHECK_MEM(now.journal_bucket, was.journal_bucket, sizeof(was.journal_bucket));
-	CHECK_EQ(mend(dev, &was, false, &plan), 0);
+	CHECK_EQ(repair(dev, &was, false, &plan), 0);
 	CHECK(!plan.super);
 	cache_dev_close(dev);
 }
@@ -121,10 +121,10 @@ TEST(half_of_a_set_uuid_is_a_guess_and_needs_leave)
 	struct cache_repair_plan plan;
 
 	put(dev, buf);
-	CHECK_EQ(mend(dev, NULL, false, &plan), -EUCLEAN);
-	CHECK_EQ(mend(dev, NULL, true, &plan), 0);
+	CHECK_EQ(repair(dev, NULL, false, &plan), -EUCLEAN);
+	CHECK_EQ(repair(dev, NULL, true, &plan), 0);
 	CHECK_EQ(guessed, 1);
-	cache_image_close(set_load(dev));
+	cache_set_close(set_load(dev));
 	cache_dev_close(dev);
 }
 
@@ -134,11 +134,11 @@ TEST(a_device_that_was_never_a_cache_is_left_alone)
 	struct cache_dev *dev;
 
 	CHECK_EQ(cache_dev_mem_new("zeros", 65536, &dev, NULL), 0);
-	CHECK_EQ(mend(dev, NULL, true, &plan), -EUCLEAN);
+	CHECK_EQ(repair(dev, NULL, true, &plan), -EUCLEAN);
 	CHECK(plan.cannot);
 	cache_dev_close(dev);
 	CHECK_EQ(cache_dev_mem_new("small", 8, &dev, NULL), 0);
-	CHECK_EQ(mend(dev, NULL, true, &plan), -ERANGE);
+	CHECK_EQ(repair(dev, NULL, true, &plan), -ERANGE);
 	cache_dev_close(dev);
 }
 
@@ -155,13 +155,13 @@ TEST(a_feature_under_a_right_checksum_may_be_meant)
 	sb.feature_compat = 1;
 	cache_sb_encode(&sb, buf);
 	put(dev, buf);
-	CHECK_EQ(mend(dev, NULL, true, &plan), -EUCLEAN);
+	CHECK_EQ(repair(dev, NULL, true, &plan), -EUCLEAN);
 	CHECK(plan.cannot);
 	cache_dev_close(dev);
 }
 
 /* The superblock changed, and its checksum lost beside it. */
-static void put_unsealed(struct cache_dev *dev, const struct cache_sb *sb)
+static void put_wrong_csum(struct cache_dev *dev, const struct cache_sb *sb)
 {
 	uint8_t buf[CACHE_SB_BYTES] = { 0 };
 
@@ -180,8 +180,8 @@ TEST(features_that_no_checksum_vouches_for_are_not_kept)
 	sb.version = CACHE_SB_VERSION_CDEV_WITH_FEATURES;
 	sb.feature_compat = sb.feature_ro_compat = 1;
 	sb.feature_incompat = 8;
-	put_unsealed(dev, &sb);
-	CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+	put_wrong_csum(dev, &sb);
+	CHECK_EQ(repair(dev, NULL, false, &plan), 0);
 	CHECK(plan.super && !guessed);
 	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
 	CHECK_EQ(sb.version, CACHE_SB_VERSION_CDEV_WITH_FEATURES);
@@ -211,8 +211,8 @@ TEST(a_set_that_never_ran_gets_the_block_that_its_backing_devices_can_have)
 		struct cache_sb sb;
 
 		d.sb.block_sectors = 0;
-		put_unsealed(d.dev, &d.sb);
-		CHECK_EQ(mend(d.dev, backs[i], false, &plan), 0);
+		put_wrong_csum(d.dev, &d.sb);
+		CHECK_EQ(repair(d.dev, backs[i], false, &plan), 0);
 		CHECK_EQ(cache_sb_read(d.dev, &sb, NULL), 0);
 		CHECK_EQ(sb.block_sectors, i == 2 ? 2 : 8);
 		cache_dev_close(d.dev);
@@ -226,14 +226,14 @@ TEST(a_set_that_never_ran_gets_the_bucket_of_which_the_device_has_so_many)
 	struct cache_sb sb;
 
 	d.sb.bucket_sectors = 24;
-	put_unsealed(d.dev, &d.sb);
-	CHECK_EQ(mend(d.dev, NULL, false, &plan), 0);
+	put_wrong_csum(d.dev, &d.sb);
+	CHECK_EQ(repair(d.dev, NULL, false, &plan), 0);
 	CHECK_EQ(cache_sb_read(d.dev, &sb, NULL), 0);
 	CHECK_EQ(sb.bucket_sectors, 32);
 	CHECK_EQ(sb.nbuckets, 1024);
 	d.sb.nbuckets = 1000;		/* no size gives that many */
-	put_unsealed(d.dev, &d.sb);
-	CHECK_EQ(mend(d.dev, NULL, true, &plan), -EUCLEAN);
+	put_wrong_csum(d.dev, &d.sb);
+	CHECK_EQ(repair(d.dev, NULL, true, &plan), -EUCLEAN);
 	CHECK(plan.cannot);
 	cache_dev_close(d.dev);
 }
@@ -254,8 +254,8 @@ TEST(a_lost_size_of_more_than_16_bits_is_kept_as_its_exponent)
 	sb.version = CACHE_SB_VERSION_CDEV;
 	sb.flags = 0;
 	sb.bucket_sectors = 24;
-	put_unsealed(dev, &sb);
-	CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+	put_wrong_csum(dev, &sb);
+	CHECK_EQ(repair(dev, NULL, false, &plan), 0);
 	CHECK(plan.super && !guessed);
 	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
 	CHECK_EQ(sb.bucket_sectors, 131072);
@@ -277,8 +277,8 @@ TEST(a_set_that_never_ran_has_no_reason_to_keep_the_uuid_of_another)
 		struct cache_sb sb;
 
 		memset(d.sb.set_uuid, 0, 16);
-		put_unsealed(d.dev, &d.sb);
-		CHECK_EQ(mend(d.dev, backs[i], false, &plan), 0);
+		put_wrong_csum(d.dev, &d.sb);
+		CHECK_EQ(repair(d.dev, backs[i], false, &plan), 0);
 		CHECK(!guessed);
 		CHECK_EQ(cache_sb_read(d.dev, &sb, NULL), 0);
 		if (i == 2)
@@ -302,7 +302,7 @@ TEST(of_a_device_that_was_cut_no_field_is_made_up)
 	CHECK_EQ(cache_dev_read(whole, 0, n, data, NULL), 0);
 	CHECK_EQ(cache_dev_write(half, 0, n, data, NULL), 0);
 	get(half, buf);
-	CHECK_EQ(mend(half, NULL, true, &plan), -EUCLEAN);
+	CHECK_EQ(repair(half, NULL, true, &plan), -EUCLEAN);
 	CHECK(strstr(plan.cannot, "smaller than its superblock says"));
 	get(half, now);
 	CHECK_MEM(now, buf, sizeof(buf));
@@ -323,8 +323,8 @@ TEST(a_ring_tells_how_many_buckets_there_are_though_one_of_it_is_wrong)
 		sb = was;
 		sb.nbuckets = 1200;
 		sb.journal_bucket[i] = 77;
-		put_unsealed(dev, &sb);
-		CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+		put_wrong_csum(dev, &sb);
+		CHECK_EQ(repair(dev, NULL, false, &plan), 0);
 		CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
 		CHECK_EQ(sb.nbuckets, was.nbuckets);
 		CHECK_EQ(sb.njournal, was.njournal);
@@ -334,7 +334,7 @@ TEST(a_ring_tells_how_many_buckets_there_are_though_one_of_it_is_wrong)
 }
 
 /* 704 buckets would have a prio chain as long as 2048 have, and a shorter ring. */
-static void count_is_mended(const char *name, bool magic)
+static void count_is_repaired(const char *name, bool magic)
 {
 	struct cache_dev *dev = set_open(name);
 	struct cache_repair_plan plan;
@@ -345,8 +345,8 @@ static void count_is_mended(const char *name, bool magic)
 	sb.nbuckets = 704;
 	sb.njournal = 77;
 	memset(sb.magic, magic ? sb.magic[0] : 1, magic ? 1 : sizeof(sb.magic));
-	put_unsealed(dev, &sb);
-	CHECK_EQ(mend(dev, NULL, false, &plan), 0);
+	put_wrong_csum(dev, &sb);
+	CHECK_EQ(repair(dev, NULL, false, &plan), 0);
 	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
 	CHECK_EQ(sb.nbuckets, was.nbuckets);
 	CHECK_EQ(sb.njournal, was.njournal);
@@ -355,13 +355,13 @@ static void count_is_mended(const char *name, bool magic)
 
 TEST(what_lies_where_the_superblock_was_does_not_say_how_many_buckets_there_are)
 {
-	count_is_mended("registered", false);
-	count_is_mended("churn-lru", false);
+	count_is_repaired("registered", false);
+	count_is_repaired("churn-lru", false);
 }
 
 TEST(a_number_of_buckets_that_the_journal_does_not_fit_in_is_not_believed)
 {
-	count_is_mended("churn-lru", true);
+	count_is_repaired("churn-lru", true);
 }
 
 /* Entries one behind the other tell how large a block is, a single one not for sure. */
@@ -376,11 +376,11 @@ TEST(a_block_size_that_one_entry_alone_suggests_is_a_guess)
 	/* the size of the table is that of a bucket */
 	put_jset(&d, 0, 0, &j);
 	d.sb.block_sectors = 24;
-	put_unsealed(d.dev, &d.sb);
-	CHECK_EQ(mend(d.dev, NULL, false, &plan), -EUCLEAN);
+	put_wrong_csum(d.dev, &d.sb);
+	CHECK_EQ(repair(d.dev, NULL, false, &plan), -EUCLEAN);
 	if (!strstr(plan.cannot, "guess"))
 		TEST_FAIL("%s", plan.cannot);
-	CHECK_EQ(mend(d.dev, NULL, true, &plan), 0);
+	CHECK_EQ(repair(d.dev, NULL, true, &plan), 0);
 	CHECK_EQ(guessed, 1);
 	CHECK_EQ(cache_sb_read(d.dev, &sb, NULL), 0);
 	CHECK_EQ(sb.block_sectors, 8);
@@ -401,7 +401,7 @@ TEST(each_read_and_write_that_fails_is_an_error_or_no_matter)
 
 		put(dev, buf);
 		CHECK_EQ(cache_dev_fault_new(set_lend(dev), &fault, &faulty, NULL), 0);
-		CHECK_EQ(mend(faulty, NULL, false, &plan), at < 3 ? -EIO : 0);
+		CHECK_EQ(repair(faulty, NULL, false, &plan), at < 3 ? -EIO : 0);
 		get(dev, now);
 		CHECK_EQ(!memcmp(now, buf, sizeof(now)), at == 1);
 		cache_dev_close(faulty);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which slots of a uuid table come back, from where, and which are left alone. */
-#include "mend.h"
+#include "repair_cases.h"
 
 #include "base/rng.h"
 
@@ -12,13 +12,13 @@ static void on_slot(void *ctx, const struct cache_repair_slot *slot)
 }
 
 /* Whatever is found wrong with it. */
-static struct cache_image *look(struct disk *d)
+static struct cache_set *look(struct disk *d)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
-	struct cache_image *img;
+	struct cache_set *set;
 
-	CHECK_EQ(cache_image_load(set_lend(d->dev), CACHE_LOAD_MARKS, &silent, &img, NULL), 0);
-	return img;
+	CHECK_EQ(cache_set_load(set_lend(d->dev), CACHE_LOAD_MARKS, &silent, &set, NULL), 0);
+	return set;
 }
 
 static uint64_t state_flags(enum cache_bdev_state state)
@@ -30,15 +30,15 @@ TEST(a_lost_slot_comes_back_from_an_older_table)
 {
 	struct disk d = with_older_table((uint8_t []){ 0x30, 0x40 }, 2);
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
-	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
+	repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
 	CHECK(plan.uuids);
 	CHECK_EQ(plan.kept_dirty_sectors, 32 + 16);
-	img = enter(&d);
-	is_slot(img, 0, 0x30);
-	is_slot(img, 1, 0x40);
-	leave(&d, img);
+	set = enter(&d);
+	is_slot(set, 0, 0x30);
+	is_slot(set, 1, 0x40);
+	leave(&d, set);
 }
 
 TEST(an_older_table_that_lacks_the_slot_or_is_garbage_proves_nothing)
@@ -61,18 +61,18 @@ TEST(a_lost_slot_comes_back_from_the_one_backing_device_that_can_own_it)
 	struct cache_repair_opts opts = { .backing = at_hand, .nbacking = 3,
 					  .slot = on_slot, .ctx = &told };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK_EQ(told.index, 1);
 	CHECK_MEM(told.uuid, at_hand[0].uuid, 16);
 	CHECK(strstr(told.proof, "no other backing device"));
-	img = enter(&d);
-	is_slot(img, 1, 0x50);
-	CHECK_STR((char *)img->uuids.slot[1].label, "back");
-	CHECK_EQ(img->uuids.slot[1].first_reg, 77);
-	CHECK_EQ(img->uuids.slot[1].last_reg, 77);
-	leave(&d, img);
+	set = enter(&d);
+	is_slot(set, 1, 0x50);
+	CHECK_STR((char *)set->uuids.slot[1].label, "back");
+	CHECK_EQ(set->uuids.slot[1].first_reg, 77);
+	CHECK_EQ(set->uuids.slot[1].last_reg, 77);
+	leave(&d, set);
 }
 
 
@@ -81,13 +81,13 @@ TEST(of_two_slots_with_one_uuid_the_one_with_data_stays)
 	struct cache_bkey k = extent(1, 100, 116, true, SECTOR(32), 1);
 	struct disk d = make(&k, 1, 0x30, 0x30), both = two_devices(0x30, 0x30);
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
-	mends(&d, (struct cache_repair_opts){ 0 }, &plan);
-	img = enter(&d);
-	is_slot(img, 0, 0);
-	is_slot(img, 1, 0x30);
-	leave(&d, img);
+	repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
+	set = enter(&d);
+	is_slot(set, 0, 0);
+	is_slot(set, 1, 0x30);
+	leave(&d, set);
 	refuses(&both, (struct cache_repair_opts){ 0 }, "both have data");
 	cache_dev_close(both.dev);
 }
@@ -124,7 +124,7 @@ TEST(a_device_that_is_not_dirty_or_has_no_room_for_the_data_does_not_own_it)
 		refuses(&d, (struct cache_repair_opts){ .backing = &wrong[i], .nbacking = 1 }, WHY);
 	refuses(&d, opts, WHY);
 	opts.backing_sectors = &longer;
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	leave(&d, enter(&d));
 }
 
@@ -135,13 +135,13 @@ TEST(of_two_dirty_devices_the_one_that_can_hold_the_data_owns_it)
 	uint64_t sectors[] = { 200, 208 };
 	struct cache_repair_opts opts = { .backing = two, .backing_sectors = sectors, .nbacking = 2 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_err err;
 
-	CHECK_EQ(mend(&d, opts, &plan, &err), 0);
-	img = enter(&d);
-	is_slot(img, 1, 0x60);
-	leave(&d, img);
+	CHECK_EQ(repair(&d, opts, &plan, &err), 0);
+	set = enter(&d);
+	is_slot(set, 1, 0x60);
+	leave(&d, set);
 }
 
 /* Dirty data of slot 0, clean data of slot 1. */
@@ -161,22 +161,22 @@ TEST(where_two_slots_with_data_are_lost_both_devices_must_be_at_hand)
 	struct cache_sb two[] = { backing(0x30, 0x20), backing(0x40, 0x20) };
 	struct cache_repair_opts opts = { .backing = two, .nbacking = 1 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
 	two[1].flags = state_flags(CACHE_BDEV_STATE_CLEAN);
 	refuses(&d, opts, WHY);		/* it may be the one with clean data */
 	opts.nbacking = 2;
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK_EQ(plan.dropped_clean_sectors, 8);
 	CHECK_EQ(plan.kept_sectors, 40);
-	img = enter(&d);
-	is_slot(img, 0, 0x30);
-	is_slot(img, 1, 0);
-	leave(&d, img);
+	set = enter(&d);
+	is_slot(set, 0, 0x30);
+	is_slot(set, 1, 0);
+	leave(&d, set);
 }
 
 /* Noise over slots @from to @to; half of them call themselves flash volumes. */
-static void put_noise(struct disk *d, unsigned from, unsigned to)
+static void put_overwritten(struct disk *d, unsigned from, unsigned to)
 {
 	uint32_t nsectors = cache_meta_bucket_bytes(&d->sb) / CACHE_SECTOR_BYTES;
 	struct cache_uuid_disk *e = cache_dev_buf(cache_meta_bucket_bytes(&d->sb));
@@ -196,93 +196,93 @@ static struct disk noisy(void)
 {
 	struct disk d = dirty_and_clean(0x30, 0x40);
 
-	put_noise(&d, 0, cache_nr_uuids(&d.sb));
+	put_overwritten(&d, 0, cache_nr_uuids(&d.sb));
 	return d;
 }
 
-static unsigned count_slots(const struct cache_image *img)
+static unsigned count_slots(const struct cache_set *set)
 {
 	unsigned n = 0;
 
-	for (uint32_t i = 0; i < img->uuids.n; i++)
-		n += cache_uuid_state(&img->uuids.slot[i]) != CACHE_SLOT_FREE;
+	for (uint32_t i = 0; i < set->uuids.n; i++)
+		n += cache_uuid_state(&set->uuids.slot[i]) != CACHE_SLOT_FREE;
 	return n;
 }
 
-TEST(a_table_of_noise_is_filled_from_the_backing_devices_at_hand)
+TEST(an_overwritten_table_is_filled_from_the_backing_devices_at_hand)
 {
 	struct disk d = noisy();
 	struct cache_sb two[] = { backing(0x30, 0x20), backing(0x40, 0x20) };
 	struct cache_repair_opts opts = { .backing = two, .nbacking = 2 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_err err;
 
 	two[1].flags = state_flags(CACHE_BDEV_STATE_CLEAN);
-	CHECK_EQ(mend(&d, opts, &plan, &err), 0);
+	CHECK_EQ(repair(&d, opts, &plan, &err), 0);
 	CHECK(plan.rebuild && plan.uuids && plan.safe && !plan.cannot);
 	CHECK_EQ(plan.kept_dirty_sectors, 32);	/* and the clean data of no flash volume */
 	CHECK_EQ(plan.kept_sectors, 40);
 	CHECK_EQ(plan.dropped_clean_sectors, 8);
-	img = enter(&d);
-	is_slot(img, 0, 0x30);
-	CHECK_EQ(cache_uuid_state(&img->uuids.slot[0]), CACHE_SLOT_BACKING);
-	CHECK_EQ(count_slots(img), 1);
-	leave(&d, img);
+	set = enter(&d);
+	is_slot(set, 0, 0x30);
+	CHECK_EQ(cache_uuid_state(&set->uuids.slot[0]), CACHE_SLOT_BACKING);
+	CHECK_EQ(count_slots(set), 1);
+	leave(&d, set);
 }
 
-TEST(a_table_of_noise_is_filled_from_an_older_one)
+TEST(an_overwritten_table_is_filled_from_an_older_one)
 {
 	struct disk d = noisy();
 	struct cache_repair_slot told = { 0 };
 	struct cache_repair_opts opts = { .slot = on_slot, .ctx = &told };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
 	put_table(&d, OLDER, (uint8_t []){ 0x30, 0x40 }, 2);
 	put_entry(&d, 1, OLDER, 0);
 	put_entry(&d, 2, UUID, 0);
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK(strstr(told.proof, "older copy"));
 	CHECK_EQ(plan.kept_sectors, 48);
-	img = enter(&d);
-	is_slot(img, 0, 0x30);
-	is_slot(img, 1, 0x40);
-	CHECK_EQ(count_slots(img), 2);
-	leave(&d, img);
+	set = enter(&d);
+	is_slot(set, 0, 0x30);
+	is_slot(set, 1, 0x40);
+	CHECK_EQ(count_slots(set), 2);
+	leave(&d, set);
 }
 
 /* What was overwritten must be found again by whoever comes with the device. */
-TEST(what_was_overwritten_and_could_be_anybodys_stays_so_and_all_else_is_mended)
+TEST(what_was_overwritten_and_could_be_anybodys_stays_so_and_all_else_is_repaired)
 {
 	struct disk d = noisy();
 	struct cache_sb b = backing(0x30, 0x20);
 	struct cache_repair_opts opts = { .backing = &b, .nbacking = 1 };
 	struct set_state before, after;
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_err err;
 
 	for (unsigned n = 0; n < 2; n++) {
-		CHECK_EQ(mend(&d, (struct cache_repair_opts){ 0 }, &plan, &err), 0);
+		CHECK_EQ(repair(&d, (struct cache_repair_opts){ 0 }, &plan, &err), 0);
 		CHECK_EQ(plan.rebuild, !n);
 		CHECK(strstr(plan.cannot, WHY));
 		CHECK_EQ(dirty_of(&d), 32);
-		img = look(&d);
-		CHECK_EQ(count_slots(img), 1);
-		CHECK(cache_uuid_is_noise(&img->uuids.slot[0]));
-		CHECK_EQ(cache_uuid_state(&img->uuids.slot[0]), CACHE_SLOT_BACKING);
-		cache_image_close(img);
+		set = look(&d);
+		CHECK_EQ(count_slots(set), 1);
+		CHECK(cache_uuid_is_overwritten(&set->uuids.slot[0]));
+		CHECK_EQ(cache_uuid_state(&set->uuids.slot[0]), CACHE_SLOT_BACKING);
+		cache_set_close(set);
 		if (!n)
 			before = set_state(d.dev);
 	}
 	after = set_state(d.dev);
 	CHECK(set_same(&before, &after));
 	CHECK_EQ(after.findings, 1);
-	mends(&d, opts, &plan);
-	img = enter(&d);
-	is_slot(img, 0, 0x30);
-	leave(&d, img);
+	repairs(&d, opts, &plan);
+	set = enter(&d);
+	is_slot(set, 0, 0x30);
+	leave(&d, set);
 }
 
 TEST(dirty_data_of_a_slot_that_was_overwritten_is_dropped_with_leave_only)
@@ -291,14 +291,14 @@ TEST(dirty_data_of_a_slot_that_was_overwritten_is_dropped_with_leave_only)
 	struct loss loss = { 0 };
 	struct cache_repair_opts opts = { .allow_data_loss = true, .loss = on_loss, .ctx = &loss };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK_EQ(plan.dropped_dirty_sectors, 32);
 	CHECK_EQ(loss.sectors, 32);
-	img = enter(&d);
-	CHECK_EQ(count_slots(img), 0);
-	leave(&d, img);
+	set = enter(&d);
+	CHECK_EQ(count_slots(set), 0);
+	leave(&d, set);
 }
 
 static void edit_slot(struct disk *d, unsigned i, void (*edit)(struct cache_uuid_disk *))
@@ -328,16 +328,16 @@ TEST(a_slot_whose_uuid_is_that_of_a_device_at_hand_is_its_own)
 	struct cache_sb two[] = { backing(0x30, 0x20), backing(0x40, 0x20) };
 	struct cache_repair_opts opts = { .backing = two, .nbacking = 2 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
 	edit_slot(&d, 0, spoil_rest);
 	edit_slot(&d, 1, spoil_rest);
-	mends(&d, opts, &plan);
+	repairs(&d, opts, &plan);
 	CHECK_EQ(plan.kept_dirty_sectors, 48);
-	img = enter(&d);
-	is_slot(img, 0, 0x30);
-	is_slot(img, 1, 0x40);
-	leave(&d, img);
+	set = enter(&d);
+	is_slot(set, 0, 0x30);
+	is_slot(set, 1, 0x40);
+	leave(&d, set);
 }
 
 TEST(a_slot_with_a_few_wrong_bytes_keeps_its_uuid)
@@ -346,17 +346,17 @@ TEST(a_slot_with_a_few_wrong_bytes_keeps_its_uuid)
 	struct cache_sb other = backing(0x50, 0x20);
 	struct cache_repair_opts opts = { .backing = &other, .nbacking = 1 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_err err;
 
 	edit_slot(&d, 0, spoil_little);
-	CHECK_EQ(mend(&d, opts, &plan, &err), 0);
+	CHECK_EQ(repair(&d, opts, &plan, &err), 0);
 	CHECK(plan.rebuild);
 	CHECK(strstr(plan.cannot, "nothing proves"));	/* of the other one, which is dirty */
-	img = enter(&d);
-	is_slot(img, 0, 0x30);
-	is_slot(img, 1, 0x40);
-	leave(&d, img);
+	set = enter(&d);
+	is_slot(set, 0, 0x30);
+	is_slot(set, 1, 0x40);
+	leave(&d, set);
 }
 
 /* A bucket that went to something else since may hold a table of another set. */
@@ -372,7 +372,7 @@ TEST(a_table_in_a_bucket_that_was_reused_is_believed_if_it_knows_what_is_known)
 				       .uuid_bucket = table_key(&d, OLDER),
 				       .btree_root = root_key(&d.sb, ROOT, 1) };
 		struct cache_repair_plan plan;
-		struct cache_image *img;
+		struct cache_set *set;
 
 		j.uuid_bucket.ptr[0] = cache_ptr_make(0, SECTOR(OLDER), 0);
 		put_jset(&d, 1, 0, &j);
@@ -381,10 +381,10 @@ TEST(a_table_in_a_bucket_that_was_reused_is_believed_if_it_knows_what_is_known)
 			cache_dev_close(d.dev);
 			continue;
 		}
-		mends(&d, (struct cache_repair_opts){ 0 }, &plan);
-		img = enter(&d);
-		is_slot(img, 1, rows[i].want);
-		leave(&d, img);
+		repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
+		set = enter(&d);
+		is_slot(set, 1, rows[i].want);
+		leave(&d, set);
 	}
 }
 
@@ -394,14 +394,14 @@ TEST(a_device_that_says_it_has_left_does_not_get_its_slot_back)
 	struct cache_sb b = backing(0x40, 0x20);
 	struct cache_repair_opts opts = { .backing = &b, .nbacking = 1 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_err err;
 
 	b.flags = state_flags(CACHE_BDEV_STATE_NONE);
-	CHECK_EQ(mend(&d, opts, &plan, &err), 0);
-	img = look(&d);
-	CHECK_EQ(cache_uuid_state(&img->uuids.slot[1]), CACHE_SLOT_RETIRED);
-	leave(&d, img);
+	CHECK_EQ(repair(&d, opts, &plan, &err), 0);
+	set = look(&d);
+	CHECK_EQ(cache_uuid_state(&set->uuids.slot[1]), CACHE_SLOT_RETIRED);
+	leave(&d, set);
 }
 
 /* Names slot 1's device, whose uuid is random but for one bit and its label. */
@@ -428,7 +428,7 @@ TEST(a_uuid_that_lacks_one_bit_of_that_of_a_dirty_device_is_put_right)
 		unsigned byte;
 		uint8_t bits;
 		const char *label;
-		bool mended;
+		bool repaired;
 	} rows[] = {
 		{ 3, 4, "back", true }, { 15, 0x80, "back", true }, { 3, 5, "back", false },
 		{ 3, 4, "other", false }, { 6, 0x10, "back", false },	/* not a random one */
@@ -440,20 +440,20 @@ TEST(a_uuid_that_lacks_one_bit_of_that_of_a_dirty_device_is_put_right)
 		struct cache_repair_opts opts = { .backing = &b, .nbacking = 1 };
 		struct set_state before, after;
 		struct cache_repair_plan plan;
-		struct cache_image *img;
+		struct cache_set *set;
 		struct cache_err err;
 
 		edit_slot(&d, 1, make_random);
 		before = set_state(d.dev);
-		CHECK_EQ(mend(&d, opts, &plan, &err), 0);
-		CHECK_EQ(plan.rebuild, rows[i].mended);
-		CHECK_EQ(!plan.cannot, rows[i].mended);
-		img = enter(&d);
-		CHECK_EQ(!memcmp(img->uuids.slot[1].uuid, b.uuid, 16), rows[i].mended);
-		is_slot(img, 0, 0x30);
+		CHECK_EQ(repair(&d, opts, &plan, &err), 0);
+		CHECK_EQ(plan.rebuild, rows[i].repaired);
+		CHECK_EQ(!plan.cannot, rows[i].repaired);
+		set = enter(&d);
+		CHECK_EQ(!memcmp(set->uuids.slot[1].uuid, b.uuid, 16), rows[i].repaired);
+		is_slot(set, 0, 0x30);
 		after = set_state(d.dev);
-		CHECK(rows[i].mended || set_same(&before, &after));
-		leave(&d, img);
+		CHECK(rows[i].repaired || set_same(&before, &after));
+		leave(&d, set);
 	}
 }
 
@@ -463,17 +463,17 @@ TEST(a_near_uuid_proves_nothing_where_other_data_has_lost_its_owner)
 	struct cache_sb b = nearly(3, 4, "back");
 	struct cache_repair_opts opts = { .backing = &b, .nbacking = 1 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_err err;
 
 	edit_slot(&d, 1, make_random);
-	put_noise(&d, 0, 1);
-	CHECK_EQ(mend(&d, opts, &plan, &err), 0);
+	put_overwritten(&d, 0, 1);
+	CHECK_EQ(repair(&d, opts, &plan, &err), 0);
 	CHECK(strstr(plan.cannot, WHY));
-	img = look(&d);
-	CHECK(cache_uuid_is_noise(&img->uuids.slot[0]));
-	CHECK(memcmp(img->uuids.slot[1].uuid, b.uuid, 16));
-	leave(&d, img);
+	set = look(&d);
+	CHECK(cache_uuid_is_overwritten(&set->uuids.slot[0]));
+	CHECK(memcmp(set->uuids.slot[1].uuid, b.uuid, 16));
+	leave(&d, set);
 }
 
 TEST(a_uuid_that_is_another_than_in_an_older_table_is_that_of_the_device_at_hand)
@@ -482,16 +482,16 @@ TEST(a_uuid_that_is_another_than_in_an_older_table_is_that_of_the_device_at_hand
 	struct cache_sb b = backing(0x40, 0x20);
 	struct cache_repair_opts opts = { .backing = &b, .nbacking = 1 };
 	struct cache_repair_plan plan;
-	struct cache_image *img;
+	struct cache_set *set;
 
 	put_table(&d, OLDER, (uint8_t []){ 0x30, 0x40 }, 2);
 	put_entry(&d, 1, OLDER, 0);
 	put_entry(&d, 2, UUID, 0);
-	mends(&d, opts, &plan);
-	img = enter(&d);
-	is_slot(img, 0, 0x30);
-	is_slot(img, 1, 0x40);
-	leave(&d, img);
+	repairs(&d, opts, &plan);
+	set = enter(&d);
+	is_slot(set, 0, 0x30);
+	is_slot(set, 1, 0x40);
+	leave(&d, set);
 }
 
 /* The dirty data of slot 1 hangs on a node that is cut off: it is not seen at first. */
@@ -507,7 +507,7 @@ TEST(who_owns_what_waits_until_nodes_that_were_cut_off_are_found)
 		struct cache_sb sb = backing(0x30, 0x20);
 		struct cache_repair_opts opts = { .backing = &sb, .nbacking = 1 };
 		struct cache_repair_plan plan;
-		struct cache_image *img;
+		struct cache_set *set;
 		struct cache_err err;
 
 		put_bset(&d, &root, 5, 0, half, 2);
@@ -517,14 +517,14 @@ TEST(who_owns_what_waits_until_nodes_that_were_cut_off_are_found)
 		put_bset(&d, &left, 8, 0, &a, 1);
 		put_bset(&d, &right, 9, 0, &b, 1);
 		put_entry(&d, 1, UUID, 2);
-		put_noise(&d, 0, cache_nr_uuids(&d.sb));
-		CHECK_EQ(mend(&d, opts, &plan, &err), 0);
+		put_overwritten(&d, 0, cache_nr_uuids(&d.sb));
+		CHECK_EQ(repair(&d, opts, &plan, &err), 0);
 		CHECK_EQ(dirty_of(&d), 48);
 		CHECK_EQ(!plan.cannot, named == 1);	/* all of it one device's */
-		img = look(&d);
-		CHECK_EQ(!memcmp(img->uuids.slot[0].uuid, sb.uuid, 16), named == 1);
-		CHECK_EQ(count_slots(img), named);
-		leave(&d, img);
+		set = look(&d);
+		CHECK_EQ(!memcmp(set->uuids.slot[0].uuid, sb.uuid, 16), named == 1);
+		CHECK_EQ(count_slots(set), named);
+		leave(&d, set);
 	}
 }
 

@@ -16,7 +16,7 @@
 
 struct play {
 	struct disk d;
-	struct cache_image *img;
+	struct cache_set *set;
 	struct replay r;
 	uint64_t *want;		/* what each sector of the device maps to; 0: nothing */
 	unsigned leaves, depth;
@@ -30,8 +30,8 @@ static struct play *play_new(const struct cache_bkey *k, unsigned n)
 	static uint8_t gen[1024];
 	struct cache_bkey root;
 	struct jset_spec j = { .seq = 1, .last_seq = 1, .prio_bucket = 20 };
-	struct heard h;
-	struct cache_sink sink = heard_sink(&h);
+	struct findings h;
+	struct cache_sink sink = findings_sink(&h);
 
 	p->d = disk_new(1024, BS, 8);
 	root = root_key(&p->d.sb, ROOT, 0);
@@ -39,11 +39,11 @@ static struct play *play_new(const struct cache_bkey *k, unsigned n)
 	put_prio_set(&p->d, 20, 1, 0, 0, prio, gen);
 	put_bset(&p->d, &root, 5, 0, k, n);
 	put_jset(&p->d, 1, 0, &j);
-	CHECK_EQ(cache_image_load(p->d.dev, CACHE_LOAD_MARKS, &sink, &p->img, NULL), 0);
-	CHECK_EQ(p->img->loaded, CACHE_LOAD_MARKS);
-	cache_overlay_fini(&p->img->overlay);
-	CHECK_EQ(cache_overlay_init(&p->img->overlay, WORDS), 0);
-	p->r = (struct replay){ .img = p->img, .seq = 1, .ring_blocks = 1u << 30 };
+	CHECK_EQ(cache_set_load(p->d.dev, CACHE_LOAD_MARKS, &sink, &p->set, NULL), 0);
+	CHECK_EQ(p->set->loaded, CACHE_LOAD_MARKS);
+	cache_overlay_fini(&p->set->overlay);
+	CHECK_EQ(cache_overlay_init(&p->set->overlay, WORDS), 0);
+	p->r = (struct replay){ .set = p->set, .seq = 1, .ring_blocks = 1u << 30 };
 	p->r.alloc = (struct replay_alloc){ .none = UINT32_MAX, .btree = UINT32_MAX, .dry = true };
 	p->want = calloc(SPAN, sizeof(*p->want));
 	CHECK_EQ(cache_replay_tree_init(&p->r), 0);
@@ -53,7 +53,7 @@ static struct play *play_new(const struct cache_bkey *k, unsigned n)
 static void play_free(struct play *p)
 {
 	cache_replay_tree_fini(&p->r);
-	cache_image_close(p->img);
+	cache_set_close(p->set);
 	free(p->want);
 	free(p);
 }
@@ -67,7 +67,7 @@ static void map(uint64_t *map, const struct cache_bkey *k)
 /* As if an entry of the journal had it. */
 static int insert_key(struct play *p, const struct cache_bkey *k)
 {
-	struct cache_overlay *o = &p->img->overlay;
+	struct cache_overlay *o = &p->set->overlay;
 	size_t at = o->nwords;
 
 	CHECK(at + CACHE_BKEY_WORDS_MAX <= WORDS);
@@ -102,7 +102,7 @@ static void check_leaf(struct play *p, const struct replay_node *n, uint64_t *go
 		struct cache_bkey k;
 
 		CHECK(!i || n->added.at[i - 1] < n->added.at[i]);
-		CHECK(cache_overlay_key(&p->img->overlay, n->added.at[i], &k));
+		CHECK(cache_overlay_key(&p->set->overlay, n->added.at[i], &k));
 		CHECK(cache_replay_clip(&k, n));
 		map(got, &k);
 	}

@@ -176,13 +176,13 @@ TEST(an_error_closes_what_is_open_and_comes_once)
 	cache_report_table(r, "rows", cols, 4, 0);
 	cache_report_row(r);
 	cache_report_u64(r, NULL, 1);
-	cache_report_error(r, "x.img", -EBADMSG, 8, "checksum is \"wrong\"");
-	cache_report_error(r, "y.img", -EIO, 0, "later");
+	cache_report_error(r, "x.set", -EBADMSG, 8, "checksum is \"wrong\"");
+	cache_report_error(r, "y.set", -EIO, 0, "later");
 	CHECK_EQ(finish(r), 0);
 	o = json_tokener_parse(doc);
 	CHECK(o != NULL);
 	CHECK_STR(json_object_get_string(at(at(o, "error"), "code")), "EBADMSG");
-	CHECK_STR(json_object_get_string(at(at(o, "error"), "device")), "x.img");
+	CHECK_STR(json_object_get_string(at(at(o, "error"), "device")), "x.set");
 	CHECK_EQ(json_object_get_int(at(at(o, "error"), "sector")), 8);
 	CHECK(!strstr(doc, "later"));
 	json_object_put(o);

@@ -16,7 +16,7 @@
 
 #define SECTORS	4096u
 
-static struct cache_dev *noise(uint64_t seed, void **before)
+static struct cache_dev *random_dev(uint64_t seed, void **before)
 {
 	struct cache_dev *dev;
 	struct cache_rng rng;
@@ -112,7 +112,7 @@ TEST(everything_comes_back_through_overlapping_writes)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		void *before;
-		struct cache_dev *mem = noise(seed, &before);
+		struct cache_dev *mem = random_dev(seed, &before);
 		struct cache_dev *dev = saved(mem, new_file());
 		struct cache_undo *u;
 
@@ -136,7 +136,7 @@ TEST(an_undo_cut_off_can_be_done_again)
 			.error = -EIO,
 		};
 		void *before;
-		struct cache_dev *mem = noise(at, &before), *dev = saved(mem, new_file());
+		struct cache_dev *mem = random_dev(at, &before), *dev = saved(mem, new_file());
 		struct cache_undo *u;
 
 		scribble(dev, at, 30);
@@ -154,7 +154,7 @@ TEST(an_undo_cut_off_can_be_done_again)
 TEST(a_write_longer_than_a_record_comes_back)
 {
 	void *before;
-	struct cache_dev *mem = noise(1, &before);
+	struct cache_dev *mem = random_dev(1, &before);
 	struct cache_dev *dev = saved(mem, new_file());
 	char *zeros = cache_dev_buf(3000 * 512);
 	struct cache_undo *u;
@@ -177,7 +177,7 @@ TEST(a_writer_cut_off_in_any_write_can_be_undone)
 			.error = -EIO,
 		};
 		void *before;
-		struct cache_dev *mem = noise(at, &before), *under, *dev;
+		struct cache_dev *mem = random_dev(at, &before), *under, *dev;
 		char *buf = cache_dev_buf(16 * 512);
 		struct cache_undo *u;
 		int ret = 0;
@@ -199,7 +199,7 @@ TEST(a_writer_cut_off_in_any_write_can_be_undone)
 /* Cut the file off anywhere: a record is there whole, or its write never began. */
 TEST(a_file_cut_off_anywhere_is_read_up_to_there)
 {
-	struct cache_dev *mem = noise(1, NULL), *dev = saved(mem, new_file());
+	struct cache_dev *mem = random_dev(1, NULL), *dev = saved(mem, new_file());
 	char buf[512] = { 0 };
 	uint64_t last = 0;
 
@@ -224,7 +224,7 @@ TEST(a_file_cut_off_anywhere_is_read_up_to_there)
 
 TEST(a_changed_byte_anywhere_is_never_put_on_a_device)
 {
-	struct cache_dev *mem = noise(1, NULL), *dev = saved(mem, new_file());
+	struct cache_dev *mem = random_dev(1, NULL), *dev = saved(mem, new_file());
 	void *after;
 	char buf[1024] = { 0 };
 
@@ -265,7 +265,7 @@ TEST(a_changed_byte_anywhere_is_never_put_on_a_device)
 
 TEST(another_device_is_refused)
 {
-	struct cache_dev *mem = noise(1, NULL), *other = noise(2, NULL), *small;
+	struct cache_dev *mem = random_dev(1, NULL), *other = random_dev(2, NULL), *small;
 	struct cache_dev *dev = saved(mem, new_file());
 	struct cache_err err = { 0 };
 	struct cache_undo *u;
@@ -287,7 +287,7 @@ TEST(another_device_is_refused)
 
 TEST(a_device_written_to_since_is_refused)
 {
-	struct cache_dev *mem = noise(1, NULL), *dev = saved(mem, new_file());
+	struct cache_dev *mem = random_dev(1, NULL), *dev = saved(mem, new_file());
 	struct cache_err err = { 0 };
 	struct cache_undo *u;
 
@@ -307,7 +307,7 @@ TEST(a_device_written_to_since_is_refused)
 TEST(what_cannot_be_saved_is_not_written)
 {
 	void *before;
-	struct cache_dev *mem = noise(1, &before), *dev = saved(mem, new_file());
+	struct cache_dev *mem = random_dev(1, &before), *dev = saved(mem, new_file());
 	struct rlimit old, limit;
 	char *zeros = cache_dev_buf(64 * 512);
 	struct cache_undo *u;
@@ -330,7 +330,7 @@ TEST(what_cannot_be_saved_is_not_written)
 TEST(an_undo_file_is_never_overwritten_and_a_discard_is_dropped)
 {
 	void *before;
-	struct cache_dev *mem = noise(1, &before), *dev = saved(mem, new_file()), *second;
+	struct cache_dev *mem = random_dev(1, &before), *dev = saved(mem, new_file()), *second;
 	struct cache_err err = { 0 };
 
 	CHECK_EQ(cache_dev_discard(dev, 0, SECTORS, NULL), 0);

@@ -25,9 +25,9 @@ static void put_table(struct disk *d, const void *entries, size_t nbytes)
 }
 
 static struct cache_uuids read_table(struct disk *d, const struct cache_bkey *k,
-				     unsigned version, struct heard *h)
+				     unsigned version, struct findings *h)
 {
-	struct cache_sink sink = heard_sink(h);
+	struct cache_sink sink = findings_sink(h);
 	struct cache_uuids u;
 
 	CHECK_EQ(cache_uuids_read(d->dev, &d->sb, k, version, &u, &sink, NULL), 0);
@@ -55,7 +55,7 @@ TEST(every_kind_of_slot_is_told_apart)
 	struct cache_uuid_disk e[4] = { 0 };
 	struct cache_bkey k = table_key(&d);
 	struct cache_uuids u;
-	struct heard h;
+	struct findings h;
 
 	disk_uuid(e[0].uuid, 0x30);
 	memset(e[0].label, 'x', sizeof(e[0].label));	/* not terminated */
@@ -91,15 +91,15 @@ TEST(the_old_layout_is_half_as_wide_and_a_note)
 	struct cache_uuid_v0_disk e[2] = { 0 };
 	struct cache_bkey k = table_key(&d);
 	struct cache_uuids u;
-	struct heard h;
+	struct findings h;
 
 	disk_uuid(e[0].uuid, 0x30);
 	disk_uuid(e[1].uuid, 0x40);
 	e[1].last_reg = cache_le32_of(7);
 	put_table(&d, e, sizeof(e));
 	u = read_table(&d, &k, 0, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_UUID_OLD), 1);
-	CHECK(!heard_damage(&h));
+	CHECK_EQ(findings_count(&h, CACHE_P_UUID_OLD), 1);
+	CHECK(!findings_damage(&h));
 	CHECK(u.old_layout);
 	CHECK_EQ(u.slot[1].last_reg, 7);
 	CHECK_EQ(u.slot[1].flags, 0);
@@ -113,14 +113,14 @@ TEST(one_uuid_in_two_slots_is_damage)
 	struct cache_uuid_disk e[9] = { 0 };
 	struct cache_bkey k = table_key(&d);
 	struct cache_uuids u;
-	struct heard h;
+	struct findings h;
 
 	disk_uuid(e[1].uuid, 0x30);
 	disk_uuid(e[8].uuid, 0x30);
 	put_table(&d, e, sizeof(e));
 	CHECK_EQ(strict(&d, &k), -EUCLEAN);
 	u = read_table(&d, &k, 1, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_UUID_TWICE), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_UUID_TWICE), 1);
 	CHECK_EQ(h.last.index, 1);
 	CHECK_EQ(h.last.other, 8);
 	done(&d, &u);
@@ -145,7 +145,7 @@ TEST(a_slot_no_driver_writes_is_said)
 	struct cache_uuid_disk e[3] = { 0 };
 	struct cache_bkey k = table_key(&d);
 	struct cache_uuids u;
-	struct heard h;
+	struct findings h;
 
 	disk_uuid(e[0].uuid, 0x30);
 	e[0].pad[55] = 1;
@@ -154,7 +154,7 @@ TEST(a_slot_no_driver_writes_is_said)
 	e[2].last_reg = cache_le32_of(1);
 	put_table(&d, e, sizeof(e));
 	u = read_table(&d, &k, 1, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_UUID_GARBAGE), 3);
+	CHECK_EQ(findings_count(&h, CACHE_P_UUID_GARBAGE), 3);
 	done(&d, &u);
 }
 
@@ -163,15 +163,15 @@ TEST(a_pointer_that_cannot_be_the_tables_is_not_followed)
 	struct disk d = disk_new(1024, 16, 8);
 	struct cache_bkey k = table_key(&d);
 	struct cache_uuids u;
-	struct heard h;
+	struct findings h;
 
 	k.ptr[0] = cache_ptr_make(0, UINT64_C(1) << 40, 1);
 	u = read_table(&d, &k, 1, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_UUID_PTR), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_UUID_PTR), 1);
 	CHECK_EQ(u.n, 0);
 	cache_bkey_set_ptrs(&k, 0);
 	u = read_table(&d, &k, 1, &h);
-	CHECK_EQ(heard_count(&h, CACHE_P_UUID_PTR), 1);
+	CHECK_EQ(findings_count(&h, CACHE_P_UUID_PTR), 1);
 	k = table_key(&d);
 	cache_bkey_set_size(&k, 8);
 	CHECK_EQ(strict(&d, &k), -EUCLEAN);

@@ -36,7 +36,7 @@ static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t 
 	if (!keys)
 		poke_fail("no memory for that many extents");
 	for (uint64_t i = 0; i < n; i++) {
-		struct cache_bkey k = poke_extent(&p->img->sb, i, n, inodes);
+		struct cache_bkey k = poke_extent(&p->set->sb, i, n, inodes);
 
 		keys[i] = (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
 	}
@@ -48,15 +48,15 @@ void poke_extents(struct poke *p)
 	uint64_t n = poke_number(p, p->value, 0);
 	uint64_t inodes = p->seg[0].nindex ? poke_number(p, p->seg[0].index[0], 0) : 1;
 	struct cache_packed_key *keys = make(p, n, inodes ? inodes : 1);
-	struct cache_rebuild r = { .sb = &p->img->sb, .t = &p->img->buckets };
+	struct cache_rebuild r = { .sb = &p->set->sb, .t = &p->set->buckets };
 	struct cache_err err = { 0 };
 
 	cache_rng_init(&r.rng, 1);
-	if (cache_commit_new(p->img, &r.commit, &err) ||
+	if (cache_commit_new(p->set, &r.commit, &err) ||
 	    cache_rebuild_tree(&r, keys, n, &err))
 		poke_fail("%s", err.text);
 	cache_commit_checkpoint(r.commit);
-	if (cache_commit_prios(r.commit, &p->img->buckets, &err) ||
+	if (cache_commit_prios(r.commit, &p->set->buckets, &err) ||
 	    cache_commit_finish(r.commit, &err))
 		poke_fail("%s", err.text);
 	cache_commit_free(r.commit);

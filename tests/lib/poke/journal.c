@@ -25,7 +25,7 @@ static const struct poke_field fields[] = {
 /* "newest" "oldest" (to be replayed), "first" (in the ring), "atINDEX", or a seq */
 static const struct cache_jset_pos *find_entry(const struct poke *p, const char *name)
 {
-	const struct cache_journal *j = &p->img->journal;
+	const struct cache_journal *j = &p->set->journal;
 	const struct cache_jset_pos *best = NULL;
 	bool at = !strncmp(name, "at", 2);
 	uint64_t n = 0;
@@ -48,7 +48,7 @@ static const struct cache_jset_pos *find_entry(const struct poke *p, const char 
 	return best;
 }
 
-static void seal(struct JSET *d)
+static void put_csum(struct JSET *d)
 {
 	if (cache_jset_bytes(d) <= CACHE_JSET_MAX_BYTES)
 		d->csum = cache_le64_of(cache_jset_csum(d));
@@ -61,8 +61,8 @@ static struct JSET *read_entry(const struct poke *p, const struct cache_jset_pos
 	struct JSET *d;
 	void *data;
 
-	*nsectors = p->img->sb.bucket_sectors - pos->offset_sectors;
-	data = poke_read(p, cache_jset_sector(&p->img->sb, pos), *nsectors);
+	*nsectors = p->set->sb.bucket_sectors - pos->offset_sectors;
+	data = poke_read(p, cache_jset_sector(&p->set->sb, pos), *nsectors);
 	d = calloc(1, *nsectors * CACHE_SECTOR_BYTES + CACHE_JSET_MAX_BYTES);
 	if (!d)
 		poke_fail("no memory");
@@ -74,11 +74,11 @@ static struct JSET *read_entry(const struct poke *p, const struct cache_jset_pos
 static void poke_entry(struct poke *p, const struct cache_jset_pos *pos)
 {
 	const char *name = p->nsegs > 1 ? p->seg[1].name : "";
-	uint64_t sector = cache_jset_sector(&p->img->sb, pos), nsectors;
+	uint64_t sector = cache_jset_sector(&p->set->sb, pos), nsectors;
 	struct JSET *d = read_entry(p, pos, &nsectors);
 
 	if (p->nsegs == 1 && !strcmp(p->value, "zero")) {
-		poke_zero(p, sector, cache_jset_sectors(&p->img->sb, pos->nwords));
+		poke_zero(p, sector, cache_jset_sectors(&p->set->sb, pos->nwords));
 		goto out;
 	}
 	if (p->nsegs == 3 && !strcmp(name, "key") && p->seg[1].nindex == 1) {
@@ -91,7 +91,7 @@ static void poke_entry(struct poke *p, const struct cache_jset_pos *pos)
 		poke_set(p, d, fields, sizeof(fields) / sizeof(*fields), 1);
 	}
 	if (!p->raw && strcmp(name, "csum"))
-		seal(d);
+		put_csum(d);
 	poke_write(p, sector, nsectors, d);
 out:
 	free(d);
@@ -100,13 +100,13 @@ out:
 /* Where the driver would write next: after the newest entry, or in the next bucket. */
 static void advance(const struct poke *p, struct cache_jset_pos *pos, uint32_t nwords)
 {
-	pos->offset_sectors += cache_jset_sectors(&p->img->sb, pos->nwords);
+	pos->offset_sectors += cache_jset_sectors(&p->set->sb, pos->nwords);
 	pos->nwords = nwords;
-	if (pos->offset_sectors + cache_jset_sectors(&p->img->sb, nwords) <=
-	    p->img->sb.bucket_sectors)
+	if (pos->offset_sectors + cache_jset_sectors(&p->set->sb, nwords) <=
+	    p->set->sb.bucket_sectors)
 		return;
 	pos->offset_sectors = 0;
-	pos->index = (pos->index + 1) % p->img->sb.njournal;
+	pos->index = (pos->index + 1) % p->set->sb.njournal;
 }
 
 /* Entries after @pos, each with the same keys and all else as that one has it. */
@@ -126,9 +126,9 @@ static void append(const struct poke *p, struct cache_jset_pos *pos, uint64_t n,
 		memcpy(buf, d, sizeof(*d));
 		if (nwords)
 			memcpy(buf + sizeof(*d), words, 8 * (size_t)nwords);
-		seal((void *)buf);
-		poke_write(p, cache_jset_sector(&p->img->sb, pos),
-			   cache_jset_sectors(&p->img->sb, nwords), buf);
+		put_csum((void *)buf);
+		poke_write(p, cache_jset_sector(&p->set->sb, pos),
+			   cache_jset_sectors(&p->set->sb, nwords), buf);
 	}
 	free(buf);
 	free(d);
@@ -145,11 +145,11 @@ static void append_keys(const struct poke *p)
 {
 	const struct cache_sink ignore = { cache_sink_ignore, NULL };
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
-	struct cache_jset_pos pos = p->img->journal.newest.pos;
+	struct cache_jset_pos pos = p->set->journal.newest.pos;
 	struct cache_keys live = { 0 };
 	uint32_t n;
 
-	if (!words || cache_image_each_extent(p->img, take_live, &live, &ignore, NULL))
+	if (!words || cache_set_each_extent(p->set, take_live, &live, &ignore, NULL))
 		poke_fail("no memory, or no extents");
 	n = poke_keys_parse(p, p->value, &live, words, CACHE_JSET_MAX_WORDS);
 	append(p, &pos, 1, words, n);
@@ -159,7 +159,7 @@ static void append_keys(const struct poke *p)
 
 static void fill(const struct poke *p, uint64_t n)
 {
-	struct cache_jset_pos pos = p->img->journal.newest.pos;
+	struct cache_jset_pos pos = p->set->journal.newest.pos;
 
 	append(p, &pos, n, NULL, 0);
 }
@@ -178,9 +178,9 @@ static uint32_t max_words(const struct cache_sb *sb)
  */
 static void append_extents(const struct poke *p, uint64_t n)
 {
-	const struct cache_sb *sb = &p->img->sb;
+	const struct cache_sb *sb = &p->set->sb;
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
-	struct cache_jset_pos pos = p->img->journal.newest.pos;
+	struct cache_jset_pos pos = p->set->journal.newest.pos;
 	uint32_t nwords = 0, first = pos.index;
 	uint64_t places = 1;
 
@@ -209,16 +209,16 @@ static void copy(const struct poke *p, const struct cache_jset_pos *pos)
 	uint64_t nsectors;
 	struct JSET *d = read_entry(p, pos, &nsectors);
 
-	to.index = poke_index(p, p->value, p->img->sb.njournal);
+	to.index = poke_index(p, p->value, p->set->sb.njournal);
 	to.offset_sectors = 0;
-	poke_write(p, cache_jset_sector(&p->img->sb, &to),
-		   cache_jset_sectors(&p->img->sb, to.nwords), d);
+	poke_write(p, cache_jset_sector(&p->set->sb, &to),
+		   cache_jset_sectors(&p->set->sb, to.nwords), d);
 	free(d);
 }
 
 static void wipe(const struct poke *p)
 {
-	const struct cache_sb *sb = &p->img->sb;
+	const struct cache_sb *sb = &p->set->sb;
 
 	for (uint32_t i = 0; i < sb->njournal; i++)
 		poke_zero(p, cache_bucket_sector(sb, sb->journal_bucket[i]), sb->bucket_sectors);

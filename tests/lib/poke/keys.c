@@ -29,7 +29,7 @@ static const struct {
 /* "bucket" keeps the place in the bucket, "rest" is that place, in sectors */
 static uint64_t set_place(const struct poke *p, uint64_t ptr, bool rest, const char *value)
 {
-	uint64_t size = p->img->sb.bucket_sectors, at = cache_ptr_sector(ptr);
+	uint64_t size = p->set->sb.bucket_sectors, at = cache_ptr_sector(ptr);
 	uint64_t v = poke_number(p, value, rest ? at % size : at / size);
 
 	return set_bits(ptr, 8, 43, rest ? at / size * size + v : v * size + at % size);
@@ -39,11 +39,11 @@ static uint64_t set_place(const struct poke *p, uint64_t ptr, bool rest, const c
 static void match_gen(const struct poke *p, cache_le64 *word)
 {
 	uint64_t ptr = cache_le64_get(*word);
-	uint64_t bucket = cache_ptr_sector(ptr) / p->img->sb.bucket_sectors;
+	uint64_t bucket = cache_ptr_sector(ptr) / p->set->sb.bucket_sectors;
 
-	if (bucket < p->img->buckets.nbuckets)
+	if (bucket < p->set->buckets.nbuckets)
 		*word = cache_le64_of(set_bits(ptr, 0, 8,
-				      cache_bucket_gen(&p->img->buckets, bucket)));
+				      cache_bucket_gen(&p->set->buckets, bucket)));
 }
 
 void poke_set_key(const struct poke *p, cache_le64 *words, const char *field,

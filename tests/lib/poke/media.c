@@ -8,7 +8,7 @@ void *poke_read(const struct poke *p, uint64_t sector, uint64_t nsectors)
 	void *buf = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
 	struct cache_err err = { 0 };
 
-	if (!buf || cache_dev_read(p->img->dev, sector, nsectors, buf, &err))
+	if (!buf || cache_dev_read(p->set->dev, sector, nsectors, buf, &err))
 		poke_fail("cannot read sector %llu: %s", (unsigned long long)sector, err.text);
 	return buf;
 }
@@ -17,7 +17,7 @@ void poke_write(const struct poke *p, uint64_t sector, uint64_t nsectors, const 
 {
 	struct cache_err err = { 0 };
 
-	if (cache_dev_write(p->img->dev, sector, nsectors, buf, &err))
+	if (cache_dev_write(p->set->dev, sector, nsectors, buf, &err))
 		poke_fail("cannot write sector %llu: %s", (unsigned long long)sector, err.text);
 }
 

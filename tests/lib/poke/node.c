@@ -91,7 +91,7 @@ static struct BSET *find_set(struct node *t, const struct poke *p, const char *i
 	return d;
 }
 
-static void seal(const struct node *t, struct BSET *d)
+static void put_csum(const struct node *t, struct BSET *d)
 {
 	uint64_t left = t->data + t->nsectors * CACHE_SECTOR_BYTES - (char *)d;
 
@@ -106,8 +106,8 @@ static void find_node(struct poke *p, struct node *t)
 
 	t->level = -1;
 	if (!strcmp(s->name, "root")) {
-		t->key = p->img->journal.newest.btree_root;
-		t->bucket = cache_ptr_bucket(&p->img->sb, &t->key, 0);
+		t->key = p->set->journal.newest.btree_root;
+		t->bucket = cache_ptr_bucket(&p->set->sb, &t->key, 0);
 	} else if (s->nindex != 1) {
 		poke_unknown(p);
 	} else if (!strcmp(s->name, "node")) {
@@ -116,12 +116,12 @@ static void find_node(struct poke *p, struct node *t)
 		t->level = *s->name == 'i';
 		t->skip = poke_number(p, s->index[0], 0);
 	}
-	cache_image_each_node(p->img, visit, t, &ignore, NULL);
+	cache_set_each_node(p->set, visit, t, &ignore, NULL);
 	if (!t->found)
 		poke_fail("no such node is reached from the root");
-	t->block_bytes = p->img->sb.block_sectors * CACHE_SECTOR_BYTES;
+	t->block_bytes = p->set->sb.block_sectors * CACHE_SECTOR_BYTES;
 	t->nsectors = cache_key_size(&t->key);
-	t->nblocks = t->nsectors / p->img->sb.block_sectors;
+	t->nblocks = t->nsectors / p->set->sb.block_sectors;
 	t->data = poke_read(p, cache_ptr_sector(t->key.ptr[0]), t->nsectors);
 	if (!t->nblocks)
 		poke_fail("the node is too small");
@@ -138,10 +138,10 @@ static void write_set(const struct poke *p, struct node *t, struct BSET *d, uint
 		poke_fail("the node is full");
 	room = (left - sizeof(*d)) / 8 - keep;
 	keep += poke_keys_parse(p, p->value, &t->live, words + keep, room);
-	d->magic = cache_le64_of(cache_sb_set_magic(&p->img->sb) ^ CACHE_BSET_MAGIC);
+	d->magic = cache_le64_of(cache_sb_set_magic(&p->set->sb) ^ CACHE_BSET_MAGIC);
 	d->version = cache_le32_of(CACHE_BSET_VERSION);
 	d->keys = cache_le32_of(keep);
-	seal(t, d);
+	put_csum(t, d);
 }
 
 static void append(const struct poke *p, struct node *t)
@@ -180,12 +180,12 @@ static void after_end(struct node *t)
 	block_at(t, t->nblocks - 1)->seq = block_at(t, 0)->seq;
 }
 
-static void seal_all(struct node *t)
+static void csum_all(struct node *t)
 {
 	struct BSET *d;
 
 	for (uint64_t i = 0; (d = walk_log(t, i)); i++)
-		seal(t, d);
+		put_csum(t, d);
 }
 
 static void change_key(const struct poke *p, struct node *t)
@@ -207,7 +207,7 @@ static void change_key(const struct poke *p, struct node *t)
 		poke_unknown(p);
 	}
 	if (!p->raw)
-		seal(t, d);
+		put_csum(t, d);
 }
 
 static void change_set(const struct poke *p, struct node *t)
@@ -216,7 +216,7 @@ static void change_set(const struct poke *p, struct node *t)
 
 	poke_set(p, d, fields, sizeof(fields) / sizeof(*fields), 2);
 	if (!p->raw && strcmp(p->seg[2].name, "csum"))
-		seal(t, d);
+		put_csum(t, d);
 }
 
 static void change(struct poke *p, struct node *t)
@@ -239,8 +239,8 @@ static void change(struct poke *p, struct node *t)
 		create(p, t);
 	else if (!strcmp(s->name, "after_end"))
 		after_end(t);
-	else if (!strcmp(s->name, "seal"))
-		seal_all(t);
+	else if (!strcmp(s->name, "recsum"))
+		csum_all(t);
 	else
 		poke_unknown(p);
 }

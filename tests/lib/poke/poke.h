@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "set/image.h"
+#include "set/set.h"
 
 /* NAME[INDEX][INDEX], one dotted part of what stands left of the = */
 struct poke_seg {
@@ -22,7 +22,7 @@ struct poke_seg {
 #define POKE_SEGS_MAX 4
 
 struct poke {
-	struct cache_image *img;	/* as it was before this item */
+	struct cache_set *set;	/* as it was before this item */
 	struct poke_seg seg[POKE_SEGS_MAX];
 	unsigned nsegs;
 	const char *value;

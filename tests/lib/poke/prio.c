@@ -23,7 +23,7 @@ static const struct poke_field bucket_fields[] = {
 /* prio[MEMBER].FIELD or .copy=BUCKET; prio.gen[BUCKET] in whichever member holds it */
 void poke_prio(struct poke *p)
 {
-	const struct cache_sb *sb = &p->img->sb;
+	const struct cache_sb *sb = &p->set->sb;
 	uint32_t nbytes = cache_meta_bucket_bytes(sb);
 	uint64_t per = cache_prios_per_bucket(sb), bucket = 0, member, sector;
 	bool of_bucket = !p->seg[0].nindex;
@@ -34,10 +34,10 @@ void poke_prio(struct poke *p)
 	if (of_bucket)
 		bucket = poke_index(p, p->seg[1].index[0], sb->nbuckets);
 	member = of_bucket ? bucket / per : poke_index(p, p->seg[0].index[0],
-						       p->img->prios.nfollowed);
-	if (member >= p->img->prios.nfollowed)
+						       p->set->prios.nfollowed);
+	if (member >= p->set->prios.nfollowed)
 		poke_fail("the prio chain is too short");
-	sector = cache_bucket_sector(sb, p->img->prios.chain[member]);
+	sector = cache_bucket_sector(sb, p->set->prios.chain[member]);
 	area = poke_read(p, sector, nbytes / CACHE_SECTOR_BYTES);
 	p->seg[1].nindex = 0;
 	if (!of_bucket && !strcmp(p->seg[1].name, "copy"))

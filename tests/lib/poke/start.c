@@ -32,7 +32,7 @@ static struct cache_bkey key_to(const struct cache_sb *sb, uint64_t inode, uint6
 
 static struct plan make_plan(const struct poke *p)
 {
-	struct plan a = { .sb = p->img->sb };
+	struct plan a = { .sb = p->set->sb };
 	struct cache_sb *sb = &a.sb;
 
 	sb->njournal = poke_number(p, p->value, 0);
@@ -121,7 +121,7 @@ void poke_start(struct poke *p)
 	struct plan a;
 	void *sb;
 
-	if (!p->img->sb.bucket_sectors || !p->img->sb.nbuckets)
+	if (!p->set->sb.bucket_sectors || !p->set->sb.nbuckets)
 		poke_fail("no formatted cache device");
 	a = make_plan(p);
 	sb = poke_read(p, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES);

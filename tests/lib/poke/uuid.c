@@ -29,12 +29,12 @@ static void fill(const struct poke *p, uint8_t *table, uint32_t nbytes)
 		table[i] = 37 * i + 11;
 }
 
-/* uuid[SLOT].FIELD, uuid[SLOT].copy=FROM or uuid.table=zero|garbage; no checksum to seal */
+/* uuid[SLOT].FIELD, uuid[SLOT].copy=FROM or uuid.table=zero|garbage; it has no checksum */
 void poke_uuid(struct poke *p)
 {
-	const struct cache_bkey *key = &p->img->journal.newest.uuid_bucket;
-	uint32_t nbytes = cache_meta_bucket_bytes(&p->img->sb);
-	uint32_t nslots = cache_nr_uuids(&p->img->sb);
+	const struct cache_bkey *key = &p->set->journal.newest.uuid_bucket;
+	uint32_t nbytes = cache_meta_bucket_bytes(&p->set->sb);
+	uint32_t nslots = cache_nr_uuids(&p->set->sb);
 	uint64_t sector = cache_ptr_sector(key->ptr[0]);
 	struct UUID *table = poke_read(p, sector, nbytes / CACHE_SECTOR_BYTES);
 

@@ -13,7 +13,7 @@ ssize_t pwrite(int fd, const void *buf, size_t nbytes, off_t at);
 ssize_t pwrite64(int fd, const void *buf, size_t nbytes, off_t at);
 
 /* A shell starts what is in the background with SIGINT ignored, and tests with it. */
-__attribute__((constructor)) static void hear(void)
+__attribute__((constructor)) static void on_finding(void)
 {
 	signal(SIGINT, SIG_DFL);
 }

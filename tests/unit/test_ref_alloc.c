@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the book does where test_alloc_diff.c, which plays both side by side, never gets. */
+/* What the reference allocator does where test_alloc_diff.c, which plays both side by side, never gets. */
 #include <errno.h>
 
-#include "alloc/book.h"
+#include "alloc/ref_alloc.h"
 #include "test.h"
 
 #define N	1024u
 
 struct fake {
-	struct cache_book k;
+	struct cache_ref_alloc k;
 	int ret;		/* of each prio write */
 	unsigned writes, gcs;
 };
@@ -36,15 +36,15 @@ static void start(struct fake *f, enum cache_alloc_flavour flavour, bool seeds,
 					       .prio_buckets = 1, .sync = true };
 
 	memset(f, 0, sizeof(*f));
-	CHECK_EQ(cache_book_init(&f->k, N, 1, 64, &opts, hooks, f), 0);
+	CHECK_EQ(cache_ref_alloc_init(&f->k, N, 1, 64, &opts, hooks, f), 0);
 	for (uint64_t b = 1 + 8 * seeds; b < N; b++) {
 		f->k.b[b].mark = CACHE_GC_MARK_RECLAIMABLE;
 		f->k.b[b].sectors = 64;
 		f->k.b[b].prio = CACHE_INITIAL_PRIO;
 	}
-	cache_book_gc_finish(&f->k);
+	cache_ref_alloc_gc_finish(&f->k);
 	if (seeds)
-		cache_book_seed_free(&f->k);
+		cache_ref_alloc_seed_free(&f->k);
 }
 
 static int settle(struct fake *f)
@@ -52,7 +52,7 @@ static int settle(struct fake *f)
 	int ret;
 
 	do
-		ret = cache_book_step(&f->k);
+		ret = cache_ref_alloc_step(&f->k);
 	while (ret == CACHE_ALLOC_RAN);
 	return ret;
 }
@@ -65,7 +65,7 @@ TEST(without_a_bucket_for_its_prios_the_older_driver_waits)
 	CHECK_EQ(settle(&f), CACHE_ALLOC_WAIT_RESERVE);
 	CHECK_EQ(f.writes, 0);
 	CHECK(!f.k.commits);
-	cache_book_fini(&f.k);
+	cache_ref_alloc_fini(&f.k);
 }
 
 TEST(without_a_bucket_for_its_prios_the_newer_driver_asks_for_a_gc)
@@ -76,7 +76,7 @@ TEST(without_a_bucket_for_its_prios_the_newer_driver_asks_for_a_gc)
 	CHECK_EQ(settle(&f), CACHE_ALLOC_WAIT_GC);
 	CHECK(f.k.refused && f.gcs);
 	CHECK_EQ(f.writes, 0);
-	cache_book_fini(&f.k);
+	cache_ref_alloc_fini(&f.k);
 }
 
 TEST(a_prio_write_that_fails_ends_it)
@@ -91,10 +91,10 @@ TEST(a_prio_write_that_fails_ends_it)
 		CHECK_EQ(settle(&f), -EIO);
 		CHECK_EQ(f.writes, 1);
 		CHECK(f.k.io_disabled);
-		CHECK_EQ(cache_book_step(&f.k), -EIO);
+		CHECK_EQ(cache_ref_alloc_step(&f.k), -EIO);
 		/* the older one gives away what it has */
-		CHECK_EQ(cache_book_get(&f.k, CACHE_RESERVE_PRIO, &b), newer ? -EIO : 0);
-		cache_book_fini(&f.k);
+		CHECK_EQ(cache_ref_alloc_get(&f.k, CACHE_RESERVE_PRIO, &b), newer ? -EIO : 0);
+		cache_ref_alloc_fini(&f.k);
 	}
 }
 
@@ -110,14 +110,14 @@ TEST(without_hooks_every_prio_write_succeeds)
 		start(&f, CACHE_ALLOC_NEWER, true, hooks[i]);
 		CHECK_EQ(settle(&f), CACHE_ALLOC_WAIT_SPACE);
 		CHECK(f.k.commits);
-		/* none left to take: a gc is wanted, and nobody hears it */
+		/* none left to take: a gc is wanted, and no hook answers */
 		for (uint64_t j = 1; j < N; j++)
 			f.k.b[j].mark = CACHE_GC_MARK_DIRTY;
-		while (!cache_book_get(&f.k, CACHE_RESERVE_NONE, &b))
+		while (!cache_ref_alloc_get(&f.k, CACHE_RESERVE_NONE, &b))
 			settle(&f);
 		CHECK_EQ(settle(&f), CACHE_ALLOC_WAIT_GC);
 		CHECK(f.k.invalidate_needs_gc);
-		cache_book_fini(&f.k);
+		cache_ref_alloc_fini(&f.k);
 	}
 }
 
@@ -148,14 +148,14 @@ TEST(victims_that_could_not_be_the_heap_s_are_not_followed)
 			victim[rows[i].at] = rows[i].bucket;
 		f.k.follow = victim;
 		f.k.phase = CACHE_ALLOC_INVALIDATE;
-		cache_book_invalidate(&f.k);
+		cache_ref_alloc_invalidate(&f.k);
 		if (f.k.strayed != rows[i].strays)
 			TEST_FAIL("row %zu: strayed is %d", i, f.k.strayed);
 		if (!f.k.strayed)
 			for (uint32_t j = 0; j < f.k.nfollow; j++)
 				CHECK_EQ(f.k.free_inc.v[(f.k.free_inc.head + j) & f.k.free_inc.mask],
 					 victim[j]);
-		cache_book_fini(&f.k);
+		cache_ref_alloc_fini(&f.k);
 	}
 }
 

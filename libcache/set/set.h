@@ -3,8 +3,8 @@
  * One opened cache device with everything loaded that a kernel would load at its
  * start: superblock, journal, gens, uuid table, and what each bucket holds.
  */
-#ifndef LIBCACHE_IMAGE_H
-#define LIBCACHE_IMAGE_H
+#ifndef LIBCACHE_SET_H
+#define LIBCACHE_SET_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,7 +37,7 @@ enum cache_role {
 	CACHE_ROLE_COUNT
 };
 
-struct cache_image {
+struct cache_set {
 	struct cache_dev *dev;
 	struct cache_sb sb;
 	enum cache_load loaded;		/* how far it got: damage may stop it early */
@@ -58,12 +58,12 @@ struct cache_image {
 };
 
 /**
- * cache_image_load() - load a cache device
+ * cache_set_load() - load a cache device
  * @dev:  open device; owned by the image from now on, also after an error
  * @upto: how far
- * @sink: hears of everything that is wrong, and loading goes on where it safely
+ * @sink: receives everything that is wrong, and loading goes on where it safely
  *        can; NULL: the first damage is the error
- * @img:  receives the image; cache_image_close() it
+ * @set:  receives the image; cache_set_close() it
  *
  * With a sink a superblock that is not usable leaves an image with only @sb; ask
  * @loaded and @has_journal. A backing device loads as far as CACHE_LOAD_SUPER.
@@ -73,13 +73,13 @@ struct cache_image {
  * Return: 0; -EIO, -ENOMEM; -ERANGE when too small for a superblock; without a
  * sink the errno of the first broken rule.
  */
-int cache_image_load(struct cache_dev *dev, enum cache_load upto,
-		     const struct cache_sink *sink, struct cache_image **img,
+int cache_set_load(struct cache_dev *dev, enum cache_load upto,
+		     const struct cache_sink *sink, struct cache_set **set,
 		     struct cache_err *err);
-void cache_image_close(struct cache_image *img);
+void cache_set_close(struct cache_set *set);
 
 /* What @bucket is for, from marks as the kernel has them after its start. */
-enum cache_role cache_image_role(const struct cache_image *img, uint64_t bucket);
+enum cache_role cache_set_role(const struct cache_set *set, uint64_t bucket);
 const char *cache_role_name(enum cache_role role);
 
 /* One extent as the driver would see it after its start, journal replayed. */
@@ -97,24 +97,24 @@ struct cache_extent {
 typedef int cache_extent_fn(void *ctx, const struct cache_extent *e);
 
 /**
- * cache_image_each_extent() - all extents in key order, bsets and journal merged
- * @img: loaded up to CACHE_LOAD_GENS
+ * cache_set_each_extent() - all extents in key order, bsets and journal merged
+ * @set: loaded up to CACHE_LOAD_GENS
  *
  * Keys without pointers are left out: they have hidden what they hide. Stale
  * extents, check keys and extents of absent members are delivered and say so.
  * Reads the tree again; memory: one node a level.
- * Return: as cache_image_each_node().
+ * Return: as cache_set_each_node().
  */
-int cache_image_each_extent(struct cache_image *img, cache_extent_fn *fn, void *ctx,
+int cache_set_each_extent(struct cache_set *set, cache_extent_fn *fn, void *ctx,
 			    const struct cache_sink *sink, struct cache_err *err);
 
 /*
  * Every node with its raw sets, as it lies: see cache_btree_walk(), and -EIO when
- * a node was read well before and now is not: @sink hears of it, but a caller that
- * has heard it all at the load may be deaf. Its progress counts nodes, as
+ * a node was read well before and now is not: that goes to @sink too, but a caller that
+ * received all findings at the load may ignore them. Its progress counts nodes, as
  * CACHE_PASS_BUCKETS.
  */
-int cache_image_each_node(struct cache_image *img, cache_btree_node_fn *fn, void *ctx,
+int cache_set_each_node(struct cache_set *set, cache_btree_node_fn *fn, void *ctx,
 			  const struct cache_sink *sink, struct cache_err *err);
 
 #ifdef __cplusplus

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sets made by hand that are then mended: one leaf, two slots, one journal entry, and what
+ * Sets made by hand that are then repaired: one leaf, two slots, one journal entry, and what
  * must come of it.
  */
-#ifndef TESTS_LIB_MEND_H
-#define TESTS_LIB_MEND_H
+#ifndef TESTS_LIB_REPAIR_CASES_H
+#define TESTS_LIB_REPAIR_CASES_H
 
 #include "disk.h"
 #include "set.h"
@@ -134,7 +134,7 @@ static inline bool agree(void *ctx, const struct cache_repair_plan *plan)
 	return true;
 }
 
-static inline int mend(struct disk *d, struct cache_repair_opts opts, struct cache_repair_plan *plan,
+static inline int repair(struct disk *d, struct cache_repair_opts opts, struct cache_repair_plan *plan,
 		struct cache_err *err)
 {
 	memset(err, 0, sizeof(*err));
@@ -143,10 +143,10 @@ static inline int mend(struct disk *d, struct cache_repair_opts opts, struct cac
 	return cache_repair_cache(set_lend(d->dev), &opts, plan, err);
 }
 
-static inline void mends(struct disk *d, struct cache_repair_opts opts, struct cache_repair_plan *plan)
+static inline void repairs(struct disk *d, struct cache_repair_opts opts, struct cache_repair_plan *plan)
 {
 	struct cache_err err;
-	int ret = mend(d, opts, plan, &err);
+	int ret = repair(d, opts, plan, &err);
 
 	if (ret || plan->cannot)
 		TEST_FAIL("%d: %s", ret, ret ? err.text : plan->cannot);
@@ -160,7 +160,7 @@ static inline void refuses(struct disk *d, struct cache_repair_opts opts, const 
 	struct cache_repair_plan plan;
 	struct cache_err err;
 
-	CHECK_EQ(mend(d, opts, &plan, &err), -EUCLEAN);
+	CHECK_EQ(repair(d, opts, &plan, &err), -EUCLEAN);
 	if (!strstr(err.text, why))
 		TEST_FAIL("\"%s\", want \"%s\"", err.text, why);
 	after = set_state(d->dev);
@@ -168,7 +168,7 @@ static inline void refuses(struct disk *d, struct cache_repair_opts opts, const 
 }
 
 /* A clean set; release the image with leave(). */
-static inline struct cache_image *enter(struct disk *d)
+static inline struct cache_set *enter(struct disk *d)
 {
 	struct set_state s = set_state(d->dev);
 
@@ -177,19 +177,19 @@ static inline struct cache_image *enter(struct disk *d)
 	return set_load(d->dev);
 }
 
-static inline void leave(struct disk *d, struct cache_image *img)
+static inline void leave(struct disk *d, struct cache_set *set)
 {
-	cache_image_close(img);
+	cache_set_close(set);
 	cache_dev_close(d->dev);
 }
 
-static inline void is_slot(const struct cache_image *img, unsigned i, uint8_t first)
+static inline void is_slot(const struct cache_set *set, unsigned i, uint8_t first)
 {
 	uint8_t want[16] = { 0 };
 
 	if (first)
 		disk_uuid(want, first);
-	CHECK_MEM(img->uuids.slot[i].uuid, want, 16);
+	CHECK_MEM(set->uuids.slot[i].uuid, want, 16);
 }
 
 static inline uint64_t dirty_of(struct disk *d)

@@ -5,7 +5,7 @@
  * structures are marked over whatever was there (behaviour 4.2, 4.3).
  */
 #include "base/checked.h"
-#include "set/image_impl.h"
+#include "set/set_impl.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "alloc/mark.h"
 
 struct marking {
-	struct cache_image *img;
+	struct cache_set *set;
 	struct cache_marks m;
 	const struct cache_sink *sink;
 	struct cache_err *err;
@@ -22,58 +22,58 @@ struct marking {
 };
 
 /* The gens that were read are the table: who asks what they were on disk reads again. */
-static int init_gens(struct cache_image *img)
+static int init_gens(struct cache_set *set)
 {
-	uint8_t *gen = img->prios.gen;
+	uint8_t *gen = set->prios.gen;
 
-	img->prios.gen = NULL;
-	return cache_gens_init(&img->gens, img->sb.nbuckets, gen);
+	set->prios.gen = NULL;
+	return cache_gens_init(&set->gens, set->sb.nbuckets, gen);
 }
 
-static int init_buckets(struct cache_image *img)
+static int init_buckets(struct cache_set *set)
 {
-	const struct cache_prios *p = &img->prios;
-	int ret = cache_buckets_init(&img->buckets, img->sb.nbuckets, img->sb.first_bucket,
-				     img->sb.bucket_sectors);
+	const struct cache_prios *p = &set->prios;
+	int ret = cache_buckets_init(&set->buckets, set->sb.nbuckets, set->sb.first_bucket,
+				     set->sb.bucket_sectors);
 
 	if (ret)
 		return ret;
-	img->gens = cache_gens_of(&img->buckets);
-	for (uint64_t b = 0; b < img->sb.nbuckets; b++) {
-		cache_bucket_set_gen(&img->buckets, b, p->gen[b]);
-		cache_bucket_set_last_gc(&img->buckets, b, p->gen[b]);
-		cache_bucket_set_prio(&img->buckets, b, p->prio[b]);
+	set->gens = cache_gens_of(&set->buckets);
+	for (uint64_t b = 0; b < set->sb.nbuckets; b++) {
+		cache_bucket_set_gen(&set->buckets, b, p->gen[b]);
+		cache_bucket_set_last_gc(&set->buckets, b, p->gen[b]);
+		cache_bucket_set_prio(&set->buckets, b, p->prio[b]);
 	}
 	return 0;
 }
 
 static int init_tables(struct marking *s, enum cache_load upto)
 {
-	int ret = upto == CACHE_LOAD_GENS ? init_gens(s->img) : init_buckets(s->img);
+	int ret = upto == CACHE_LOAD_GENS ? init_gens(s->set) : init_buckets(s->set);
 
-	s->nodes_expected = s->img->prios.nmetadata;
+	s->nodes_expected = s->set->prios.nmetadata;
 	return !ret ? 0 : cache_err_set(s->err, ret, 0, "no table for %llu buckets",
-					(unsigned long long)s->img->sb.nbuckets);
+					(unsigned long long)s->set->sb.nbuckets);
 }
 
 /* A bit for each bucket whose prio_set did not verify. */
 static int init_unknown(struct marking *s)
 {
-	struct cache_image *img = s->img;
-	uint64_t per = cache_prios_per_bucket(&img->sb), n = img->sb.nbuckets;
+	struct cache_set *set = s->set;
+	uint64_t per = cache_prios_per_bucket(&set->sb), n = set->sb.nbuckets;
 	bool all = true;
 
-	for (uint64_t i = 0; i < img->prios.nmembers; i++)
-		all &= img->prios.member_ok[i];
+	for (uint64_t i = 0; i < set->prios.nmembers; i++)
+		all &= set->prios.member_ok[i];
 	if (all)
 		return 0;
-	img->gen_unknown = calloc(n / 64 + 1, sizeof(*img->gen_unknown));
-	if (!img->gen_unknown)
+	set->gen_unknown = calloc(n / 64 + 1, sizeof(*set->gen_unknown));
+	if (!set->gen_unknown)
 		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a bit a bucket");
 	for (uint64_t b = 0; b < n; b++)
-		if (!img->prios.member_ok[b / per])
-			img->gen_unknown[b / 64] |= UINT64_C(1) << (b & 63);
-	s->m.gen_unknown = img->gen_unknown;
+		if (!set->prios.member_ok[b / per])
+			set->gen_unknown[b / 64] |= UINT64_C(1) << (b & 63);
+	s->m.gen_unknown = set->gen_unknown;
 	return 0;
 }
 
@@ -98,32 +98,32 @@ static int progress(struct marking *s)
 				 cache_max_u64(s->nodes, s->nodes_expected)) ? -ECANCELED : 0;
 }
 
-bool cache_image_is_node_s(const struct cache_image *img, uint64_t bucket, uint8_t gen)
+bool cache_set_is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
 {
-	int was = cache_prio_gen(img->dev, &img->sb, &img->prios, bucket);
+	int was = cache_prio_gen(set->dev, &set->sb, &set->prios, bucket);
 
 	return was >= 0 && !cache_gen_after(was, gen);
 }
 
 /*
- * A child that counts as freed before its parent was heard: only the parent has the key
- * that frees it. A child that was heard first would clash with the mark of that key.
+ * A child that counts as freed before its parent was read: only the parent has the key
+ * that frees it. A child that was read first would clash with the mark of that key.
  */
-static int find_ousted(struct marking *s, const struct cache_btree_node *n)
+static int find_falsely_freed(struct marking *s, const struct cache_btree_node *n)
 {
-	const struct cache_image *img = s->img;
+	const struct cache_set *set = s->set;
 	int ret = 0;
 
 	for (size_t i = 0; i < n->keys.n && !ret; i++) {
 		const struct cache_bkey *k = &n->keys.k[i];
-		uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&img->sb, k, 0) : UINT64_MAX;
+		uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&set->sb, k, 0) : UINT64_MAX;
 
-		if (bucket >= img->sb.nbuckets || cache_bkey_is_freeing(k) ||
-		    !cache_bkey_staleness(&img->sb, &img->gens, k) ||
-		    !cache_image_is_node_s(img, bucket, cache_ptr_gen(k->ptr[0])))
+		if (bucket >= set->sb.nbuckets || cache_bkey_is_freeing(k) ||
+		    !cache_bkey_staleness(&set->sb, &set->gens, k) ||
+		    !cache_set_is_node(set, bucket, cache_ptr_gen(k->ptr[0])))
 			continue;
 		ret = cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_BUCKET_OUSTED, .bucket = bucket, .level = n->level - 1,
+			.code = CACHE_P_BUCKET_FALSELY_FREED, .bucket = bucket, .level = n->level - 1,
 			.inode = cache_key_inode(k), .end = k->low,
 			.gen = cache_ptr_gen(k->ptr[0]) });
 	}
@@ -136,29 +136,29 @@ static int mark_node(void *ctx, const struct cache_btree_node *n)
 	int ret = progress(s);
 
 	if (!ret && n->level)
-		ret = find_ousted(s, n);
+		ret = find_falsely_freed(s, n);
 	for (size_t i = 0; i < n->keys.n && !ret; i++)
 		ret = mark(s, &n->keys.k[i], n->level);
 	return ret ? ret : mark(s, &n->key, n->level + 1);
 }
 
-static struct cache_btree_walk walk_of(struct cache_image *img, cache_btree_node_fn *fn,
+static struct cache_btree_walk walk_of(struct cache_set *set, cache_btree_node_fn *fn,
 				       void *ctx, const struct cache_sink *sink)
 {
 	return (struct cache_btree_walk){
-		.dev = img->dev, .sb = &img->sb, .gens = &img->gens, .sink = sink,
-		.root = img->journal.newest.btree_root,
-		.root_level = img->journal.newest.pos.level, .node = fn, .ctx = ctx };
+		.dev = set->dev, .sb = &set->sb, .gens = &set->gens, .sink = sink,
+		.root = set->journal.newest.btree_root,
+		.root_level = set->journal.newest.pos.level, .node = fn, .ctx = ctx };
 }
 
 static int walk_tree(struct marking *s)
 {
-	struct cache_btree_walk w = walk_of(s->img, mark_node, s, s->sink);
+	struct cache_btree_walk w = walk_of(s->set, mark_node, s, s->sink);
 	int ret = cache_btree_walk(&w, s->err);
 
-	memcpy(s->img->nnodes, w.nnodes, sizeof(w.nnodes));
-	s->img->read_bytes = w.read_bytes;
-	s->img->nbad_nodes = w.nbad;
+	memcpy(s->set->nnodes, w.nnodes, sizeof(w.nnodes));
+	s->set->read_bytes = w.read_bytes;
+	s->set->nbad_nodes = w.nbad;
 	return ret;
 }
 
@@ -181,20 +181,20 @@ static int count_node(void *ctx, const struct cache_btree_node *n)
 	return c->fn(c->ctx, n);
 }
 
-int cache_image_each_node(struct cache_image *img, cache_btree_node_fn *fn, void *ctx,
+int cache_set_each_node(struct cache_set *set, cache_btree_node_fn *fn, void *ctx,
 			  const struct cache_sink *sink, struct cache_err *err)
 {
 	struct counted c = { .fn = fn, .ctx = ctx, .sink = sink };
 	bool counts = sink && sink->progress;
-	struct cache_btree_walk w = walk_of(img, counts ? count_node : fn, counts ? &c : ctx,
+	struct cache_btree_walk w = walk_of(set, counts ? count_node : fn, counts ? &c : ctx,
 					    sink);
 	int ret;
 
 	for (unsigned i = 0; i <= CACHE_BTREE_LEVEL_MAX; i++)
-		c.max += img->nnodes[i];
+		c.max += set->nnodes[i];
 	ret = cache_btree_walk(&w, err);
 
-	if (!ret && w.nbad > img->nbad_nodes)
+	if (!ret && w.nbad > set->nbad_nodes)
 		ret = cache_err_set(err, -EIO, 0, "a btree node could be read before and "
 				    "cannot now: is the device in use, or failing?");
 	return ret;
@@ -209,15 +209,15 @@ static int found_journal_key(struct marking *s, enum cache_problem code,
 	return cache_found(s->sink, s->err, &(struct cache_finding){
 		.code = code, .seq = pos->seq, .index = index, .what = what,
 		.inode = cache_key_inode(k), .start = cache_key_start(k), .end = k->low,
-		.bucket = has_ptr ? cache_ptr_bucket(&s->img->sb, k, 0) : 0,
-		.want = s->img->uuids.n, .sector = cache_jset_sector(&s->img->sb, pos) });
+		.bucket = has_ptr ? cache_ptr_bucket(&s->set->sb, k, 0) : 0,
+		.want = s->set->uuids.n, .sector = cache_jset_sector(&s->set->sb, pos) });
 }
 
 /* 1: sound; 0: said why not; else an error */
 static int judge_journal_key(struct marking *s, const struct cache_jset_pos *pos,
 			     unsigned index, const struct cache_bkey *k)
 {
-	const char *why = cache_extent_invalid(&s->img->sb, k);
+	const char *why = cache_extent_invalid(&s->set->sb, k);
 	int ret;
 
 	if (!cache_key_size(k) || !k->low)
@@ -225,7 +225,7 @@ static int judge_journal_key(struct marking *s, const struct cache_jset_pos *pos
 					 cache_key_size(k) ? "offset" : "size");
 	if (why)
 		return found_journal_key(s, CACHE_P_JOURNAL_KEY_INVALID, pos, index, k, why);
-	if (s->img->uuids.n && cache_key_inode(k) >= s->img->uuids.n) {
+	if (s->set->uuids.n && cache_key_inode(k) >= s->set->uuids.n) {
 		ret = found_journal_key(s, CACHE_P_JOURNAL_KEY_INODE, pos, index, k, NULL);
 		return ret ? ret : 1;
 	}
@@ -238,60 +238,60 @@ static int mark_journal_key(void *ctx, const struct cache_jset_pos *pos, unsigne
 	struct marking *s = ctx;
 	int ret = judge_journal_key(s, pos, index, k);
 
-	s->img->journal_keys++;
+	s->set->journal_keys++;
 	return ret > 0 ? mark(s, k, 0) : ret;
 }
 
 /* One entry, as it lies; where its keys do not tile it just ends: that was said. */
-static int load_entry(struct cache_image *img, const struct cache_jset_pos *pos,
+static int load_entry(struct cache_set *set, const struct cache_jset_pos *pos,
 		      struct cache_err *err)
 {
-	struct cache_overlay *o = &img->overlay;
+	struct cache_overlay *o = &set->overlay;
 	size_t at = o->nwords;
 	struct cache_bkey k;
 	unsigned n;
-	int ret = cache_jset_read(img->dev, &img->sb, pos, NULL, o->words + at, err);
+	int ret = cache_jset_read(set->dev, &set->sb, pos, NULL, o->words + at, err);
 
 	if (ret)
 		return ret;
 	o->nwords += pos->nwords;
 	for (; (n = cache_overlay_key(o, at, &k)); at += n)
-		if (cache_key_size(&k) && !cache_extent_invalid(&img->sb, &k))
+		if (cache_key_size(&k) && !cache_extent_invalid(&set->sb, &k))
 			cache_overlay_add(o, at);
 	return 0;
 }
 
-static int load_overlay(struct cache_image *img, struct cache_err *err)
+static int load_overlay(struct cache_set *set, struct cache_err *err)
 {
-	const struct cache_journal *j = &img->journal;
+	const struct cache_journal *j = &set->journal;
 	uint64_t nwords = 0;
 	int ret;
 
 	for (size_t i = 0; i < j->nreplay; i++)
 		nwords += j->replay[i]->nwords;
-	ret = cache_overlay_init(&img->overlay, nwords);
+	ret = cache_overlay_init(&set->overlay, nwords);
 	if (ret)
 		return cache_err_set(err, ret, 0, "no memory for the journal's keys");
 	for (size_t i = 0; i < j->nreplay && !ret; i++)
 		if (j->replay[i]->nwords)
-			ret = load_entry(img, j->replay[i], err);
-	cache_overlay_sort(&img->overlay);
+			ret = load_entry(set, j->replay[i], err);
+	cache_overlay_sort(&set->overlay);
 	return ret;
 }
 
 static int mark_journal(struct marking *s)
 {
-	struct cache_image *img = s->img;
-	int ret = cache_journal_each_key(img->dev, &img->sb, &img->journal, true,
+	struct cache_set *set = s->set;
+	int ret = cache_journal_each_key(set->dev, &set->sb, &set->journal, true,
 					 mark_journal_key, s, s->sink, s->err);
 
-	return ret ? ret : load_overlay(img, s->err);
+	return ret ? ret : load_overlay(set, s->err);
 }
 
 /* A bucket of the set's own structures; the driver overrides what marked it. */
 static int mark_own(struct marking *s, uint64_t bucket, const char *owner)
 {
-	struct cache_gens *t = &s->img->gens;
+	struct cache_gens *t = &s->set->gens;
 	enum cache_gc_mark was;
 	int ret = 0;
 
@@ -310,16 +310,16 @@ static int mark_own(struct marking *s, uint64_t bucket, const char *owner)
 
 static int mark_own_all(struct marking *s)
 {
-	const struct cache_image *img = s->img;
-	const struct cache_bkey *uuid = &img->journal.newest.uuid_bucket;
+	const struct cache_set *set = s->set;
+	const struct cache_bkey *uuid = &set->journal.newest.uuid_bucket;
 	int ret = 0;
 
-	for (uint32_t i = 0; i < img->sb.njournal && !ret; i++)
-		ret = mark_own(s, img->sb.journal_bucket[i], "journal");
-	for (uint64_t i = 0; i < img->prios.nfollowed && !ret; i++)
-		ret = mark_own(s, img->prios.chain[i], "prio chain");
+	for (uint32_t i = 0; i < set->sb.njournal && !ret; i++)
+		ret = mark_own(s, set->sb.journal_bucket[i], "journal");
+	for (uint64_t i = 0; i < set->prios.nfollowed && !ret; i++)
+		ret = mark_own(s, set->prios.chain[i], "prio chain");
 	if (!ret && cache_key_ptrs(uuid))
-		ret = mark_own(s, cache_ptr_bucket(&img->sb, uuid, 0), "uuid table");
+		ret = mark_own(s, cache_ptr_bucket(&set->sb, uuid, 0), "uuid table");
 	return ret;
 }
 
@@ -329,21 +329,21 @@ static int mark_own_all(struct marking *s)
  */
 static int check_stale(struct marking *s, enum cache_problem code, const struct cache_bkey *k)
 {
-	uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&s->img->sb, k, 0) : UINT64_MAX;
+	uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&s->set->sb, k, 0) : UINT64_MAX;
 
-	if (bucket >= s->img->gens.nbuckets ||
-	    !cache_bkey_staleness(&s->img->sb, &s->img->gens, k))
+	if (bucket >= s->set->gens.nbuckets ||
+	    !cache_bkey_staleness(&s->set->sb, &s->set->gens, k))
 		return 0;
 	return cache_found(s->sink, s->err, &(struct cache_finding){
 		.code = code, .bucket = bucket, .gen = cache_ptr_gen(k->ptr[0]),
-		.want = cache_gens_gen(&s->img->gens, bucket) });
+		.want = cache_gens_gen(&s->set->gens, bucket) });
 }
 
-int cache_image_mark(struct cache_image *img, enum cache_load upto,
+int cache_set_mark(struct cache_set *set, enum cache_load upto,
 		     const struct cache_sink *sink, struct cache_err *err)
 {
-	struct marking s = { .img = img, .sink = sink, .err = err,
-			     .m = { .sb = &img->sb, .gens = &img->gens } };
+	struct marking s = { .set = set, .sink = sink, .err = err,
+			     .m = { .sb = &set->sb, .gens = &set->gens } };
 	int ret = init_tables(&s, upto);
 
 	if (!ret)
@@ -355,11 +355,11 @@ int cache_image_mark(struct cache_image *img, enum cache_load upto,
 	if (!ret)
 		ret = mark_own_all(&s);
 	if (!ret)
-		ret = check_stale(&s, CACHE_P_ROOT_STALE, &img->journal.newest.btree_root);
+		ret = check_stale(&s, CACHE_P_ROOT_STALE, &set->journal.newest.btree_root);
 	if (!ret)
-		ret = check_stale(&s, CACHE_P_UUID_STALE, &img->journal.newest.uuid_bucket);
-	img->raised = s.m.raised;
+		ret = check_stale(&s, CACHE_P_UUID_STALE, &set->journal.newest.uuid_bucket);
+	set->raised = s.m.raised;
 	if (!ret)
-		img->loaded = upto;
+		set->loaded = upto;
 	return ret;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The workloads on the book, driven as the driver drives its allocator: one lock,
+ * The workloads on the reference allocator, driven as the driver drives its allocator: one lock,
  * a thread that pushes bucket by bucket and wakes two wait queues for each, and
  * consumers that take the lock and wake the thread for each allocation.
  */
@@ -11,11 +11,11 @@
 #include <string.h>
 
 #include "bench/bench_impl.h"
-#include "alloc/book.h"
+#include "alloc/ref_alloc.h"
 
 struct ref {
 	const struct cache_bench_opts *o;
-	struct cache_book k;
+	struct cache_ref_alloc k;
 	struct cache_bench_prio prio;
 	pthread_t thread;
 	pthread_mutex_t bucket_lock;
@@ -30,9 +30,9 @@ struct ref {
 
 static void fill(const void *owner, uint64_t first, size_t n, uint8_t *out)
 {
-	const struct cache_book *k = owner;
+	const struct cache_ref_alloc *k = owner;
 
-	for (const struct cache_book_bucket *b = k->b + first; n--; b++) {
+	for (const struct cache_ref_alloc_bucket *b = k->b + first; n--; b++) {
 		*out++ = b->prio;
 		*out++ = b->prio >> 8;
 		*out++ = b->gen;
@@ -47,12 +47,12 @@ static int commit_gens(void *ctx)
 static void gc(void *ctx)
 {
 	struct ref *u = ctx;
-	struct cache_book *k = &u->k;
+	struct cache_ref_alloc *k = &u->k;
 	uint64_t n = u->logged < u->log_size ? u->logged : u->log_size;
 
 	if (!u->log)
 		return;
-	cache_book_gc_begin(k);
+	cache_ref_alloc_gc_begin(k);
 	for (uint64_t b = k->first_bucket; b < k->nbuckets; b++)
 		if (!k->b[b].pin) {
 			k->b[b].mark = CACHE_GC_MARK_RECLAIMABLE;
@@ -60,7 +60,7 @@ static void gc(void *ctx)
 		}
 	for (uint64_t i = 0; i < n; i++)
 		k->b[u->log[i]].mark = CACHE_GC_MARK_DIRTY;
-	cache_book_gc_finish(k);
+	cache_ref_alloc_gc_finish(k);
 }
 
 static const struct cache_alloc_ops ops = { .commit_gens = commit_gens, .need_gc = gc };
@@ -103,7 +103,7 @@ static bool push_waiting(struct ref *u, uint64_t b)
 	for (;;) {
 		unsigned int seen = atomic_load(&u->wakeups);
 
-		if (cache_book_push(&u->k, b))
+		if (cache_ref_alloc_push(&u->k, b))
 			break;
 		if (!allocator_wait(u, seen))
 			return false;
@@ -115,10 +115,10 @@ static bool push_waiting(struct ref *u, uint64_t b)
 
 static bool one_round(struct ref *u)
 {
-	struct cache_book *k = &u->k;
+	struct cache_ref_alloc *k = &u->k;
 	uint64_t b;
 
-	while (cache_book_pop(&k->free_inc, &b))
+	while (cache_ref_alloc_pop(&k->free_inc, &b))
 		if (!push_waiting(u, b))
 			return false;
 	do {
@@ -130,9 +130,9 @@ static bool one_round(struct ref *u)
 				return false;
 			seen = atomic_load(&u->wakeups);
 		}
-		cache_book_invalidate(k);
+		cache_ref_alloc_invalidate(k);
 	} while (k->free_inc.used < k->free_inc.size);
-	return !cache_book_commit(k);
+	return !cache_ref_alloc_commit(k);
 }
 
 static void *allocator(void *arg)
@@ -155,7 +155,7 @@ static int get(struct ref *u, uint64_t *b)
 	int ret;
 
 	pthread_mutex_lock(&u->bucket_lock);
-	while ((ret = cache_book_get(&u->k, CACHE_RESERVE_NONE, b)) && !atomic_load(&u->stop)) {
+	while ((ret = cache_ref_alloc_get(&u->k, CACHE_RESERVE_NONE, b)) && !atomic_load(&u->stop)) {
 		atomic_fetch_add(&u->nwaiting, 1);
 		pthread_cond_wait(&u->bucket_wait, &u->bucket_lock);
 		atomic_fetch_sub(&u->nwaiting, 1);
@@ -172,7 +172,7 @@ static int get(struct ref *u, uint64_t *b)
 static void use(struct cache_bench_worker *w, uint64_t b)
 {
 	struct ref *u = w->on;
-	struct cache_book *k = &u->k;
+	struct cache_ref_alloc *k = &u->k;
 	uint32_t *hit;
 
 	if (!u->log)
@@ -185,7 +185,7 @@ static void use(struct cache_bench_worker *w, uint64_t b)
 	*hit = k->first_bucket + cache_rng_below(&w->rng, k->nbuckets - k->first_bucket);
 	__builtin_prefetch(&k->b[*hit], 1);
 	pthread_mutex_lock(&u->bucket_lock);
-	cache_book_rescale(k, k->bucket_sectors);
+	cache_ref_alloc_rescale(k, k->bucket_sectors);
 	pthread_mutex_unlock(&u->bucket_lock);
 }
 
@@ -214,10 +214,10 @@ static void *work(void *arg)
 
 /* -- a run --------------------------------------------------------------- */
 
-static void copy_table(struct cache_book *k, const struct cache_buckets *t)
+static void copy_table(struct cache_ref_alloc *k, const struct cache_buckets *t)
 {
 	for (uint64_t b = 0; b < t->nbuckets; b++)
-		k->b[b] = (struct cache_book_bucket) {
+		k->b[b] = (struct cache_ref_alloc_bucket) {
 			.pin = cache_bucket_pin(t, b), .prio = cache_bucket_prio(t, b),
 			.mark = cache_bucket_mark(t, b),
 			.sectors = cache_bucket_sectors_used(t, b),
@@ -238,7 +238,7 @@ static int setup(struct ref *u, const struct cache_buckets *t)
 	u->prio.crc = cache_bench_crc64_bytewise;
 	u->prio.owner = &u->k;
 	opts.prio_buckets = u->prio.sets;
-	ret = cache_book_init(&u->k, o->nbuckets, o->first_bucket, o->bucket_sectors, &opts,
+	ret = cache_ref_alloc_init(&u->k, o->nbuckets, o->first_bucket, o->bucket_sectors, &opts,
 			      &ops, u);
 	if (ret)
 		return ret;
@@ -249,9 +249,9 @@ static int setup(struct ref *u, const struct cache_buckets *t)
 		if (!u->log)
 			return -ENOMEM;
 	}
-	cache_book_gc_finish(&u->k);
-	cache_book_seed_free(&u->k);
-	for (int i = 0; i < 100000 && cache_book_step(&u->k) == CACHE_ALLOC_RAN; i++)
+	cache_ref_alloc_gc_finish(&u->k);
+	cache_ref_alloc_seed_free(&u->k);
+	for (int i = 0; i < 100000 && cache_ref_alloc_step(&u->k) == CACHE_ALLOC_RAN; i++)
 		;
 	return -pthread_create(&u->thread, NULL, allocator, u);
 }
@@ -265,7 +265,7 @@ static void stop(struct ref *u)
 	pthread_join(u->thread, NULL);
 }
 
-int cache_bench_book(const struct cache_bench_opts *o, const struct cache_buckets *t,
+int cache_bench_reference(const struct cache_bench_opts *o, const struct cache_buckets *t,
 		     struct cache_bench_result *r)
 {
 	struct ref u = {
@@ -286,7 +286,7 @@ int cache_bench_book(const struct cache_bench_opts *o, const struct cache_bucket
 		r->bytes_per_bucket = sizeof(*u.k.b) + (double)u.k.heap_size *
 				      sizeof(*u.k.heap) / o->nbuckets;
 	}
-	cache_book_fini(&u.k);
+	cache_ref_alloc_fini(&u.k);
 	cache_bench_prio_fini(&u.prio);
 	free(u.log);
 	return ret;

@@ -85,25 +85,25 @@ static struct disk whole(void)
 	return d;
 }
 
-static struct cache_image *load(struct disk *d, const struct cache_sink *sink)
+static struct cache_set *load(struct disk *d, const struct cache_sink *sink)
 {
 	struct cache_err err = { 0 };
-	struct cache_image *img;
-	int ret = cache_image_load(d->dev, CACHE_LOAD_MARKS, sink, &img, &err);
+	struct cache_set *set;
+	int ret = cache_set_load(d->dev, CACHE_LOAD_MARKS, sink, &set, &err);
 
 	if (ret)
 		TEST_FAIL("load failed: %s", err.text);
-	return img;
+	return set;
 }
 
 static int strict(struct disk *d)
 {
 	struct cache_err err = { 0 };
-	struct cache_image *img;
-	int ret = cache_image_load(d->dev, CACHE_LOAD_MARKS, NULL, &img, &err);
+	struct cache_set *set;
+	int ret = cache_set_load(d->dev, CACHE_LOAD_MARKS, NULL, &set, &err);
 
 	if (!ret)
-		cache_image_close(img);
+		cache_set_close(set);
 	CHECK_EQ(err.code, ret);
 	return ret;
 }
@@ -111,16 +111,16 @@ static int strict(struct disk *d)
 TEST(a_whole_set_loads_without_a_word)
 {
 	struct disk d = whole();
-	struct heard h;
-	struct cache_sink sink = heard_sink(&h);
-	struct cache_image *img = load(&d, &sink);
+	struct findings h;
+	struct cache_sink sink = findings_sink(&h);
+	struct cache_set *set = load(&d, &sink);
 
-	CHECK(!heard_damage(&h));
-	CHECK_EQ(img->loaded, CACHE_LOAD_MARKS);
-	CHECK_EQ(img->journal_keys, 3);
-	CHECK_EQ(img->nnodes[0], 1);
-	CHECK_EQ(img->uuids.n, 128);
-	cache_image_close(img);
+	CHECK(!findings_damage(&h));
+	CHECK_EQ(set->loaded, CACHE_LOAD_MARKS);
+	CHECK_EQ(set->journal_keys, 3);
+	CHECK_EQ(set->nnodes[0], 1);
+	CHECK_EQ(set->uuids.n, 128);
+	cache_set_close(set);
 }
 
 TEST(every_bucket_has_its_role)
@@ -132,16 +132,16 @@ TEST(every_bucket_has_its_role)
 		{ 32, CACHE_ROLE_FREE }, { 33, CACHE_ROLE_CLEAN }, { 34, CACHE_ROLE_DIRTY },
 	};
 	struct disk d = whole();
-	struct cache_image *img = load(&d, NULL);
+	struct cache_set *set = load(&d, NULL);
 
 	for (unsigned i = 0; i < sizeof(want) / sizeof(want[0]); i++)
-		CHECK_EQ(cache_image_role(img, want[i].bucket), want[i].role);
-	CHECK_EQ(img->raised, 1);
-	CHECK_EQ(img->prios.gen[33], 1);
-	CHECK_EQ(cache_bucket_gen(&img->buckets, 33), 2);
-	CHECK_EQ(cache_bucket_prio(&img->buckets, ROOT), CACHE_BTREE_PRIO);
-	CHECK_EQ(img->prios.prio[ROOT], CACHE_INITIAL_PRIO);
-	cache_image_close(img);
+		CHECK_EQ(cache_set_role(set, want[i].bucket), want[i].role);
+	CHECK_EQ(set->raised, 1);
+	CHECK_EQ(set->prios.gen[33], 1);
+	CHECK_EQ(cache_bucket_gen(&set->buckets, 33), 2);
+	CHECK_EQ(cache_bucket_prio(&set->buckets, ROOT), CACHE_BTREE_PRIO);
+	CHECK_EQ(set->prios.prio[ROOT], CACHE_INITIAL_PRIO);
+	cache_set_close(set);
 }
 
 struct seen {
@@ -180,10 +180,10 @@ TEST(the_journal_is_laid_over_the_tree)
 		{ 600, 608, SECTOR(35), true, false, false },
 	};
 	struct disk d = whole();
-	struct cache_image *img = load(&d, NULL);
+	struct cache_set *set = load(&d, NULL);
 	struct list l = { .n = 0 };
 
-	CHECK_EQ(cache_image_each_extent(img, note_extent, &l, NULL, NULL), 0);
+	CHECK_EQ(cache_set_each_extent(set, note_extent, &l, NULL, NULL), 0);
 	CHECK_EQ(l.n, 9);
 	for (unsigned i = 0; i < 9; i++) {
 		CHECK_EQ(l.e[i].start, want[i].start);
@@ -193,7 +193,7 @@ TEST(the_journal_is_laid_over_the_tree)
 		CHECK_EQ(l.e[i].stale, want[i].stale);
 		CHECK_EQ(l.e[i].check, want[i].check);
 	}
-	cache_image_close(img);
+	cache_set_close(set);
 }
 
 TEST(an_open_without_a_sink_fails_with_what_is_wrong)
@@ -219,46 +219,46 @@ TEST(an_open_without_a_sink_fails_with_what_is_wrong)
 TEST(gens_of_a_lost_prio_set_come_from_keys)
 {
 	struct disk d = whole();
-	struct heard h;
-	struct cache_sink sink = heard_sink(&h);
-	struct cache_image *img;
+	struct findings h;
+	struct cache_sink sink = findings_sink(&h);
+	struct cache_set *set;
 
 	disk_flip(&d, SECTOR(PRIO), 100);
-	img = load(&d, &sink);
-	CHECK_EQ(heard_count(&h, CACHE_P_PRIO_CSUM), 1);
-	CHECK(img->gen_unknown);
-	CHECK_EQ(cache_bucket_gen(&img->buckets, 33), 2);
-	CHECK(!(img->gen_unknown[0] >> 33 & 1));
-	CHECK(img->gen_unknown[0] >> 50 & 1);
-	cache_image_close(img);
+	set = load(&d, &sink);
+	CHECK_EQ(findings_count(&h, CACHE_P_PRIO_CSUM), 1);
+	CHECK(set->gen_unknown);
+	CHECK_EQ(cache_bucket_gen(&set->buckets, 33), 2);
+	CHECK(!(set->gen_unknown[0] >> 33 & 1));
+	CHECK(set->gen_unknown[0] >> 50 & 1);
+	cache_set_close(set);
 }
 
 TEST(a_set_that_never_ran_has_only_a_superblock)
 {
 	struct disk d = disk_new(1024, BS, 0);
-	struct cache_image *img;
+	struct cache_set *set;
 
 	d.sb.flags = 0;
 	disk_put_sb(&d);
-	CHECK_EQ(cache_image_load(d.dev, CACHE_LOAD_MARKS, NULL, &img, NULL), 0);
-	CHECK(!img->has_journal);
-	CHECK_EQ(img->loaded, CACHE_LOAD_JOURNAL);
-	cache_image_close(img);
+	CHECK_EQ(cache_set_load(d.dev, CACHE_LOAD_MARKS, NULL, &set, NULL), 0);
+	CHECK(!set->has_journal);
+	CHECK_EQ(set->loaded, CACHE_LOAD_JOURNAL);
+	cache_set_close(set);
 }
 
 /* Loads and walks with a sink; the fault may make it fail, and may not do worse. */
-static int load_and_walk(struct disk *d, struct heard *h)
+static int load_and_walk(struct disk *d, struct findings *h)
 {
-	struct cache_sink sink = heard_sink(h);
+	struct cache_sink sink = findings_sink(h);
 	struct list l = { .n = 0 };
-	struct cache_image *img;
-	int ret = cache_image_load(d->dev, CACHE_LOAD_MARKS, &sink, &img, NULL);
+	struct cache_set *set;
+	int ret = cache_set_load(d->dev, CACHE_LOAD_MARKS, &sink, &set, NULL);
 
 	if (ret)
 		return ret;
-	if (img->loaded == CACHE_LOAD_MARKS)
-		ret = cache_image_each_extent(img, note_extent, &l, &sink, NULL);
-	cache_image_close(img);
+	if (set->loaded == CACHE_LOAD_MARKS)
+		ret = cache_set_each_extent(set, note_extent, &l, &sink, NULL);
+	cache_set_close(set);
 	return ret;
 }
 
@@ -267,14 +267,14 @@ static bool nth_read(unsigned n, enum cache_fault_effect effect)
 {
 	struct disk d = whole();
 	struct cache_fault f = { CACHE_FAULT_READ, n, effect, -EIO, 0 };
-	struct heard h;
+	struct findings h;
 	int ret;
 
 	CHECK_EQ(cache_dev_fault_new(d.dev, &f, &d.dev, NULL), 0);
 	ret = load_and_walk(&d, &h);
 	CHECK(!ret || ret == -EIO || ret == -EUCLEAN);
 	if (effect == CACHE_FAULT_FAIL && f.seen >= n)
-		CHECK(ret || heard_damage(&h));
+		CHECK(ret || findings_damage(&h));
 	return f.seen >= n;
 }
 
@@ -298,7 +298,7 @@ TEST(whichever_allocation_fails_it_is_no_memory)
 		SKIP("a sanitizer or valgrind has malloc");
 	for (long n = 0;; n++) {
 		struct disk d = whole();
-		struct heard h;
+		struct findings h;
 		bool hit;
 		int ret;
 

@@ -4,10 +4,10 @@
  * sorted streams, the tree's leaves and what lies on top of the journal's keys;
  * where both speak the journal wins.
  */
-#include "set/image_impl.h"
+#include "set/set_impl.h"
 
 struct stream {
-	struct cache_image *img;
+	struct cache_set *set;
 	cache_extent_fn *fn;
 	void *ctx;
 	struct cache_overlay_walk over;
@@ -23,8 +23,8 @@ static int emit(struct stream *s, const struct cache_bkey *k, uint64_t leaf_buck
 	if (!cache_key_ptrs(k))
 		return 0;
 	e.check_key = cache_ptr_dev(k->ptr[0]) == CACHE_PTR_CHECK_DEV;
-	e.available = cache_ptr_is_available(&s->img->sb, k, 0);
-	e.staleness = cache_bkey_staleness(&s->img->sb, &s->img->gens, k);
+	e.available = cache_ptr_is_available(&s->set->sb, k, 0);
+	e.staleness = cache_bkey_staleness(&s->set->sb, &s->set->gens, k);
 	e.from_journal = !leaf_bucket;
 	e.outside = outside;
 	return s->fn(s->ctx, &e);
@@ -105,16 +105,16 @@ static int push_leaf(void *ctx, const struct cache_btree_node *n)
 	return ret;
 }
 
-int cache_image_each_extent(struct cache_image *img, cache_extent_fn *fn, void *ctx,
+int cache_set_each_extent(struct cache_set *set, cache_extent_fn *fn, void *ctx,
 			    const struct cache_sink *sink, struct cache_err *err)
 {
-	struct stream s = { .img = img, .fn = fn, .ctx = ctx };
-	int ret = cache_overlay_walk_init(&s.over, &img->overlay);
+	struct stream s = { .set = set, .fn = fn, .ctx = ctx };
+	int ret = cache_overlay_walk_init(&s.over, &set->overlay);
 
 	if (ret)
 		return cache_err_set(err, ret, 0, "no memory for the journal's keys");
 	s.more = cache_overlay_next(&s.over, &s.next);
-	ret = cache_image_each_node(img, push_leaf, &s, sink, err);
+	ret = cache_set_each_node(set, push_leaf, &s, sink, err);
 	while (!ret && s.more)
 		ret = emit_next(&s);
 	cache_overlay_walk_fini(&s.over);

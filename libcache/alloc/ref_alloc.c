@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The reference allocator; see book.h. Nothing here is meant to be fast. */
-#include "alloc/book.h"
+/* The reference allocator; see ref_alloc.h. Nothing here is meant to be fast. */
+#include "alloc/ref_alloc.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "base/checked.h"
 
-static int fifo_init(struct cache_book_fifo *f, uint64_t n)
+static int fifo_init(struct cache_ref_alloc_fifo *f, uint64_t n)
 {
 	uint64_t slots = cache_roundup_pow2(n);
 
@@ -23,14 +23,14 @@ static uint64_t size_of(uint64_t n)
 	return n <= 4 ? n : cache_roundup_pow2(n) - 1;
 }
 
-int cache_book_init(struct cache_book *k, uint64_t nbuckets, uint32_t first_bucket,
+int cache_ref_alloc_init(struct cache_ref_alloc *k, uint64_t nbuckets, uint32_t first_bucket,
 		    uint32_t bucket_sectors, const struct cache_alloc_opts *opts,
 		    const struct cache_alloc_ops *ops, void *ctx)
 {
 	uint64_t nfree = cache_roundup_pow2(nbuckets) >> 10;
 	int ret;
 
-	*k = (struct cache_book) {
+	*k = (struct cache_ref_alloc) {
 		.opts = *opts, .ops = ops, .ctx = ctx, .nbuckets = nbuckets,
 		.first_bucket = first_bucket, .bucket_sectors = bucket_sectors,
 		.heap_size = 8 * nfree,
@@ -45,11 +45,11 @@ int cache_book_init(struct cache_book *k, uint64_t nbuckets, uint32_t first_buck
 	      fifo_init(&k->free[CACHE_RESERVE_NONE], size_of(nfree)) ||
 	      fifo_init(&k->free_inc, size_of(4 * nfree));
 	if (ret)
-		cache_book_fini(k);
+		cache_ref_alloc_fini(k);
 	return ret ? -ENOMEM : 0;
 }
 
-void cache_book_fini(struct cache_book *k)
+void cache_ref_alloc_fini(struct cache_ref_alloc *k)
 {
 	for (int i = 0; i < CACHE_RESERVE_NR; i++)
 		free(k->free[i].v);
@@ -59,12 +59,12 @@ void cache_book_fini(struct cache_book *k)
 	memset(k, 0, sizeof(*k));
 }
 
-static bool full(const struct cache_book_fifo *f)
+static bool full(const struct cache_ref_alloc_fifo *f)
 {
 	return f->used == f->size;
 }
 
-static bool push(struct cache_book_fifo *f, uint64_t b)
+static bool push(struct cache_ref_alloc_fifo *f, uint64_t b)
 {
 	if (full(f))
 		return false;
@@ -72,7 +72,7 @@ static bool push(struct cache_book_fifo *f, uint64_t b)
 	return true;
 }
 
-bool cache_book_pop(struct cache_book_fifo *f, uint64_t *b)
+bool cache_ref_alloc_pop(struct cache_ref_alloc_fifo *f, uint64_t *b)
 {
 	if (!f->used)
 		return false;
@@ -81,7 +81,7 @@ bool cache_book_pop(struct cache_book_fifo *f, uint64_t *b)
 	return true;
 }
 
-bool cache_book_rescale(struct cache_book *k, uint32_t sectors)
+bool cache_ref_alloc_rescale(struct cache_ref_alloc *k, uint32_t sectors)
 {
 	k->rescale = (int32_t)((uint32_t)k->rescale - sectors);
 	if (k->rescale >= 0)
@@ -99,17 +99,17 @@ bool cache_book_rescale(struct cache_book *k, uint32_t sectors)
 	return true;
 }
 
-bool cache_book_can_invalidate(const struct cache_book *k, uint64_t b)
+bool cache_ref_alloc_can_invalidate(const struct cache_ref_alloc *k, uint64_t b)
 {
-	const struct cache_book_bucket *r = &k->b[b];
+	const struct cache_ref_alloc_bucket *r = &k->b[b];
 
 	return (r->mark == CACHE_GC_MARK_NONE || r->mark == CACHE_GC_MARK_RECLAIMABLE) &&
 	       !r->pin && (uint8_t)(r->gen - r->last_gc) < CACHE_GC_GEN_MAX;
 }
 
-static void bump(struct cache_book *k, uint64_t b)
+static void bump(struct cache_ref_alloc *k, uint64_t b)
 {
-	struct cache_book_bucket *r = &k->b[b];
+	struct cache_ref_alloc_bucket *r = &k->b[b];
 	uint8_t lag = ++r->gen - r->last_gc;
 
 	if (lag > k->need_gc)
@@ -118,13 +118,13 @@ static void bump(struct cache_book *k, uint64_t b)
 	r->pin++;
 }
 
-static void invalidate_one(struct cache_book *k, uint64_t b)
+static void invalidate_one(struct cache_ref_alloc *k, uint64_t b)
 {
 	bump(k, b);
 	push(&k->free_inc, b);
 }
 
-uint64_t cache_book_weight(const struct cache_book *k, uint64_t b)
+uint64_t cache_ref_alloc_weight(const struct cache_ref_alloc *k, uint64_t b)
 {
 	uint32_t scale = (CACHE_INITIAL_PRIO - k->min_prio) / 8;
 
@@ -132,14 +132,14 @@ uint64_t cache_book_weight(const struct cache_book *k, uint64_t b)
 }
 
 /* @sign 1: the heaviest on top; -1: the lightest. */
-static bool above(const struct cache_book *k, uint32_t x, uint32_t y, int sign)
+static bool above(const struct cache_ref_alloc *k, uint32_t x, uint32_t y, int sign)
 {
-	uint64_t wx = cache_book_weight(k, x), wy = cache_book_weight(k, y);
+	uint64_t wx = cache_ref_alloc_weight(k, x), wy = cache_ref_alloc_weight(k, y);
 
 	return sign > 0 ? wx > wy : wx < wy;
 }
 
-static void sift(struct cache_book *k, uint64_t i, int sign)
+static void sift(struct cache_ref_alloc *k, uint64_t i, int sign)
 {
 	uint32_t *h = k->heap;
 
@@ -155,7 +155,7 @@ static void sift(struct cache_book *k, uint64_t i, int sign)
 	}
 }
 
-static void heap_add(struct cache_book *k, uint32_t b)
+static void heap_add(struct cache_ref_alloc *k, uint32_t b)
 {
 	uint64_t i = k->heap_used++;
 
@@ -173,27 +173,27 @@ static void heap_add(struct cache_book *k, uint32_t b)
  * The heap's choice is final where weights differ; among equals a test may have
  * its own. Both lists are compared before anything is bumped.
  */
-static void follow(struct cache_book *k, uint32_t *victim, int64_t n)
+static void follow(struct cache_ref_alloc *k, uint32_t *victim, int64_t n)
 {
 	k->strayed |= n != (int64_t)k->nfollow;
 	for (int64_t i = 0; !k->strayed && i < n; i++) {
 		uint32_t b = k->follow[i];
 
-		k->strayed = b >= k->nbuckets || !cache_book_can_invalidate(k, b) ||
-			     cache_book_weight(k, b) != cache_book_weight(k, victim[-i]);
+		k->strayed = b >= k->nbuckets || !cache_ref_alloc_can_invalidate(k, b) ||
+			     cache_ref_alloc_weight(k, b) != cache_ref_alloc_weight(k, victim[-i]);
 	}
 	for (int64_t i = 0; !k->strayed && i < n; i++)
 		victim[-i] = k->follow[i];
 }
 
-static bool invalidate_lru(struct cache_book *k)
+static bool invalidate_lru(struct cache_ref_alloc *k)
 {
 	uint32_t *victim;
 	int64_t n = 0;
 
 	k->heap_used = 0;
 	for (uint64_t b = k->first_bucket; b < k->nbuckets; b++) {
-		if (!cache_book_can_invalidate(k, b))
+		if (!cache_ref_alloc_can_invalidate(k, b))
 			continue;
 		if (k->heap_used < k->heap_size) {
 			heap_add(k, b);
@@ -220,7 +220,7 @@ static bool invalidate_lru(struct cache_book *k)
 	return full(&k->free_inc);
 }
 
-static bool invalidate_fifo(struct cache_book *k)
+static bool invalidate_fifo(struct cache_ref_alloc *k)
 {
 	uint64_t checked = 0;
 
@@ -230,7 +230,7 @@ static bool invalidate_fifo(struct cache_book *k)
 		if (k->fifo_last_bucket < k->first_bucket || k->fifo_last_bucket >= k->nbuckets)
 			k->fifo_last_bucket = k->first_bucket;
 		b = k->fifo_last_bucket++;
-		if (cache_book_can_invalidate(k, b))
+		if (cache_ref_alloc_can_invalidate(k, b))
 			invalidate_one(k, b);
 		if (++checked >= k->nbuckets)
 			return false;
@@ -238,7 +238,7 @@ static bool invalidate_fifo(struct cache_book *k)
 	return true;
 }
 
-static bool invalidate_random(struct cache_book *k)
+static bool invalidate_random(struct cache_ref_alloc *k)
 {
 	uint64_t checked = 0;
 
@@ -246,7 +246,7 @@ static bool invalidate_random(struct cache_book *k)
 		uint64_t b = cache_rng_u64(&k->rng) % (k->nbuckets - k->first_bucket) +
 			     k->first_bucket;
 
-		if (cache_book_can_invalidate(k, b))
+		if (cache_ref_alloc_can_invalidate(k, b))
 			invalidate_one(k, b);
 		if (++checked >= k->nbuckets / 2)
 			return false;
@@ -254,16 +254,16 @@ static bool invalidate_random(struct cache_book *k)
 	return true;
 }
 
-static void want_gc(struct cache_book *k)
+static void want_gc(struct cache_ref_alloc *k)
 {
 	k->invalidate_needs_gc = true;
 	if (k->ops && k->ops->need_gc)
 		k->ops->need_gc(k->ctx);
 }
 
-void cache_book_invalidate(struct cache_book *k)
+void cache_ref_alloc_invalidate(struct cache_ref_alloc *k)
 {
-	static bool (*const run[])(struct cache_book *) = {
+	static bool (*const run[])(struct cache_ref_alloc *) = {
 		invalidate_lru, invalidate_fifo, invalidate_random,
 	};
 
@@ -272,7 +272,7 @@ void cache_book_invalidate(struct cache_book *k)
 		want_gc(k);
 }
 
-bool cache_book_push(struct cache_book *k, uint64_t b)
+bool cache_ref_alloc_push(struct cache_ref_alloc *k, uint64_t b)
 {
 	if (push(&k->free[CACHE_RESERVE_PRIO], b))
 		return true;
@@ -282,7 +282,7 @@ bool cache_book_push(struct cache_book *k, uint64_t b)
 	return false;
 }
 
-int cache_book_commit(struct cache_book *k)
+int cache_ref_alloc_commit(struct cache_ref_alloc *k)
 {
 	int ret = -ENOMEM;
 
@@ -304,20 +304,20 @@ int cache_book_commit(struct cache_book *k)
 	return CACHE_ALLOC_RAN;
 }
 
-static int step_commit(struct cache_book *k)
+static int step_commit(struct cache_ref_alloc *k)
 {
 	if (k->prio_blocked)
 		return CACHE_ALLOC_WAIT_PRIO;
 	if (k->opts.sync && full(&k->free_inc)) {
 		if (k->refused && (!k->gc_mark_valid || k->invalidate_needs_gc))
 			return CACHE_ALLOC_WAIT_GC;
-		return cache_book_commit(k);
+		return cache_ref_alloc_commit(k);
 	}
 	k->phase = k->opts.sync ? CACHE_ALLOC_INVALIDATE : CACHE_ALLOC_DRAIN;
 	return CACHE_ALLOC_RAN;
 }
 
-int cache_book_step(struct cache_book *k)
+int cache_ref_alloc_step(struct cache_ref_alloc *k)
 {
 	bool all_full = true;
 	uint64_t b;
@@ -330,7 +330,7 @@ int cache_book_step(struct cache_book *k)
 		if (!k->gc_mark_valid || k->invalidate_needs_gc)
 			return CACHE_ALLOC_WAIT_GC;
 		k->phase = CACHE_ALLOC_COMMIT;
-		cache_book_invalidate(k);
+		cache_ref_alloc_invalidate(k);
 		return CACHE_ALLOC_RAN;
 	}
 	for (int i = 0; i < CACHE_RESERVE_NR; i++)
@@ -339,19 +339,19 @@ int cache_book_step(struct cache_book *k)
 		k->phase = CACHE_ALLOC_INVALIDATE;
 	else if (all_full)
 		return CACHE_ALLOC_WAIT_SPACE;
-	else if (cache_book_pop(&k->free_inc, &b))
-		cache_book_push(k, b);
+	else if (cache_ref_alloc_pop(&k->free_inc, &b))
+		cache_ref_alloc_push(k, b);
 	return CACHE_ALLOC_RAN;
 }
 
-int cache_book_get(struct cache_book *k, enum cache_reserve reserve, uint64_t *b)
+int cache_ref_alloc_get(struct cache_ref_alloc *k, enum cache_reserve reserve, uint64_t *b)
 {
-	struct cache_book_bucket *r;
+	struct cache_ref_alloc_bucket *r;
 
 	if (k->io_disabled && k->opts.flavour == CACHE_ALLOC_NEWER)
 		return -EIO;
-	if (!cache_book_pop(&k->free[CACHE_RESERVE_NONE], b) &&
-	    !cache_book_pop(&k->free[reserve], b))
+	if (!cache_ref_alloc_pop(&k->free[CACHE_RESERVE_NONE], b) &&
+	    !cache_ref_alloc_pop(&k->free[reserve], b))
 		return -EAGAIN;
 	r = &k->b[*b];
 	r->sectors = k->bucket_sectors & CACHE_GC_SECTORS_MAX;
@@ -362,14 +362,14 @@ int cache_book_get(struct cache_book *k, enum cache_reserve reserve, uint64_t *b
 	return 0;
 }
 
-void cache_book_free(struct cache_book *k, uint64_t b)
+void cache_ref_alloc_free(struct cache_ref_alloc *k, uint64_t b)
 {
 	k->b[b].mark = CACHE_GC_MARK_NONE;
 	k->b[b].sectors = 0;
 	k->avail += k->avail < k->nbuckets;
 }
 
-void cache_book_gc_begin(struct cache_book *k)
+void cache_ref_alloc_gc_begin(struct cache_ref_alloc *k)
 {
 	k->gc_mark_valid = false;
 	for (uint64_t b = k->first_bucket; b < k->nbuckets; b++) {
@@ -379,7 +379,7 @@ void cache_book_gc_begin(struct cache_book *k)
 	}
 }
 
-void cache_book_gc_finish(struct cache_book *k)
+void cache_ref_alloc_gc_finish(struct cache_ref_alloc *k)
 {
 	k->gc_mark_valid = true;
 	k->invalidate_needs_gc = false;
@@ -394,12 +394,12 @@ void cache_book_gc_finish(struct cache_book *k)
 	k->gcs++;
 }
 
-void cache_book_seed_free(struct cache_book *k)
+void cache_ref_alloc_seed_free(struct cache_ref_alloc *k)
 {
 	for (uint64_t b = k->first_bucket; b < k->nbuckets; b++) {
 		if (full(&k->free[CACHE_RESERVE_PRIO]) && full(&k->free[CACHE_RESERVE_BTREE]))
 			break;
-		if (!cache_book_can_invalidate(k, b) || k->b[b].mark)
+		if (!cache_ref_alloc_can_invalidate(k, b) || k->b[b].mark)
 			continue;
 		bump(k, b);
 		if (!push(&k->free[CACHE_RESERVE_PRIO], b))

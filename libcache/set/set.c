@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Opening a cache device, step by step as the driver registers one (behaviour 7). */
+#include "set/set_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int load_super(struct cache_set *set, const struct cache_sink *sink,
+		      struct cache_err *err)
+{
+	int ret = cache_sb_read(set->dev, &set->sb, err);
+
+	if (ret)
+		return ret;
+	return cache_sb_check(&set->sb, cache_dev_sectors(set->dev),
+			      cache_dev_logical_block_bytes(set->dev), sink, err);
+}
+
+/*
+ * Not synced: the driver starts anew and looks at nothing, but it will make its ring
+ * where the one of an earlier format was, and its second start finds what is there.
+ */
+static int look_for_old_ring(struct cache_set *set, const struct cache_sink *sink,
+			     struct cache_err *err)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_sb ring = set->sb;
+	struct cache_journal old;
+	uint64_t seq;
+	int ret;
+
+	if (!ring.njournal)
+		cache_sb_predict_ring(&ring);
+	ret = cache_journal_read(set->dev, &ring, &old, &silent, err);
+	seq = old.nentries ? old.newest.pos.seq : 0;
+	/* Where the superblock still says where it lies, it can be shown. */
+	if (set->sb.njournal)
+		set->journal = old;
+	else
+		cache_journal_fini(&old);
+	if (ret || !seq)
+		return ret;
+	return cache_found(sink, err, &(struct cache_finding){
+		.code = CACHE_P_SB_OLD_RING, .seq = seq });
+}
+
+static int load_journal(struct cache_set *set, const struct cache_sink *sink,
+			struct cache_err *err)
+{
+	int ret;
+
+	if (!cache_sb_is_synced(&set->sb))
+		ret = look_for_old_ring(set, sink, err);
+	else
+		ret = cache_journal_read(set->dev, &set->sb, &set->journal, sink, err);
+	if (ret)
+		return ret;
+	set->loaded = CACHE_LOAD_JOURNAL;
+	set->has_journal = set->journal.nentries && cache_sb_is_synced(&set->sb);
+	return 0;
+}
+
+static int load_prios(struct cache_set *set, enum cache_load upto,
+		      const struct cache_sink *sink, struct cache_err *err)
+{
+	const struct cache_jset *newest = &set->journal.newest;
+	uint64_t head = newest->prio_bucket[set->sb.nr_this_dev];
+	int ret;
+
+	if (upto == CACHE_LOAD_GENS)
+		ret = cache_prio_read_gens(set->dev, &set->sb, head, &set->prios, sink, err);
+	else
+		ret = cache_prio_read(set->dev, &set->sb, head, &set->prios, sink, err);
+	if (!ret)
+		ret = cache_uuids_read(set->dev, &set->sb, &newest->uuid_bucket,
+				       newest->pos.version, &set->uuids, sink, err);
+	if (!ret)
+		set->loaded = CACHE_LOAD_PRIOS;
+	return ret;
+}
+
+int cache_set_load_rest(struct cache_set *set, enum cache_load upto,
+			  const struct cache_sink *sink, struct cache_err *err)
+{
+	int ret = load_prios(set, upto, sink, err);
+
+	return ret || upto < CACHE_LOAD_GENS ? ret : cache_set_mark(set, upto, sink, err);
+}
+
+static int load(struct cache_set *set, enum cache_load upto,
+		const struct cache_sink *sink, struct cache_err *err)
+{
+	int ret = load_super(set, sink, err);
+
+	if (ret || upto < CACHE_LOAD_JOURNAL || cache_sb_is_bdev(&set->sb) ||
+	    !cache_sb_is_usable(&set->sb, cache_dev_sectors(set->dev)))
+		return ret;
+	ret = load_journal(set, sink, err);
+	if (ret || upto < CACHE_LOAD_PRIOS || !set->has_journal)
+		return ret;
+	return cache_set_load_rest(set, upto, sink, err);
+}
+
+int cache_set_load(struct cache_dev *dev, enum cache_load upto,
+		     const struct cache_sink *sink, struct cache_set **imgp,
+		     struct cache_err *err)
+{
+	struct cache_set *set = calloc(1, sizeof(*set));
+	int ret;
+
+	if (!set) {
+		cache_dev_close(dev);
+		return cache_err_set(err, -ENOMEM, 0, "no memory for an image");
+	}
+	set->dev = dev;
+	ret = load(set, upto, sink, err);
+	if (ret) {
+		cache_set_close(set);
+		return ret;
+	}
+	*imgp = set;
+	return 0;
+}
+
+void cache_set_close(struct cache_set *set)
+{
+	if (!set)
+		return;
+	cache_overlay_fini(&set->overlay);
+	free(set->gen_unknown);
+	cache_gens_fini(&set->gens);
+	cache_buckets_fini(&set->buckets);
+	cache_uuids_fini(&set->uuids);
+	cache_prio_fini(&set->prios);
+	cache_journal_fini(&set->journal);
+	cache_dev_close(set->dev);
+	free(set);
+}
+
+static bool is_in_chain(const struct cache_prios *p, uint64_t bucket)
+{
+	for (uint64_t i = 0; i < p->nfollowed; i++)
+		if (p->chain[i] == bucket)
+			return true;
+	return false;
+}
+
+enum cache_role cache_set_role(const struct cache_set *set, uint64_t bucket)
+{
+	if (bucket < set->sb.first_bucket)
+		return CACHE_ROLE_SUPERBLOCK;
+	if (bucket < cache_sb_reserved_buckets(&set->sb))
+		return CACHE_ROLE_JOURNAL;
+	switch (cache_gens_mark(&set->gens, bucket)) {
+	case CACHE_GC_MARK_DIRTY:
+		return CACHE_ROLE_DIRTY;
+	case CACHE_GC_MARK_RECLAIMABLE:
+		return CACHE_ROLE_CLEAN;
+	case CACHE_GC_MARK_METADATA:
+		if (is_in_chain(&set->prios, bucket))
+			return CACHE_ROLE_PRIO;
+		if (bucket == cache_ptr_bucket(&set->sb, &set->journal.newest.uuid_bucket, 0))
+			return CACHE_ROLE_UUID;
+		return CACHE_ROLE_BTREE;
+	default:
+		return CACHE_ROLE_FREE;
+	}
+}
+
+const char *cache_role_name(enum cache_role role)
+{
+	static const char *const names[CACHE_ROLE_COUNT] = {
+		"superblock", "journal", "prio", "uuid", "btree", "dirty", "clean", "free",
+	};
+
+	return (unsigned)role < CACHE_ROLE_COUNT ? names[role] : "?";
+}
