@@ -35,6 +35,11 @@ static const char *const reserve_names[CACHE_RESERVE_NR] = {
 	[CACHE_RESERVE_MOVINGGC] = "movinggc", [CACHE_RESERVE_NONE] = "none",
 };
 
+static const char *reserve_name(unsigned reserve)
+{
+	return reserve_names[reserve];
+}
+
 static const struct argp_option options[] = {
 	{ "count", 'c', "COUNT", 0, "how many buckets to allocate; sectors with --sectors" },
 	{ "policy", OPT_POLICY, "POLICY", 0, "lru, fifo or random; default: the set's own" },
@@ -50,16 +55,6 @@ static const struct argp_option options[] = {
 	{ "seed", OPT_SEED, "N", 0, "of the random policy; default: a new one" },
 	{ }
 };
-
-static unsigned parse_word(struct argp_state *state, const char *what, const char *arg,
-			   const char *const *names, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (!strcmp(arg, names[i]))
-			return i;
-	argp_error(state, "unknown %s '%s'", what, arg);
-	return 0;
-}
 
 static void check_usage(struct opts *o, struct argp_state *state)
 {
@@ -87,7 +82,6 @@ static error_t parse_arg(struct opts *o, char *arg, struct argp_state *state)
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const char *const policies[] = { "lru", "fifo", "random" };
 	struct opts *o = state->input;
 	uint64_t n;
 
@@ -103,11 +97,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->undo = arg;
 		return 0;
 	case OPT_POLICY:
-		o->run.policy = parse_word(state, "policy", arg, policies, CACHE_POLICY_NR);
+		o->run.policy = cmd_arg_name(state, "policy", arg, cache_replacement_name,
+					     CACHE_POLICY_NR);
 		return 0;
 	case OPT_RESERVE:
-		o->run.reserve = parse_word(state, "reserve", arg, reserve_names,
-					    CACHE_RESERVE_NR);
+		o->run.reserve = cmd_arg_name(state, "reserve", arg, reserve_name,
+					      CACHE_RESERVE_NR);
 		return 0;
 	case OPT_SECTORS:
 		o->sectors = true;

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 const char *const bench_workloads[] = { "clean", "aged", "writeback", NULL };
-static const char *const policies[] = { "lru", "fifo", "random", NULL };
 static const char *const allocators[] = { "inline", "thread", NULL };
 
 struct opts {
@@ -122,7 +121,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->bucket_sectors = bucket_sectors(state, arg);
 		break;
 	case OPT_POLICY:
-		b->policy = one_of(state, "policy", policies, arg);
+		b->policy = cmd_arg_name(state, "policy", arg, cache_replacement_name, CACHE_POLICY_NR);
 		o->policy_given = true;
 		break;
 	case 'c':

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* cache-show-prios: priority, gen and use of every bucket. */
 #include "applet.h"
+#include "base/bits.h"
 #include "show_prios.h"
 
 #include <errno.h>
@@ -63,7 +64,7 @@ struct show_bucket show_prios_look(const struct show_prios *o, uint64_t b)
 	v.sectors_used = cache_bucket_sectors_used(&set->buckets, b);
 	if (!o->recovered)
 		return v;
-	v.known |= set->gen_unknown && !(set->gen_unknown[b / 64] >> (b & 63) & 1);
+	v.known |= set->gen_unknown && !cache_bit(set->gen_unknown, b);
 	v.prio = cache_bucket_prio(&set->buckets, b);
 	v.gen = cache_bucket_gen(&set->buckets, b);
 	return v;

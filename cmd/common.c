@@ -124,6 +124,16 @@ uint64_t cmd_arg_number(const struct argp_state *state, const char *what, const 
 	return v;
 }
 
+unsigned cmd_arg_name(const struct argp_state *state, const char *what, const char *arg,
+		      const char *(*name)(unsigned), unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(arg, name(i)))
+			return i;
+	argp_error(state, "unknown %s '%s'", what, arg);
+	return 0;
+}
+
 struct cache_report *cmd_report(struct cmd *c)
 {
 	if (!c->report)

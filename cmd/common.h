@@ -45,6 +45,10 @@ void cmd_parse(struct cmd *c, const struct argp *argp, int argc, char **argv,
 uint64_t cmd_arg_bytes(const struct argp_state *state, const char *what, const char *arg);
 uint64_t cmd_arg_number(const struct argp_state *state, const char *what, const char *arg);
 
+/* The number below @n whose name is @arg; anything else is a usage error. */
+unsigned cmd_arg_name(const struct argp_state *state, const char *what, const char *arg,
+		      const char *(*name)(unsigned), unsigned n);
+
 /* The report on stdout, text or JSON as asked for; opened once. Never NULL. */
 struct cache_report *cmd_report(struct cmd *c);
 

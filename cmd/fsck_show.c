@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "finding.h"
+#include "base/array.h"
 #include "fsck_show.h"
 
 #include <inttypes.h>
@@ -12,18 +13,14 @@
 
 void fsck_findings_add(struct fsck_findings *h, unsigned dev, const struct cache_finding *f)
 {
-	if (h->n == h->room) {
-		size_t room = h->room ? 2 * h->room : 64;
-		void *p = room > FINDINGS_MAX ? NULL :
-			  reallocarray(h->list, room, sizeof(*h->list));
+	void *p = h->n >= FINDINGS_MAX ? NULL :
+		  cache_array_grow(h->list, h->n, &h->capacity, sizeof(*h->list));
 
-		if (!p) {
-			h->missed++;
-			return;
-		}
-		h->list = p;
-		h->room = room;
+	if (!p) {
+		h->missed++;
+		return;
 	}
+	h->list = p;
 	h->list[h->n].dev = dev;
 	h->list[h->n++].f = *f;
 }

@@ -14,7 +14,7 @@ struct fsck_findings {
 		unsigned dev;
 		struct cache_finding f;
 	} *list;
-	size_t n, room;
+	size_t n, capacity;
 	uint64_t missed;	/* not kept: there were too many */
 };
 

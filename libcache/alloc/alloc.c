@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "alloc/policy.h"
+#include "format/super.h"
 
 #define NBUCKETS_MIN		513	/* below, the driver's queues would be empty */
 #define NJOURNAL_FIRST_START	8
@@ -24,13 +25,7 @@ static const struct cache_alloc_ops no_ops;
 
 const char *cache_policy_name(enum cache_policy policy)
 {
-	return (unsigned int)policy < CACHE_POLICY_NR ? policies[policy]->name : NULL;
-}
-
-/* The driver's fifo sizes: small ones exact, others a power of two less one. */
-static uint64_t fifo_size(uint64_t n)
-{
-	return n <= 4 ? n : cache_roundup_pow2(n) - 1;
+	return (unsigned int)policy < CACHE_POLICY_NR ? cache_replacement_name(policy) : NULL;
 }
 
 static int ring_init(struct cache_ring *r, uint64_t size)
@@ -48,16 +43,16 @@ static int rings_init(struct cache_alloc *a)
 	uint64_t nfree = cache_roundup_pow2(a->buckets->nbuckets) >> 10;
 	uint32_t njournal = a->opts.njournal ? a->opts.njournal : NJOURNAL_FIRST_START;
 	uint64_t size[CACHE_RESERVE_NR] = {
-		[CACHE_RESERVE_BTREE]	 = fifo_size(njournal),
+		[CACHE_RESERVE_BTREE]	 = cache_fifo_size(njournal),
 		[CACHE_RESERVE_PRIO]	 = a->opts.prio_buckets,
-		[CACHE_RESERVE_MOVINGGC] = fifo_size(nfree),
-		[CACHE_RESERVE_NONE]	 = fifo_size(nfree),
+		[CACHE_RESERVE_MOVINGGC] = cache_fifo_size(nfree),
+		[CACHE_RESERVE_NONE]	 = cache_fifo_size(nfree),
 	};
 
 	for (int i = 0; i < CACHE_RESERVE_NR; i++)
 		if (ring_init(&a->free[i], size[i]))
 			return -ENOMEM;
-	return ring_init(&a->free_inc, fifo_size(4 * nfree));
+	return ring_init(&a->free_inc, cache_fifo_size(4 * nfree));
 }
 
 int cache_alloc_init(struct cache_alloc *a, struct cache_buckets *buckets,

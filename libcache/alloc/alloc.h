@@ -20,6 +20,7 @@
 #define LIBCACHE_ALLOC_H
 
 #include "alloc/bucket.h"
+#include "base/checked.h"
 #include "base/err.h"
 #include "base/rng.h"
 
@@ -37,6 +38,7 @@ enum cache_reserve {
 };
 
 /* As in the superblock's CACHE_REPLACEMENT. */
+/* The numbers of enum cache_replacement (format/ondisk.h). */
 enum cache_policy {
 	CACHE_POLICY_LRU,
 	CACHE_POLICY_FIFO,
@@ -185,6 +187,12 @@ int cache_alloc_init(struct cache_alloc *a, struct cache_buckets *buckets,
 		     const struct cache_alloc_opts *opts,
 		     const struct cache_alloc_ops *ops, void *ctx);
 void cache_alloc_fini(struct cache_alloc *a);
+
+/* Entries of the driver's fifo made for @n: small ones exact, others a power of two less one. */
+static inline uint64_t cache_fifo_size(uint64_t n)
+{
+	return n <= 4 ? n : cache_roundup_pow2(n) - 1;
+}
 
 /* Memory held besides the table. */
 uint64_t cache_alloc_bytes(const struct cache_alloc *a);

@@ -6,12 +6,13 @@
 
 #include "alloc/alloc.h"
 #include "alloc/policy.h"
+#include "base/bits.h"
 
 #define BROKEN(err, ...) cache_err_set(err, -EUCLEAN, 0, __VA_ARGS__)
 
 /* D2: a bucket is in one place; D3: pinned once; D4: never dirty or metadata. */
 static int check_ring(const struct cache_alloc *a, const struct cache_ring *ring,
-		      const char *name, uint8_t *seen, struct cache_err *err)
+		      const char *name, uint64_t *seen, struct cache_err *err)
 {
 	const struct cache_buckets *t = a->buckets;
 
@@ -23,9 +24,8 @@ static int check_ring(const struct cache_alloc *a, const struct cache_ring *ring
 
 		if (b < t->first_bucket || b >= t->nbuckets)
 			return BROKEN(err, "D2: %s holds bucket %u, past the table", name, b);
-		if (seen[b / 8] & 1 << b % 8)
+		if (cache_bit_test_and_set(seen, b))
 			return BROKEN(err, "D2: bucket %u is queued twice", b);
-		seen[b / 8] |= 1 << b % 8;
 		if (t->rec[b].pin != 1)
 			return BROKEN(err, "D3: bucket %u in %s has pin %u, expected 1", b,
 				      name, t->rec[b].pin);
@@ -40,7 +40,7 @@ static int check_queues(const struct cache_alloc *a, struct cache_err *err)
 	static const char *const names[CACHE_RESERVE_NR] = {
 		"free[BTREE]", "free[PRIO]", "free[MOVINGGC]", "free[NONE]",
 	};
-	uint8_t *seen = calloc(1, a->buckets->nbuckets / 8 + 1);
+	uint64_t *seen = cache_bits_new(a->buckets->nbuckets);
 	int ret = 0;
 
 	if (!seen)
@@ -52,7 +52,7 @@ static int check_queues(const struct cache_alloc *a, struct cache_err *err)
 	for (uint32_t i = 0; !ret && i < a->opts.prio_buckets; i++) {
 		uint64_t b = a->prio_current ? a->prio_current[i] : 0;
 
-		if (b && b < a->buckets->nbuckets && seen[b / 8] & 1 << b % 8)
+		if (b && b < a->buckets->nbuckets && cache_bit(seen, b))
 			ret = BROKEN(err, "D2: prio bucket %" PRIu64 " is queued", b);
 	}
 	free(seen);

@@ -3,6 +3,7 @@
 #include "base/checked.h"
 
 #include "alloc/mark.h"
+#include "base/bits.h"
 #include "format/super.h"
 
 static bool resolve(const struct cache_marks *m, const struct cache_bkey *k, unsigned i,
@@ -20,11 +21,9 @@ static uint8_t staleness(const struct cache_marks *m, uint64_t bucket, uint64_t 
 /* The gen of a bucket whose prio_set is lost: the newest of its pointers. */
 static void learn_gen(struct cache_marks *m, uint64_t bucket, uint8_t gen)
 {
-	uint64_t bit = UINT64_C(1) << (bucket & 63);
-
-	if (!m->gen_unknown || !(m->gen_unknown[bucket / 64] & bit))
+	if (!m->gen_unknown || !cache_bit(m->gen_unknown, bucket))
 		return;
-	m->gen_unknown[bucket / 64] &= ~bit;
+	cache_bit_clear(m->gen_unknown, bucket);
 	cache_gens_set_gen(m->gens, bucket, gen);
 	cache_gens_set_last_gc(m->gens, bucket, gen);
 }

@@ -9,7 +9,6 @@
 #include "alloc/alloc.h"
 
 struct cache_policy_ops {
-	const char *name;
 	int	 (*init)(struct cache_alloc *a);
 	void	 (*fini)(struct cache_alloc *a);
 	uint64_t (*bytes)(const struct cache_alloc *a);
@@ -26,8 +25,8 @@ extern const struct cache_policy_ops cache_policy_lru;
 extern const struct cache_policy_ops cache_policy_fifo;
 extern const struct cache_policy_ops cache_policy_random;
 
-/* LRU for any min_prio; @room for two words for each free place in free_inc. */
-bool cache_lru_invalidate_wide(struct cache_alloc *a, void *room);
+/* LRU for any min_prio; @space holds two words for each free place in free_inc. */
+bool cache_lru_invalidate_wide(struct cache_alloc *a, void *space);
 
 static inline bool cache_ring_full(const struct cache_ring *r)
 {
@@ -51,10 +50,10 @@ static inline bool cache_ring_pop(struct cache_ring *r, uint32_t *bucket)
 	return true;
 }
 
-/* Pops from @from and pushes to @to, in order, while there is one and room. */
+/* Pops from @from and pushes to @to, in order, while there is one and space for it. */
 static inline void cache_ring_move(struct cache_ring *to, struct cache_ring *from)
 {
-	uint32_t room = to->size - to->used, n = from->used < room ? from->used : room;
+	uint32_t space = to->size - to->used, n = from->used < space ? from->used : space;
 	uint32_t head = from->head, tail = to->head + to->used;
 
 	for (uint32_t i = 0; i < n; i++)

@@ -22,5 +22,5 @@ static bool fifo_invalidate(struct cache_alloc *a)
 }
 
 const struct cache_policy_ops cache_policy_fifo = {
-	.name = "fifo", .invalidate = fifo_invalidate,
+	.invalidate = fifo_invalidate,
 };

@@ -28,8 +28,8 @@
 #include "alloc/simd.h"
 #include "base/sort.h"
 
-#define ROOM_QUARTERS	10	/* of a refill; candidates, and room to sort what is taken */
-#define ROOM_MIN	256
+#define CAPACITY_QUARTERS	10	/* of a refill; candidates, and space to sort what is taken */
+#define CAPACITY_MIN	256
 #define SAMPLES_MAX	2048
 #define AHEAD		16	/* records are asked for this far ahead */
 #define NO_LIMIT	UINT32_MAX
@@ -47,7 +47,7 @@ struct cache_lru {
 	int32_t	 shift;		/* live bracket = stored prio + shift */
 	uint32_t last;		/* the greatest key of the refill before, */
 	uint32_t step;		/* and how far beyond it this one may have to look */
-	uint32_t room;
+	uint32_t capacity;
 	uint64_t cand[];	/* key << 32 | bucket */
 };
 
@@ -90,15 +90,15 @@ static void lru_fini(struct cache_alloc *a)
 
 static int lru_init(struct cache_alloc *a)
 {
-	uint64_t room = cache_max_u64((uint64_t)a->free_inc.size * ROOM_QUARTERS / 4, ROOM_MIN);
-	struct cache_lru *l = calloc(1, sizeof(*l) + room * sizeof(l->cand[0]));
+	uint64_t capacity = cache_max_u64((uint64_t)a->free_inc.size * CAPACITY_QUARTERS / 4, CAPACITY_MIN);
+	struct cache_lru *l = calloc(1, sizeof(*l) + capacity * sizeof(l->cand[0]));
 
 	if (!l)
 		return -ENOMEM;
 	a->lru = l;
 	l->simd = cache_simd_get(a->opts.simd);
 	l->version = NO_VERSION;
-	l->room = room;
+	l->capacity = capacity;
 	while (l->scale < SCALE_MAX && 1u << l->scale < a->buckets->bucket_sectors)
 		l->scale++;
 	l->bound = malloc(nbounds(a->buckets) * sizeof(*l->bound));
@@ -110,7 +110,7 @@ static int lru_init(struct cache_alloc *a)
 
 static uint64_t lru_bytes(const struct cache_alloc *a)
 {
-	return sizeof(*a->lru) + a->lru->room * sizeof(a->lru->cand[0]) +
+	return sizeof(*a->lru) + a->lru->capacity * sizeof(a->lru->cand[0]) +
 	       nbounds(a->buckets) * sizeof(*a->lru->bound);
 }
 
@@ -170,7 +170,7 @@ static uint32_t guess_limit(struct cache_alloc *a, uint32_t want)
 {
 	const struct cache_buckets *t = a->buckets;
 	struct cache_lru *l = a->lru;
-	uint32_t samples = cache_min_u64(SAMPLES_MAX, l->room), n = 0;
+	uint32_t samples = cache_min_u64(SAMPLES_MAX, l->capacity), n = 0;
 	uint32_t rank = (uint64_t)want * samples / (t->nbuckets - t->first_bucket);
 
 	for (uint32_t i = 0; i < samples; i++) {
@@ -225,7 +225,7 @@ static uint32_t gather_enough(struct cache_alloc *a, uint32_t want)
 	struct cache_sweep s = {
 		.rec = t->rec, .first = t->first_bucket, .end = t->nbuckets, .bound = l->bound,
 		.scale = l->scale, .epoch = t->epoch, .shift = bracket_shift(t),
-		.out = l->cand, .room = l->room,
+		.out = l->cand, .capacity = l->capacity,
 	};
 	uint32_t more;
 
@@ -291,7 +291,7 @@ static bool lru_invalidate(struct cache_alloc *a)
 		take(a, l->cand, found);
 		return false;
 	}
-	sorted = cache_sort_front_u64(l->cand, found, want, l->room);
+	sorted = cache_sort_front_u64(l->cand, found, want, l->capacity);
 	learn_step(l, sorted[want - 1] >> 32);
 	take(a, sorted, want);
 	put_down_all(l, sorted == l->cand ? sorted + want : l->cand, found - want);
@@ -351,7 +351,7 @@ static int lru_check(const struct cache_alloc *a, struct cache_err *err)
 }
 
 const struct cache_policy_ops cache_policy_lru = {
-	.name = "lru", .init = lru_init, .fini = lru_fini, .bytes = lru_bytes,
+	.init = lru_init, .fini = lru_fini, .bytes = lru_bytes,
 	.invalidate = lru_invalidate, .offer = lru_offer, .rescaled = lru_rescaled,
 	.check = lru_check,
 };

@@ -63,10 +63,10 @@ static size_t wide_gather(const struct cache_alloc *a, struct wide *h, size_t wa
 	return n;
 }
 
-bool cache_lru_invalidate_wide(struct cache_alloc *a, void *room)
+bool cache_lru_invalidate_wide(struct cache_alloc *a, void *space)
 {
 	size_t want = a->free_inc.size - a->free_inc.used, n, left;
-	struct wide *h = room;
+	struct wide *h = space;
 
 	n = want ? wide_gather(a, h, want) : 0;
 	for (left = n; left > 1; left--) {

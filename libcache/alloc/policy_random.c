@@ -41,5 +41,5 @@ static bool random_invalidate(struct cache_alloc *a)
 }
 
 const struct cache_policy_ops cache_policy_random = {
-	.name = "random", .invalidate = random_invalidate,
+	.invalidate = random_invalidate,
 };

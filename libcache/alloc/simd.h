@@ -37,7 +37,7 @@ static inline uint32_t cache_lru_key(uint32_t prio, int32_t shift, uint32_t sect
 
 /*
  * Reads, in order, the blocks from @block (that of @first, or later) to the end whose
- * bound is below @reach, until @out has no room for one more. Reclaimable buckets with
+ * bound is below @reach, until @out has no space for one more. Reclaimable buckets with
  * a key in [@low, @below) go to @out as key << 32 | bucket; the bound becomes that of
  * the least key that is @below or above.
  */
@@ -54,7 +54,7 @@ struct cache_sweep {
 	uint32_t  low, below;
 	uint32_t  most;		/* sectors of a reclaimable bucket; kept high */
 	uint64_t *out;
-	uint32_t  used, room;
+	uint32_t  used, capacity;
 };
 
 /* @least is a key as a signed number, as wrapped ones are no bound; or INT32_MAX. */

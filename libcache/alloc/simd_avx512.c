@@ -44,7 +44,7 @@ AVX512 static inline void emit16(struct cache_sweep *s, __mmask16 mask, __m512i 
 					       15, 31);
 	unsigned int n = __builtin_popcount(mask);
 
-	/* compressing to memory is slow on some; there is room for a block */
+	/* compressing to memory is slow on some; there is space for a block */
 	key = _mm512_maskz_compress_epi32(mask, key);
 	number = _mm512_maskz_compress_epi32(mask, number);
 	_mm512_storeu_si512(s->out + s->used, _mm512_permutex2var_epi32(number, pairs, key));

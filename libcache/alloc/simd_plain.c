@@ -35,7 +35,7 @@ static bool sweep_ones(struct cache_sweep *s, uint64_t end)
 	for (; s->block < end; s->block++) {
 		if (s->bound[s->block] >= s->reach)
 			continue;
-		if (s->used + CACHE_SWEEP_BLOCK > s->room)
+		if (s->used + CACHE_SWEEP_BLOCK > s->capacity)
 			return false;
 		cache_sweep_one(s, s->block);
 	}

@@ -9,7 +9,7 @@ void cache_sweep_one(struct cache_sweep *s, uint64_t block);
 
 /*
  * A sweep whose whole blocks @whole reads: from s->block on up to @end, or until there
- * is no room. It need not tell wrapped keys apart: those are above s->below.
+ * is no space. It need not tell wrapped keys apart: those are above s->below.
  */
 void cache_sweep_with(struct cache_sweep *s,
 		      void (*whole)(struct cache_sweep *s, uint64_t end));
@@ -68,7 +68,7 @@ cache_walk_enter(struct cache_sweep *s, struct cache_walk *w, cache_within_fn *w
 	cache_sweep_ahead(s, w->group, w->next);
 }
 
-/* Brings s->block to the next one in reach; false at the end, and where there is no room. */
+/* Brings s->block to the next one in reach; false at the end, and where there is no space. */
 static inline __attribute__((always_inline)) bool
 cache_walk_next(struct cache_sweep *s, struct cache_walk *w, cache_within_fn *within)
 {
@@ -81,7 +81,7 @@ cache_walk_next(struct cache_sweep *s, struct cache_walk *w, cache_within_fn *wi
 	}
 	s->block = w->group - CACHE_SWEEP_GROUP + __builtin_ctz(w->left);
 	w->left &= w->left - 1;
-	return s->used + CACHE_SWEEP_BLOCK <= s->room;
+	return s->used + CACHE_SWEEP_BLOCK <= s->capacity;
 }
 
 void cache_fill_plain(const struct cache_bucket *rec, size_t n, uint32_t epoch,

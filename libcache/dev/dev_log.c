@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A device that remembers what was done to it. */
 #include "dev/dev_ops.h"
+#include "base/array.h"
 #include "dev/dev_log.h"
 
 #include <errno.h>
@@ -23,17 +24,11 @@ static int remember(struct cache_dev *dev, enum cache_dev_op_kind kind, uint64_t
 		    uint64_t nsectors, const void *buf)
 {
 	struct cache_dev_log *log = ((struct log_dev *)dev->priv)->log;
-	void *copy = NULL;
+	void *copy = NULL, *p = cache_array_grow(log->ops, log->n, &log->capacity, sizeof(*log->ops));
 
-	if (log->n == log->room) {
-		size_t room = log->room ? 2 * log->room : 64;
-		void *p = reallocarray(log->ops, room, sizeof(*log->ops));
-
-		if (!p)
-			return -ENOMEM;
-		log->ops = p;
-		log->room = room;
-	}
+	if (!p)
+		return -ENOMEM;
+	log->ops = p;
 	if (buf) {
 		copy = malloc(nsectors * CACHE_SECTOR_BYTES);
 		if (!copy)

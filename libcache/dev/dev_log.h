@@ -25,7 +25,7 @@ struct cache_dev_op {
 /* The log outlives the device that fills it. Zero it to begin. */
 struct cache_dev_log {
 	struct cache_dev_op *ops;
-	size_t n, room;
+	size_t n, capacity;
 };
 
 void cache_dev_log_fini(struct cache_dev_log *log);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "disk/btree.h"
 
 #define BATCH_NODES	32
@@ -67,12 +68,10 @@ static int found_node(struct walk *s, enum cache_problem code, const struct cach
 /* 1: enter it; 0: it was entered before, and that was said; else an error. */
 static int enter(struct walk *s, const struct cache_bkey *k, unsigned level)
 {
-	uint64_t bucket = bucket_of(s, k), bit = UINT64_C(1) << (bucket & 63);
 	int ret = 0;
 
-	if (s->entered[bucket / 64] & bit)
+	if (cache_bit_test_and_set(s->entered, bucket_of(s, k)))
 		return found_node(s, CACHE_P_NODE_TWICE, k, level);
-	s->entered[bucket / 64] |= bit;
 	if (cache_ptr_sector(k->ptr[0]) % s->w->sb->bucket_sectors)
 		ret = found_node(s, CACHE_P_CHILD_OFFSET, k, level);
 	return ret ? ret : 1;
@@ -247,7 +246,7 @@ int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err)
 
 	if (ret <= 0)
 		return ret;
-	s.entered = calloc(w->sb->nbuckets / 64 + 1, sizeof(*s.entered));
+	s.entered = cache_bits_new(w->sb->nbuckets);
 	if (!s.entered)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit a bucket");
 	ret = visit_batch(&s, &root, 0, 1, w->root_level, &left);

@@ -4,6 +4,7 @@
  * range from its last_seq to itself, each of which must be there exactly once.
  */
 #include "base/checked.h"
+#include "base/array.h"
 #include "disk/jset_codec.h"
 #include "disk/journal_discard.h"
 #include "disk/journal_hidden.h"
@@ -22,24 +23,19 @@ struct scan {
 	struct cache_err *err;
 	uint64_t magic;
 	char *buf;		/* CACHE_JSET_WINDOW_BYTES */
-	size_t room;		/* entries allocated */
+	size_t capacity;	/* entries allocated */
 	uint64_t seen;		/* seq of the newest that the driver can read */
 };
 
 static int add_entry(struct scan *s, const struct cache_jset_pos *pos)
 {
 	struct cache_journal *j = s->j;
+	void *p = cache_array_grow(j->entries, j->nentries, &s->capacity, sizeof(*j->entries));
 
-	if (j->nentries == s->room) {
-		size_t room = s->room ? 2 * s->room : 64;
-		void *p = reallocarray(j->entries, room, sizeof(*j->entries));
-
-		if (!p)
-			return cache_err_set(s->err, -ENOMEM, 0,
-					     "no memory for %zu journal entries", room);
-		j->entries = p;
-		s->room = room;
-	}
+	if (!p)
+		return cache_err_set(s->err, -ENOMEM, 0, "no memory for more than %zu journal entries",
+				     j->nentries);
+	j->entries = p;
 	j->entries[j->nentries++] = *pos;
 	if (pos->seq > j->bucket_seq[pos->index])
 		j->bucket_seq[pos->index] = pos->seq;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 #include "disk/jset_codec.h"
 
@@ -109,7 +110,7 @@ int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uin
 struct run {
 	const struct cache_sb *sb;
 	struct cache_journal *j;	/* its entries: those of the run */
-	size_t room;
+	size_t capacity;
 	uint32_t index, end;	/* where something stands at all; where the last one ended */
 	bool any, broken;	/* something stands; and behind the last one what does not verify */
 	bool doubt;
@@ -126,16 +127,11 @@ static bool can_follow(const struct run *r, const struct cache_jset_pos *last,
 static int add(struct run *r, const struct cache_jset_pos *pos)
 {
 	struct cache_journal *j = r->j;
+	void *p = cache_array_grow(j->entries, j->nentries, &r->capacity, sizeof(*j->entries));
 
-	if (j->nentries == r->room) {
-		size_t room = r->room ? 2 * r->room : 64;
-		void *p = reallocarray(j->entries, room, sizeof(*j->entries));
-
-		if (!p)
-			return -ENOMEM;
-		j->entries = p;
-		r->room = room;
-	}
+	if (!p)
+		return -ENOMEM;
+	j->entries = p;
 	j->entries[j->nentries++] = *pos;
 	return 0;
 }

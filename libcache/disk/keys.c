@@ -9,17 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 int cache_keys_push(struct cache_keys *keys, const struct cache_bkey *k)
 {
-	if (keys->n == keys->room) {
-		size_t room = keys->room ? 2 * keys->room : 8;
-		void *p = reallocarray(keys->k, room, sizeof(*keys->k));
+	void *p = cache_array_grow(keys->k, keys->n, &keys->capacity, sizeof(*keys->k));
 
-		if (!p)
-			return -ENOMEM;
-		keys->k = p;
-		keys->room = room;
-	}
+	if (!p)
+		return -ENOMEM;
+	keys->k = p;
 	keys->k[keys->n++] = *k;
 	return 0;
 }
@@ -80,7 +78,7 @@ int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
 	return ret;
 }
 
-/* The later half of @keys, two or more, becomes @half, and its room is given back. */
+/* The later half of @keys, two or more, becomes @half, and its memory is given back. */
 static int split(struct cache_keys *keys, struct cache_keys *half)
 {
 	size_t n = keys->n - keys->n / 2;
@@ -89,14 +87,14 @@ static int split(struct cache_keys *keys, struct cache_keys *half)
 	half->k = reallocarray(NULL, n, sizeof(*keys->k));
 	if (!half->k)
 		return -ENOMEM;
-	half->n = half->room = n;
+	half->n = half->capacity = n;
 	keys->n -= n;
 	memcpy(half->k, keys->k + keys->n, n * sizeof(*keys->k));
 	rest = reallocarray(keys->k, keys->n, sizeof(*keys->k));
 	if (!rest)
 		return -ENOMEM;	/* @half is the caller's to free */
 	keys->k = rest;
-	keys->room = keys->n;
+	keys->capacity = keys->n;
 	return 0;
 }
 

@@ -14,7 +14,7 @@ extern "C" {
 /* Zero it to begin; the caller owns what it holds. */
 struct cache_keys {
 	struct cache_bkey *k;
-	size_t n, room;
+	size_t n, capacity;
 };
 
 /* 0 or -ENOMEM. */

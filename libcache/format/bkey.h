@@ -37,15 +37,26 @@ static inline uint64_t cache_key_inode(const struct cache_bkey *k)
 	return k->high & CACHE_KEY_INODE_MAX;
 }
 
+/* The same of the first word alone, for keys that are kept in fewer words. */
+static inline uint64_t cache_key_high_size(uint64_t high)
+{
+	return high >> 20 & CACHE_BKEY_SIZE_MAX;
+}
+
+static inline bool cache_key_high_dirty(uint64_t high)
+{
+	return high >> 36 & 1;
+}
+
 /* sectors */
 static inline uint64_t cache_key_size(const struct cache_bkey *k)
 {
-	return k->high >> 20 & CACHE_BKEY_SIZE_MAX;
+	return cache_key_high_size(k->high);
 }
 
 static inline bool cache_key_dirty(const struct cache_bkey *k)
 {
-	return k->high >> 36 & 1;
+	return cache_key_high_dirty(k->high);
 }
 
 static inline unsigned cache_key_ptrs(const struct cache_bkey *k)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/bits.h"
 #include "base/checked.h"
 #include "base/sort.h"
 
@@ -25,22 +27,13 @@ void cache_fsck_shared_fini(struct fsck_shared *s)
 	memset(s, 0, sizeof(*s));
 }
 
-static uint64_t bit_bytes(const struct fsck_shared *s)
-{
-	return (s->nblocks / 64 + 1) * sizeof(*s->bits);
-}
-
 /* How many of the blocks were taken before. */
 static uint64_t take(struct fsck_shared *s, uint64_t block, uint64_t n)
 {
 	uint64_t taken = 0;
 
-	for (uint64_t b = block; b < block + n; b++) {
-		uint64_t bit = UINT64_C(1) << (b & 63);
-
-		taken += !!(s->bits[b / 64] & bit);
-		s->bits[b / 64] |= bit;
-	}
+	for (uint64_t b = block; b < block + n; b++)
+		taken += cache_bit_test_and_set(s->bits, b);
 	return taken;
 }
 
@@ -48,7 +41,7 @@ static void drop_list(struct fsck_shared *s)
 {
 	free(s->list);
 	s->list = NULL;
-	s->n = s->room = 0;
+	s->n = s->capacity = 0;
 }
 
 static void give_back(struct fsck_shared *s)
@@ -65,7 +58,7 @@ static void give_back(struct fsck_shared *s)
  */
 static int switch_over(struct fsck_shared *s)
 {
-	s->bits = calloc(1, bit_bytes(s));
+	s->bits = cache_bits_new(s->nblocks);
 	if (!s->bits)
 		return -ENOMEM;
 	cache_sort_u64(s->list, s->n);
@@ -82,15 +75,11 @@ static int switch_over(struct fsck_shared *s)
 
 static int append(struct fsck_shared *s, uint64_t block, uint64_t n)
 {
-	if (s->n == s->room) {
-		size_t room = s->room ? 2 * s->room : 1024;
-		void *p = reallocarray(s->list, room, sizeof(*s->list));
+	void *p = cache_array_grow(s->list, s->n, &s->capacity, sizeof(*s->list));
 
-		if (!p)
-			return -ENOMEM;
-		s->list = p;
-		s->room = room;
-	}
+	if (!p)
+		return -ENOMEM;
+	s->list = p;
 	s->list[s->n++] = block << LEN_BITS | n;
 	return 0;
 }
@@ -105,7 +94,7 @@ int cache_fsck_shared_add(struct fsck_shared *s, uint64_t sector, uint64_t nsect
 	*shared = 0;
 	if (first >= end)
 		return 0;
-	if (!s->bits && (s->n + 1) * sizeof(*s->list) > bit_bytes(s))
+	if (!s->bits && (s->n + 1) * sizeof(*s->list) > cache_bits_bytes(s->nblocks))
 		ret = switch_over(s);
 	if (ret)
 		return ret;
@@ -138,8 +127,8 @@ int cache_fsck_shared_end(struct fsck_shared *s)
 		return 0;
 	drop_list(s);
 	if (s->bits)
-		memset(s->bits, 0, bit_bytes(s));
+		memset(s->bits, 0, cache_bits_bytes(s->nblocks));
 	else
-		s->bits = calloc(1, bit_bytes(s));
+		s->bits = cache_bits_new(s->nblocks);
 	return s->bits ? 0 : -ENOMEM;
 }

@@ -20,7 +20,7 @@ struct fsck_shared {
 	uint64_t nblocks;
 	uint64_t *bits;		/* NULL: the list */
 	uint64_t *list;		/* block << 16 | blocks */
-	size_t n, room;
+	size_t n, capacity;
 	bool again;
 };
 

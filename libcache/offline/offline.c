@@ -19,11 +19,6 @@
 #define STREAM_SECTORS	128
 #define STREAM_STRIDE	(UINT64_C(1) << 40)
 
-static void set_bit(uint64_t *map, uint64_t b)
-{
-	map[b / 64] |= UINT64_C(1) << (b & 63);
-}
-
 static int no_memory(struct cache_err *err)
 {
 	return cache_err_set(err, -ENOMEM, 0, "no memory for an allocator");
@@ -77,7 +72,7 @@ static int pin_key(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 		if (!cache_ptr_is_available(sb, k, i) || b >= sb->nbuckets)
 			continue;
 		cache_bucket_pin_get(&o->t, b);
-		set_bit(o->replayed, b);
+		cache_bit_set(o->replayed, b);
 	}
 	return 0;
 }
@@ -172,8 +167,8 @@ int cache_offline_new(struct cache_set *set, const struct cache_offline_opts *op
 		return no_memory(err);
 	o->set = set;
 	o->opts = *opts;
-	o->taken = calloc(set->sb.nbuckets / 64 + 1, sizeof(*o->taken));
-	o->replayed = calloc(set->sb.nbuckets / 64 + 1, sizeof(*o->replayed));
+	o->taken = cache_bits_new(set->sb.nbuckets);
+	o->replayed = cache_bits_new(set->sb.nbuckets);
 	ret = o->taken && o->replayed ? copy_table(o) : -ENOMEM;
 	if (!ret)
 		ret = list_own(o);
@@ -217,15 +212,15 @@ static void count_buckets(const struct cache_offline *o, const struct cache_buck
 		n->clean += mark == CACHE_GC_MARK_RECLAIMABLE;
 		n->unused += mark == CACHE_GC_MARK_NONE;
 		n->available += mark <= CACHE_GC_MARK_RECLAIMABLE &&
-				!cache_offline_bit(o->replayed, b);
+				!cache_bit(o->replayed, b);
 	}
 }
 
 static void give(struct cache_offline *o, uint64_t b, struct cache_offline_result *res)
 {
-	if (cache_offline_bit(o->taken, b))
+	if (cache_bit(o->taken, b))
 		return;
-	set_bit(o->taken, b);
+	cache_bit_set(o->taken, b);
 	o->unused -= cache_offline_is_unused(o, b);
 	res->taken++;
 	if (o->opts.taken)

@@ -158,7 +158,7 @@ int cache_offline_plan(struct cache_offline *o, struct cache_offline_written *w,
 	if (ret)
 		return ret;
 	for (uint64_t b = 0; b < o->t.nbuckets; b++)
-		if (cache_offline_bit(o->taken, b))
+		if (cache_bit(o->taken, b))
 			cache_commit_spare(o->commit, b);
 	if (w->checkpoint)
 		cache_commit_checkpoint(o->commit);

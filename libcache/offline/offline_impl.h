@@ -4,6 +4,7 @@
 #define LIBCACHE_OFFLINE_IMPL_H
 
 #include "offline/offline.h"
+#include "base/bits.h"
 
 struct cache_offline {
 	struct cache_set *set;	/* as it lies on disk; never changed */
@@ -22,16 +23,11 @@ struct cache_offline {
 	struct cache_commit *commit;
 };
 
-static inline bool cache_offline_bit(const uint64_t *map, uint64_t b)
-{
-	return map[b / 64] >> (b & 63) & 1;
-}
-
 /* Nothing on disk needs it, and its gen is known. */
 static inline bool cache_offline_is_unused(const struct cache_offline *o, uint64_t b)
 {
 	return cache_set_role(o->set, b) == CACHE_ROLE_FREE &&
-	       !(o->set->gen_unknown && cache_offline_bit(o->set->gen_unknown, b));
+	       !(o->set->gen_unknown && cache_bit(o->set->gen_unknown, b));
 }
 
 #endif

@@ -5,6 +5,7 @@
  * it the set. Run again after a kill it finds the old set, or the new one.
  */
 #include "repair/repair_impl.h"
+#include "base/array.h"
 #include "super/repair_super.h"
 
 #include <errno.h>
@@ -34,23 +35,19 @@ struct repair {
 static void on_early_finding(void *ctx, const struct cache_finding *f)
 {
 	struct repair *r = ctx;
+	void *p;
 
 	r->forgiven |= f->code == CACHE_P_JOURNAL_DISCARDED;
 	if (cache_problem_info(f->code)->severity == CACHE_SEVERITY_NOTE)
 		return;
-	if (r->nearly == r->early_capacity) {
-		size_t room = r->early_capacity ? 2 * r->early_capacity : 64;
-		void *p = room > EARLY_MAX ? NULL :
-			  reallocarray(r->early, room, sizeof(*r->early));
-
-		if (!p) {
-			r->early_full = room > EARLY_MAX;
-			r->early_failed |= !r->early_full;
-			return;
-		}
-		r->early = p;
-		r->early_capacity = room;
+	r->early_full |= r->nearly >= EARLY_MAX;
+	p = r->early_full ? NULL : cache_array_grow(r->early, r->nearly, &r->early_capacity,
+						    sizeof(*r->early));
+	if (!p) {
+		r->early_failed |= !r->early_full;
+		return;
 	}
+	r->early = p;
 	r->early[r->nearly++] = *f;
 }
 

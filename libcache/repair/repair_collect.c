@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 
 struct collect {
@@ -57,7 +58,7 @@ static const char *impossible(const struct collect *s, const struct cache_bkey *
 		return "its pointer is past the device";
 	if (bucket < cache_sb_reserved_buckets(&s->c->set->sb))
 		return "its pointer is into the journal";
-	if (repair_bit(s->d->foreign, bucket))
+	if (cache_bit(s->d->foreign, bucket))
 		return "its bucket belongs to something else";
 	if (k->low > CACHE_DEV_SECTORS_MAX)
 		return "no device reaches that far";
@@ -91,25 +92,20 @@ static bool clean_is_doubtful(const struct collect *s, const struct cache_bkey *
 	if (inode < set->uuids.n &&
 	    cache_uuid_state(&set->uuids.slot[inode]) == CACHE_SLOT_FREE)
 		return true;
-	return s->d->all || repair_bit(s->d->shared, bucket) ||
+	return s->d->all || cache_bit(s->d->shared, bucket) ||
 	       !cache_prio_is_known(&set->sb, &set->prios, bucket) ||
-	       repair_bit(s->d->members, bucket / cache_prios_per_bucket(&set->sb)) ||
+	       cache_bit(s->d->members, bucket / cache_prios_per_bucket(&set->sb)) ||
 	       cache_repair_is_doubtful(s->d, k);
 }
 
 static int keep(struct collect *s, const struct cache_bkey *k)
 {
 	struct repair_kept *kept = s->kept;
+	void *p = cache_array_grow(kept->keys, kept->n, &kept->capacity, sizeof(*kept->keys));
 
-	if (kept->n == kept->room) {
-		uint64_t room = kept->room ? 2 * kept->room : 1024;
-		void *p = reallocarray(kept->keys, room, sizeof(*kept->keys));
-
-		if (!p)
-			return -ENOMEM;
-		kept->keys = p;
-		kept->room = room;
-	}
+	if (!p)
+		return -ENOMEM;
+	kept->keys = p;
 	kept->keys[kept->n++] = (struct cache_packed_key){ k->high, k->low, k->ptr[0] };
 	s->plan->kept_extents++;
 	s->plan->kept_sectors += cache_key_size(k);
@@ -185,7 +181,7 @@ static uint64_t key_inode(const struct cache_packed_key *k)
 
 static uint64_t key_start(const struct cache_packed_key *k)
 {
-	return k->low - (k->high >> 20 & CACHE_BKEY_SIZE_MAX);
+	return k->low - cache_key_high_size(k->high);
 }
 
 static int by_start(const void *a, const void *b)
@@ -198,7 +194,7 @@ static int by_start(const void *a, const void *b)
 
 static bool is_dirty(const struct cache_packed_key *k)
 {
-	return k->high >> 36 & 1;
+	return cache_key_high_dirty(k->high);
 }
 
 /* @b, which starts no earlier than @a, starts before its end. */
@@ -329,7 +325,7 @@ static uint64_t take_places(const struct collect *s, struct place *in)
 		uint64_t bucket = cache_ptr_sector(k->ptr) / s->c->set->sb.bucket_sectors;
 
 		if (s->d->scan || (bucket < s->c->set->sb.nbuckets &&
-				   repair_bit(s->d->shared, bucket)))
+				   cache_bit(s->d->shared, bucket)))
 			in[n++] = (struct place){ *k, i };
 	}
 	qsort(in, n, sizeof(*in), by_place);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 enum effect {
 	NOTHING,	/* nothing beside it */
 	ALL,		/* updates of unknown ranges are lost */
@@ -82,16 +84,16 @@ static enum effect effect_of(enum cache_problem code)
 
 int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb)
 {
-	size_t n = sb->nbuckets / 64 + 1;
+	uint64_t n = sb->nbuckets;
 
 	memset(d, 0, sizeof(*d));
 	d->sb = sb;
-	d->nodes = calloc(n, sizeof(*d->nodes));
-	d->foreign = calloc(n, sizeof(*d->foreign));
-	d->shared = calloc(n, sizeof(*d->shared));
-	d->members = calloc(n, sizeof(*d->members));	/* fewer members than buckets */
-	d->visited = calloc(n, sizeof(*d->visited));
-	d->falsely_freed = calloc(n, sizeof(*d->falsely_freed));
+	d->nodes = cache_bits_new(n);
+	d->foreign = cache_bits_new(n);
+	d->shared = cache_bits_new(n);
+	d->members = cache_bits_new(n);	/* fewer members than buckets */
+	d->visited = cache_bits_new(n);
+	d->falsely_freed = cache_bits_new(n);
 	return d->nodes && d->foreign && d->shared && d->members && d->visited &&
 	       d->falsely_freed ? 0 : -ENOMEM;
 }
@@ -112,25 +114,20 @@ static void add_range(struct repair_doubt *d, uint64_t lo_inode, uint64_t lo,
 		      uint64_t hi_inode, uint64_t hi)
 {
 	struct repair_ranges *rs = &d->ranges;
+	void *p = cache_array_grow(rs->r, rs->n, &rs->capacity, sizeof(*rs->r));
 
-	if (rs->n == rs->room) {
-		size_t room = rs->room ? 2 * rs->room : 16;
-		void *p = reallocarray(rs->r, room, sizeof(*rs->r));
-
-		if (!p) {
-			d->failed = true;
-			return;
-		}
-		rs->r = p;
-		rs->room = room;
+	if (!p) {
+		d->failed = true;
+		return;
 	}
+	rs->r = p;
 	rs->r[rs->n++] = (struct repair_range){ lo_inode, lo, hi_inode, hi };
 }
 
 static void mark(struct repair_doubt *d, uint64_t *map, uint64_t i)
 {
 	if (i < d->sb->nbuckets)
-		repair_set_bit(map, i);
+		cache_bit_set(map, i);
 	else
 		d->all = true;
 }
@@ -201,7 +198,7 @@ void cache_repair_find_again(void *ctx, const struct cache_finding *f)
 	if (cache_problem_info(f->code)->severity != CACHE_SEVERITY_CORRUPT ||
 	    effect_of(f->code) != NODE || f->bucket >= a->d->sb->nbuckets)
 		return;
-	a->changed |= !repair_bit(a->d->nodes, f->bucket);
+	a->changed |= !cache_bit(a->d->nodes, f->bucket);
 }
 
 int cache_repair_progress_again(void *ctx, unsigned pass, uint64_t current, uint64_t max)
@@ -224,11 +221,11 @@ int cache_repair_changed(const struct repair_again *a, struct cache_err *err)
  */
 static bool is_falsely_freed(struct repair_doubt *d, const struct cache_bkey *k, uint64_t bucket)
 {
-	if (bucket >= d->sb->nbuckets || !repair_bit(d->foreign, bucket) ||
+	if (bucket >= d->sb->nbuckets || !cache_bit(d->foreign, bucket) ||
 	    !cache_bkey_staleness(d->sb, &d->set->gens, k))
 		return false;
 	if (cache_set_is_node(d->set, bucket, cache_ptr_gen(k->ptr[0]))) {
-		repair_set_bit(d->falsely_freed, bucket);
+		cache_bit_set(d->falsely_freed, bucket);
 		d->scan = true;
 	}
 	return true;
@@ -240,8 +237,8 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 	struct repair_doubt *d = ctx;
 	uint64_t inode = n->lo_inode, offset = n->lo_offset;
 
-	repair_set_bit(d->visited, n->bucket);
-	if (cache_bkey_is_max(&n->key) && repair_bit(d->nodes, n->bucket) && !n->lo_inode &&
+	cache_bit_set(d->visited, n->bucket);
+	if (cache_bkey_is_max(&n->key) && cache_bit(d->nodes, n->bucket) && !n->lo_inode &&
 	    !n->lo_offset)
 		d->all = true;	/* the root, or all that it has */
 	if (!n->level)
@@ -254,12 +251,12 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 		if (bad && is_falsely_freed(d, k, bucket)) {
 			add_range(d, inode, offset, cache_key_inode(k), k->low);
 			/* it may be the last child: then this walk finds one missing */
-			repair_set_bit(d->nodes, n->bucket);
+			cache_bit_set(d->nodes, n->bucket);
 		}
 		/* one that was replaced bounds nothing: its range is the next one's */
 		if (bad)
 			continue;
-		if (bucket >= d->sb->nbuckets || repair_bit(d->nodes, bucket))
+		if (bucket >= d->sb->nbuckets || cache_bit(d->nodes, bucket))
 			add_range(d, inode, offset, cache_key_inode(k), k->low);
 		inode = cache_key_inode(k);
 		offset = k->low;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "fsck/fsck_impl.h"
+#include "base/bits.h"
 #include "set/set_impl.h"
 #include "repair/repair.h"
 #include "repair/rebuild.h"
@@ -17,7 +18,7 @@ struct repair_range {
 
 struct repair_ranges {
 	struct repair_range *r;
-	size_t n, room;
+	size_t n, capacity;
 };
 
 /* What the findings put in doubt. */
@@ -86,7 +87,7 @@ int cache_repair_find_lost(struct cache_set *set, const struct cache_sink *sink,
 
 struct repair_kept {
 	struct cache_packed_key *keys;
-	uint64_t n, room;
+	size_t n, capacity;
 };
 
 /* Live extents that may stay, sorted; counts and losses go to @plan and opts->loss. */
@@ -111,16 +112,6 @@ static inline int repair_progress(const struct cache_repair_opts *opts, unsigned
 {
 	return opts && opts->progress && opts->progress(opts->ctx, pass, current, max) ?
 	       -ECANCELED : 0;
-}
-
-static inline bool repair_bit(const uint64_t *map, uint64_t i)
-{
-	return map[i / 64] >> (i & 63) & 1;
-}
-
-static inline void repair_set_bit(uint64_t *map, uint64_t i)
-{
-	map[i / 64] |= UINT64_C(1) << (i & 63);
 }
 
 #endif

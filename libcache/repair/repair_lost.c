@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "format/bset_codec.h"
 #include "base/checked.h"
 #include "disk/journal_blocks.h"
@@ -42,23 +43,17 @@ struct lost {
 	char *buf;			/* a node or a prio_set */
 	struct lost_prio *prio;
 	struct lost_node *node;		/* by bucket */
-	uint32_t nprios, nnodes, room_prios, room_nodes;
+	uint32_t nprios, nnodes;
+	size_t prio_capacity, node_capacity;
 	struct cache_prios prios;
 	bool prio_unread;		/* there may be a prio_set that cannot be read */
 	uint64_t *led_to;		/* bit a bucket: a node has a child there, or thinks so */
 	uint64_t ruined;		/* metadata buckets that nothing leads to and nobody can read */
 };
 
-static void *grow(void *list, uint32_t n, uint32_t *room, size_t size)
+static void *grow(void *list, uint32_t n, size_t *capacity, size_t size)
 {
-	void *p;
-
-	if (n < *room)
-		return list;
-	p = n >= NODES_MAX ? NULL : reallocarray(list, *room ? 2 * *room : 64, size);
-	if (p)
-		*room = *room ? 2 * *room : 64;
-	return p;
+	return n >= NODES_MAX ? NULL : cache_array_grow(list, n, capacity, size);
 }
 
 static int take_prio(struct lost *l, uint64_t bucket)
@@ -73,7 +68,7 @@ static int take_prio(struct lost *l, uint64_t bucket)
 		l->prio_unread = true;
 		return 0;
 	}
-	p = grow(l->prio, l->nprios, &l->room_prios, sizeof(*l->prio));
+	p = grow(l->prio, l->nprios, &l->prio_capacity, sizeof(*l->prio));
 	if (!p)
 		return -ENOMEM;
 	l->prio = p;
@@ -84,7 +79,7 @@ static int take_prio(struct lost *l, uint64_t bucket)
 
 static int take_node(struct lost *l, uint64_t bucket)
 {
-	void *p = grow(l->node, l->nnodes, &l->room_nodes, sizeof(*l->node));
+	void *p = grow(l->node, l->nnodes, &l->node_capacity, sizeof(*l->node));
 
 	if (!p)
 		return -ENOMEM;
@@ -165,19 +160,18 @@ static void verify_node(struct lost *l, struct lost_node *n)
 	const struct cache_bset_disk *d = (void *)l->buf;
 	uint32_t nsectors = cache_btree_node_sectors(l->sb);
 	uint8_t own = l->prios.gen[n->bucket];
+	int gen;
 
 	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, n->bucket), nsectors,
 			   l->buf, NULL) ||
 	    cache_bset_bytes(d) > nsectors * CACHE_SECTOR_BYTES)
 		return;
-	for (unsigned ahead = 0; ahead < 256; ahead++) {
-		n->gen = own + ahead;
-		if (cache_le64_get(d->csum) == cache_bset_csum(d, node_ptr(l, n))) {
-			n->proven = ahead < 128;
-			n->past = !n->proven;
-			return;
-		}
-	}
+	gen = cache_bset_find_gen(d, l->sb, n->bucket, own);
+	if (gen < 0)
+		return;
+	n->gen = gen;
+	n->proven = (uint8_t)(gen - own) < 128;
+	n->past = !n->proven;
 }
 
 /* Freeing keys and pointers of parents say which of the nodes are of the past. */
@@ -199,7 +193,7 @@ static void take_child(struct lost *l, struct lost_node *parent, const struct ca
 	    cache_key_size(k) != cache_btree_node_sectors(l->sb) ||
 	    cache_gen_after(l->prios.gen[bucket], cache_ptr_gen(k->ptr[0])))
 		return;
-	repair_set_bit(l->led_to, bucket);
+	cache_bit_set(l->led_to, bucket);
 	n = node_in(l, bucket);
 	if (!n || n == parent || !n->proven || n->stale || k->ptr[0] != node_ptr(l, n))
 		return;
@@ -351,7 +345,7 @@ static void count_ruined_nodes(struct lost *l)
 	for (uint32_t i = 0; i < l->nnodes; i++) {
 		const struct lost_node *n = &l->node[i];
 
-		l->ruined += !n->proven && !n->past && !repair_bit(l->led_to, n->bucket) &&
+		l->ruined += !n->proven && !n->past && !cache_bit(l->led_to, n->bucket) &&
 			     l->prios.prio[n->bucket] == CACHE_BTREE_PRIO;
 	}
 }
@@ -379,7 +373,7 @@ static int find_table(struct lost *l)
 		if (!is_unclaimed(l, b))
 			continue;
 		ret = reads_like_table(l, b, &u);
-		l->ruined += !ret && !repair_bit(l->led_to, b);
+		l->ruined += !ret && !cache_bit(l->led_to, b);
 		if (ret <= 0)
 			continue;
 		if (!found || follows(&u, &best)) {
@@ -481,7 +475,7 @@ int cache_repair_find_lost(struct cache_set *set, const struct cache_sink *sink,
 
 	l.buf = cache_dev_buf(cache_max_u64(cache_meta_bucket_bytes(&set->sb),
 					    cache_btree_node_sectors(&set->sb) * CACHE_SECTOR_BYTES));
-	l.led_to = calloc(set->sb.nbuckets / 64 + 1, sizeof(*l.led_to));
+	l.led_to = cache_bits_new(set->sb.nbuckets);
 	if (!l.buf || !l.led_to) {
 		free(l.buf);
 		free(l.led_to);

@@ -28,15 +28,7 @@ static int node_gen(const struct scan *s, uint64_t bucket)
 
 	if (cache_bset_bytes(d) > s->node_sectors * CACHE_SECTOR_BYTES)
 		return -1;
-	for (int i = 0; i < 256; i++) {
-		uint8_t gen = own + i;
-		uint64_t ptr = cache_ptr_make(sb->nr_this_dev,
-					      cache_bucket_sector(sb, bucket), gen);
-
-		if (cache_le64_get(d->csum) == cache_bset_csum(d, ptr))
-			return gen;
-	}
-	return -1;
+	return cache_bset_find_gen(d, sb, bucket, own);
 }
 
 static int take_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
@@ -85,7 +77,7 @@ static int scan_bucket(struct scan *s, uint64_t bucket)
 		return 0;
 	/* Behind the bucket's gen: freed. Ahead: named by a parent that is lost. */
 	if (cache_gen_after(cache_bucket_gen(&s->set->buckets, bucket), gen) &&
-	    !(repair_bit(s->d->falsely_freed, bucket) && cache_set_is_node(s->set, bucket, gen)))
+	    !(cache_bit(s->d->falsely_freed, bucket) && cache_set_is_node(s->set, bucket, gen)))
 		return 0;
 	return take_keys(s, bucket, gen);
 }
@@ -106,7 +98,7 @@ int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
 	if (!s.buf)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a btree node");
 	for (uint64_t b = cache_sb_reserved_buckets(&set->sb); b < set->sb.nbuckets && !ret; b++) {
-		if (!repair_bit(d->visited, b))
+		if (!cache_bit(d->visited, b))
 			ret = scan_bucket(&s, b);
 		if (!ret)
 			ret = repair_progress(d->opts, CACHE_REPAIR_PASS_SCAN, b + 1,

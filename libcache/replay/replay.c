@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc/alloc.h"
+#include "base/bits.h"
 #include "base/checked.h"
 
 /* Leaves written out at a time by one who waits for the journal. */
@@ -157,32 +159,17 @@ int cache_replay_take_buckets(struct replay *r, unsigned n)
 	return 0;
 }
 
-static uint64_t round_up_pow2(uint64_t n)
-{
-	uint64_t p = 1;
-
-	while (p < n)
-		p *= 2;
-	return p;
-}
-
-/* What the driver's queue for n buckets really holds. */
-static uint64_t queue_max(uint64_t n)
-{
-	return n <= 4 ? n : round_up_pow2(n) - 1;
-}
-
 /* Buckets nothing points to are seeds; clean ones no journal key pins, candidates. */
 static void alloc_init(struct replay *r, uint64_t unused, uint64_t clean)
 {
 	const struct cache_sb *sb = &r->set->sb;
-	uint64_t nfree = round_up_pow2(sb->nbuckets) >> 10;
+	uint64_t nfree = cache_roundup_pow2(sb->nbuckets) >> 10;
 	struct replay_alloc *a = &r->alloc;
 
 	a->prio_max = cache_prio_buckets(sb);
-	a->btree_max = queue_max(sb->njournal);
-	a->moving_max = a->none_max = queue_max(nfree);
-	a->inc_max = queue_max(4 * nfree);
+	a->btree_max = cache_fifo_size(sb->njournal);
+	a->moving_max = a->none_max = cache_fifo_size(nfree);
+	a->inc_max = cache_fifo_size(4 * nfree);
 	push_one(&unused, &a->prio, a->prio_max);
 	push_one(&unused, &a->btree, a->btree_max);
 	a->candidates = unused + clean;
@@ -241,12 +228,10 @@ static int unpin(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 
 	for (unsigned i = 0; i < cache_key_ptrs(k); i++) {
 		uint64_t b = cache_ptr_bucket(&p->set->sb, k, i);
-		uint64_t bit = UINT64_C(1) << (b & 63);
 
 		if (!cache_ptr_is_available(&p->set->sb, k, i) ||
-		    b >= p->set->sb.nbuckets || p->seen[b / 64] & bit)
+		    b >= p->set->sb.nbuckets || cache_bit_test_and_set(p->seen, b))
 			continue;
-		p->seen[b / 64] |= bit;
 		p->clean -= cache_gens_mark(&p->set->gens, b) ==
 			    CACHE_GC_MARK_RECLAIMABLE;
 	}
@@ -258,7 +243,7 @@ static int count_buckets(struct cache_set *set, uint64_t *unused, uint64_t *clea
 			 struct cache_err *err)
 {
 	static const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
-	struct pins p = { set, calloc(set->sb.nbuckets / 64 + 1, 8), 0 };
+	struct pins p = { set, cache_bits_new(set->sb.nbuckets), 0 };
 	int ret;
 
 	if (!p.seen)

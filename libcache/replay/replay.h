@@ -65,7 +65,7 @@ int cache_replay_forecast(struct cache_set *set, struct cache_replay_forecast *f
 /* Keys of the image's overlay by their places, the oldest first. */
 struct replay_refs {
 	uint32_t *at;
-	size_t n, room;
+	size_t n, capacity;
 };
 
 /* A node as far as the replay has to know it. */

@@ -5,6 +5,7 @@
  * are read; a leaf's keys are read again when it is split.
  */
 #include "base/checked.h"
+#include "base/array.h"
 #include "replay/replay.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static uint64_t words_of(const struct cache_keys *keys)
 }
 
 /* Words that still fit into the set being filled. */
-static uint64_t room(const struct replay *r, const struct replay_node *n)
+static uint64_t space_left(const struct replay *r, const struct replay_node *n)
 {
 	uint64_t nbytes, used = words_of(&n->unwritten);
 
@@ -308,15 +309,11 @@ static void refs_fini(struct replay_refs *refs)
 
 static int refs_push(struct replay_refs *refs, uint32_t at)
 {
-	if (refs->n == refs->room) {
-		size_t room = refs->room ? 2 * refs->room : 16;
-		void *p = reallocarray(refs->at, room, sizeof(*refs->at));
+	void *p = cache_array_grow(refs->at, refs->n, &refs->capacity, sizeof(*refs->at));
 
-		if (!p)
-			return -ENOMEM;
-		refs->at = p;
-		refs->room = room;
-	}
+	if (!p)
+		return -ENOMEM;
+	refs->at = p;
 	refs->at[refs->n++] = at;
 	return 0;
 }
@@ -472,7 +469,7 @@ static int climb(struct replay *r, uint32_t old, const uint32_t *new, unsigned n
 		ret = new_root(r, old, new, nnew);
 	} else {
 		ret = replace_child(r, parent, old, new, nnew);
-		if (!ret && nwords > room(r, &r->node[parent]))
+		if (!ret && nwords > space_left(r, &r->node[parent]))
 			ret = split_interior(r, parent, nnew);
 		else
 			r->node[parent].written += set_blocks(r, nwords);
@@ -578,7 +575,7 @@ static int insert_into(struct replay *r, uint32_t leaf, const struct cache_bkey 
 	struct replay_node *n = &r->node[leaf];
 
 	/* it might land in the middle of another key and cut that in two */
-	if (cache_bkey_words(k) + CACHE_BKEY_WORDS_MAX > room(r, n))
+	if (cache_bkey_words(k) + CACHE_BKEY_WORDS_MAX > space_left(r, n))
 		return split_leaf(r, leaf, k, at);
 	if (insert_unwritten(&n->unwritten, k) || refs_push(&n->added, at))
 		return no_memory(r);

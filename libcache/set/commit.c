@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/checked.h"
 #include "disk/journal_blocks.h"
 #include "disk/jset_codec.h"
@@ -28,16 +29,6 @@ struct cache_commit {
 	uint64_t written_sectors;
 };
 
-static bool bit(const uint64_t *map, uint64_t i)
-{
-	return map[i / 64] >> (i & 63) & 1;
-}
-
-static void set_bit(uint64_t *map, uint64_t i)
-{
-	map[i / 64] |= UINT64_C(1) << (i & 63);
-}
-
 /*
  * What the marks say. A bucket whose gen was lost with its prio_set and that no key
  * points to is unused all the same: there is no pointer that could mean it.
@@ -48,7 +39,7 @@ static void find_used(struct cache_commit *c)
 
 	for (uint64_t b = 0; b < set->sb.nbuckets; b++)
 		if (cache_set_role(set, b) != CACHE_ROLE_FREE)
-			set_bit(c->used, b);
+			cache_bit_set(c->used, b);
 }
 
 static int check_image(const struct cache_set *set, struct cache_err *err)
@@ -108,14 +99,14 @@ void cache_commit_free(struct cache_commit *c)
 
 bool cache_commit_is_unused(const struct cache_commit *c, uint64_t bucket)
 {
-	return bucket < c->set->sb.nbuckets && !bit(c->used, bucket) &&
-	       !bit(c->picked, bucket);
+	return bucket < c->set->sb.nbuckets && !cache_bit(c->used, bucket) &&
+	       !cache_bit(c->picked, bucket);
 }
 
 void cache_commit_spare(struct cache_commit *c, uint64_t bucket)
 {
 	if (bucket < c->set->sb.nbuckets)
-		set_bit(c->used, bucket);
+		cache_bit_set(c->used, bucket);
 }
 
 /* A bucket that cannot be read may take what is written to it, and never give it back. */
@@ -140,7 +131,7 @@ int cache_commit_pick(struct cache_commit *c, uint64_t n, uint64_t *buckets,
 				     "%" PRIu64 " unused buckets are needed, only %" PRIu64
 				     " are left", n, got);
 	for (uint64_t i = 0; i < n; i++)
-		set_bit(c->picked, buckets[i]);
+		cache_bit_set(c->picked, buckets[i]);
 	c->next = b;
 	return 0;
 }
@@ -160,7 +151,7 @@ int cache_commit_write(struct cache_commit *c, uint64_t bucket, uint32_t offset_
 {
 	const struct cache_sb *sb = &c->set->sb;
 
-	if (bucket >= sb->nbuckets || !bit(c->picked, bucket))
+	if (bucket >= sb->nbuckets || !cache_bit(c->picked, bucket))
 		return cache_err_set(err, -EINVAL, 0, "bucket %" PRIu64
 				     " was not picked for this commit", bucket);
 	if (!cache_range_ok(offset_sectors, nsectors, sb->bucket_sectors))

@@ -5,6 +5,7 @@
  * structures are marked over whatever was there (behaviour 4.2, 4.3).
  */
 #include "base/checked.h"
+#include "base/bits.h"
 #include "set/set_impl.h"
 
 #include <errno.h>
@@ -67,12 +68,12 @@ static int init_unknown(struct marking *s)
 		all &= set->prios.member_ok[i];
 	if (all)
 		return 0;
-	set->gen_unknown = calloc(n / 64 + 1, sizeof(*set->gen_unknown));
+	set->gen_unknown = cache_bits_new(n);
 	if (!set->gen_unknown)
 		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a bit a bucket");
 	for (uint64_t b = 0; b < n; b++)
 		if (!set->prios.member_ok[b / per])
-			set->gen_unknown[b / 64] |= UINT64_C(1) << (b & 63);
+			cache_bit_set(set->gen_unknown, b);
 	s->m.gen_unknown = set->gen_unknown;
 	return 0;
 }

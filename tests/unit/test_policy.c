@@ -31,7 +31,7 @@ static void sweep_one_by_one(struct cache_sweep *s)
 	for (; s->block < cache_sweep_blocks(s->end); s->block++) {
 		if (s->bound[s->block] >= s->reach)
 			continue;
-		if (s->used + CACHE_SWEEP_BLOCK > s->room)
+		if (s->used + CACHE_SWEEP_BLOCK > s->capacity)
 			return;
 		cache_sweep_one(s, s->block);
 	}
@@ -66,7 +66,7 @@ static void random_limits(struct cache_sweep *s, struct cache_rng *rng)
 
 	s->below = cache_rng_below(rng, 5) ? below : UINT32_MAX;
 	s->low = cache_rng_below(rng, 2) ? cache_rng_below(rng, s->below + 1ull) : 0;
-	s->room = cache_rng_below(rng, 2) ? N + 32 : 32 + cache_rng_below(rng, 400);
+	s->capacity = cache_rng_below(rng, 2) ? N + 32 : 32 + cache_rng_below(rng, 400);
 	s->reach = cache_rng_below(rng, 65536);
 	s->scale = cache_rng_below(rng, 14);
 	s->drift = cache_rng_below(rng, 16385);
