@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct repair {
+struct sb_repair {
 	struct super_repair m;
 	struct cache_repair_plan *plan;
 	struct cache_err *err;
@@ -110,7 +110,7 @@ static void put_constants(uint8_t *buf)
 	disk(buf)->offset = cache_le64_of(CACHE_SB_SECTOR);
 }
 
-static int read_super(struct repair *r)
+static int read_super(struct sb_repair *r)
 {
 	r->was = cache_dev_buf(CACHE_SB_BYTES);
 	r->now = cache_dev_buf(CACHE_SB_BYTES);
@@ -121,7 +121,7 @@ static int read_super(struct repair *r)
 }
 
 /* True when @now is the superblock that was, its checksum being the proof. */
-static bool ask_checksum(struct repair *r)
+static bool ask_checksum(struct sb_repair *r)
 {
 	r->m.csum_valid = csum_is_right(r->was);
 	memcpy(r->now, r->was, CACHE_SB_BYTES);
@@ -142,7 +142,7 @@ static bool looks_started(const struct cache_sb *sb)
 	return cache_sb_is_synced(sb) + !!sb->njournal + !!sb->version >= 2;
 }
 
-static bool has_run(const struct repair *r, const struct cache_sb *sb)
+static bool has_run(const struct sb_repair *r, const struct cache_sb *sb)
 {
 	if (!r->m.ev.nentries)
 		return false;
@@ -157,7 +157,7 @@ static bool knows_version(const struct cache_sb *sb)
 }
 
 /* Under a wrong checksum; a version decides what the other fields mean. */
-static void infer_version(struct repair *r)
+static void infer_version(struct sb_repair *r)
 {
 	struct super_repair *m = &r->m;
 
@@ -171,7 +171,7 @@ static void infer_version(struct repair *r)
 	cache_sb_decode(r->now, &m->sb);
 }
 
-static int infer(struct repair *r)
+static int infer(struct sb_repair *r)
 {
 	struct super_repair *m = &r->m;
 	int ret;
@@ -198,7 +198,7 @@ static int infer(struct repair *r)
  * The fields that were inferred have the checksum that the damage left, or nearly. If
  * they do not, discards are off: with them the driver forgives a gap in the journal.
  */
-static void ask_checksum_again(struct repair *r)
+static void ask_checksum_again(struct sb_repair *r)
 {
 	if (r->m.csum_valid)
 		return;
@@ -236,7 +236,7 @@ static const struct {
 
 static void on_broken_rule(void *ctx, const struct cache_finding *f)
 {
-	struct repair *r = ctx;
+	struct sb_repair *r = ctx;
 
 	if (r->plan->cannot ||
 	    cache_problem_info(f->code)->severity != CACHE_SEVERITY_CORRUPT)
@@ -252,7 +252,7 @@ static void on_broken_rule(void *ctx, const struct cache_finding *f)
  * too. Of a cache device all that matters has witnesses; if the fields agree with each
  * other, what may be wrong is a label or a date. A backing device has none.
  */
-static bool is_plausible(const struct repair *r)
+static bool is_plausible(const struct sb_repair *r)
 {
 	const struct cache_sb *sb = &r->m.sb;
 	uint64_t most = sb->bucket_sectors ? cache_dev_sectors(r->m.dev) / sb->bucket_sectors : 0;
@@ -265,7 +265,7 @@ static bool is_plausible(const struct repair *r)
 	       sb->first_bucket == cache_first_bucket_for(sb->bucket_sectors);
 }
 
-static void judge(struct repair *r)
+static void judge(struct sb_repair *r)
 {
 	const struct cache_sink sink = { .report = on_broken_rule, .ctx = r };
 	struct cache_sb sb;
@@ -317,7 +317,7 @@ int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_er
 }
 
 /* Of a formatted set: where its first start will put the ring, there is one already. */
-static int find_old_ring(struct repair *r, struct cache_sb *sb)
+static int find_old_ring(struct sb_repair *r, struct cache_sb *sb)
 {
 	struct cache_journal journal;
 	const struct cache_sink silent = { .report = cache_sink_ignore };
@@ -340,7 +340,7 @@ static int find_old_ring(struct repair *r, struct cache_sb *sb)
 	return 0;
 }
 
-static int wipe_ring(struct repair *r, const struct cache_sb *sb)
+static int wipe_ring(struct sb_repair *r, const struct cache_sb *sb)
 {
 	void *zeros = cache_dev_buf(sb->block_sectors * CACHE_SECTOR_BYTES);
 	int ret = 0;
@@ -354,7 +354,7 @@ static int wipe_ring(struct repair *r, const struct cache_sb *sb)
 	return ret ? ret : cache_dev_flush(r->m.dev, r->err);
 }
 
-static int act(struct repair *r, const struct cache_sb *ring)
+static int act(struct sb_repair *r, const struct cache_sb *ring)
 {
 	const struct cache_repair_opts *o = r->m.opts;
 	int ret = 0;
@@ -372,7 +372,7 @@ static int act(struct repair *r, const struct cache_sb *ring)
 	return ret;
 }
 
-static int repair(struct repair *r)
+static int repair(struct sb_repair *r)
 {
 	struct cache_sb ring;
 	int ret = read_super(r);
@@ -396,7 +396,7 @@ static int repair(struct repair *r)
 int cache_repair_super(struct cache_dev *dev, const struct cache_repair_opts *opts,
 		       struct cache_repair_plan *plan, struct cache_err *err)
 {
-	struct repair r = { .m = { .dev = dev, .opts = opts }, .plan = plan, .err = err };
+	struct sb_repair r = { .m = { .dev = dev, .opts = opts }, .plan = plan, .err = err };
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
