@@ -84,7 +84,7 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
-@test "the old ring of a formatted set is wiped; of one that has run only with leave" {
+@test "the old ring of a formatted set is wiped; of one that has run only with permission" {
 	image registered.cache
 	poke "$IMG" sb.sync=0
 	before=$(sum "$IMG")

@@ -391,7 +391,7 @@ static uint64_t play(uint64_t seed, struct cache_alloc_stats *sum)
 	return steps;
 }
 
-TEST(ours_and_the_book_agree_after_every_step)
+TEST(the_allocator_and_the_reference_agree_after_every_step)
 {
 	uint64_t steps = from_env("CHECK_STEPS", 300000), done = 0;
 	uint64_t seed = from_env("CHECK_SEED", 1), first = seed;

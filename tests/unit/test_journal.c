@@ -308,7 +308,7 @@ TEST(entries_of_an_earlier_lap_are_not_hidden_ones)
 	done(&d, &j);
 }
 
-TEST(entries_of_another_life_far_ahead_are_not_hidden_ones)
+TEST(entries_of_an_earlier_format_far_ahead_are_not_hidden_ones)
 {
 	struct disk d = disk_new(1024, 64, 8);
 	struct cache_journal j;

@@ -65,7 +65,7 @@ TEST(clean_data_where_the_device_at_hand_has_none_is_dropped)
 	leave(&d, enter(&d));
 }
 
-TEST(dirty_data_that_cannot_be_right_goes_with_leave_only)
+TEST(dirty_data_that_cannot_be_right_is_dropped_only_when_loss_is_allowed)
 {
 	struct disk d = short_volume();
 	struct loss loss = { 0 };

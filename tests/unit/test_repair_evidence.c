@@ -49,7 +49,7 @@ static uint64_t magic_of(struct disk *d, uint8_t set)
 	return cache_sb_set_magic(&d->sb);
 }
 
-TEST(the_set_of_most_entries_lived_here_last_unless_it_is_known)
+TEST(the_set_of_most_entries_was_here_last_unless_it_is_known)
 {
 	struct disk d = disk_new(1024, BS, 8);
 	struct repair_evidence ev;

@@ -114,7 +114,7 @@ TEST(a_wiped_superblock_is_rebuilt_from_what_lies_behind_it)
 	rebuild("ring-full");
 }
 
-TEST(half_of_a_set_uuid_is_a_guess_and_needs_leave)
+TEST(half_of_a_set_uuid_is_a_guess_and_needs_permission)
 {
 	struct cache_dev *dev = set_open("registered");
 	uint8_t buf[CACHE_SB_BYTES] = { 0 };

@@ -285,7 +285,7 @@ TEST(what_was_overwritten_and_could_be_anybodys_stays_so_and_all_else_is_repaire
 	leave(&d, set);
 }
 
-TEST(dirty_data_of_a_slot_that_was_overwritten_is_dropped_with_leave_only)
+TEST(dirty_data_of_an_overwritten_slot_is_dropped_only_when_loss_is_allowed)
 {
 	struct disk d = noisy();
 	struct loss loss = { 0 };
