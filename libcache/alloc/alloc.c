@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/checked.h"
 #include "alloc/policy.h"
 #include "format/super.h"
 
 #define NBUCKETS_MIN		513	/* below, the driver's queues would be empty */
-#define NJOURNAL_FIRST_START	8
+#define BTREE_FIRST_START	8
 #define RESCALES_PER_CACHE	1024
 #define GC_PER_CACHE		16
 
@@ -41,9 +42,10 @@ static int ring_init(struct cache_ring *r, uint64_t size)
 static int rings_init(struct cache_alloc *a)
 {
 	uint64_t nfree = cache_roundup_pow2(a->buckets->nbuckets) >> 10;
-	uint32_t njournal = a->opts.njournal ? a->opts.njournal : NJOURNAL_FIRST_START;
+	uint32_t btree = a->opts.btree_buckets ? a->opts.btree_buckets :
+			 a->opts.njournal ? a->opts.njournal : BTREE_FIRST_START;
 	uint64_t size[CACHE_RESERVE_NR] = {
-		[CACHE_RESERVE_BTREE]	 = cache_fifo_size(njournal),
+		[CACHE_RESERVE_BTREE]	 = cache_fifo_size(btree),
 		[CACHE_RESERVE_PRIO]	 = a->opts.prio_buckets,
 		[CACHE_RESERVE_MOVINGGC] = cache_fifo_size(nfree),
 		[CACHE_RESERVE_NONE]	 = cache_fifo_size(nfree),
@@ -64,6 +66,8 @@ int cache_alloc_init(struct cache_alloc *a, struct cache_buckets *buckets,
 	memset(a, 0, sizeof(*a));
 	if ((unsigned int)opts->policy >= CACHE_POLICY_NR || !opts->prio_buckets ||
 	    opts->prio_buckets > buckets->nbuckets || opts->njournal > buckets->nbuckets ||
+	    opts->btree_buckets > buckets->nbuckets ||
+	    (unsigned int)opts->flavour > CACHE_ALLOC_NEWEST ||
 	    buckets->nbuckets < NBUCKETS_MIN)
 		return -EINVAL;
 	a->buckets = buckets;
@@ -72,7 +76,11 @@ int cache_alloc_init(struct cache_alloc *a, struct cache_buckets *buckets,
 	a->ops = ops ? ops : &no_ops;
 	a->ctx = ctx;
 	cache_rng_init(&a->rng, opts->seed);
+	if (opts->flavour == CACHE_ALLOC_NEWEST)
+		a->reclaimable_in_gc = cache_bits_new(buckets->nbuckets);
 	ret = rings_init(a);
+	if (opts->flavour == CACHE_ALLOC_NEWEST && !a->reclaimable_in_gc)
+		ret = -ENOMEM;
 	if (!ret && a->policy->init)
 		ret = a->policy->init(a);
 	if (ret)
@@ -89,6 +97,7 @@ void cache_alloc_fini(struct cache_alloc *a)
 	for (int i = 0; i < CACHE_RESERVE_NR; i++)
 		free(a->free[i].slot);
 	free(a->free_inc.slot);
+	free(a->reclaimable_in_gc);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -99,6 +108,8 @@ uint64_t cache_alloc_bytes(const struct cache_alloc *a)
 	for (int i = 0; i < CACHE_RESERVE_NR; i++)
 		slots += a->free[i].mask + 1ull;
 	bytes = sizeof(*a) + slots * sizeof(uint32_t);
+	if (a->reclaimable_in_gc)
+		bytes += cache_bits_bytes(a->buckets->nbuckets);
 	return a->policy->bytes ? bytes + a->policy->bytes(a) : bytes;
 }
 
@@ -112,21 +123,81 @@ uint8_t cache_alloc_inc_gen(struct cache_alloc *a, uint64_t b)
 	return r->gen;
 }
 
+void cache_alloc_opts_of(struct cache_alloc_opts *o, const struct cache_driver *d,
+			 uint64_t nbuckets)
+{
+	o->flavour = d->several_caches ? CACHE_ALLOC_OLDER :
+		     d->invalidates_during_gc ? CACHE_ALLOC_NEWEST : CACHE_ALLOC_NEWER;
+	o->btree_buckets = cache_driver_btree_buckets(d, nbuckets, o->njournal);
+}
+
+int cache_alloc_join(struct cache_alloc *const *members, unsigned int nmembers)
+{
+	if (!nmembers || nmembers > CACHE_ALLOC_PTRS_MAX)
+		return -EINVAL;
+	for (unsigned int i = 0; i < nmembers; i++)
+		if (members[i]->opts.flavour != CACHE_ALLOC_OLDER)
+			return -EINVAL;
+	for (unsigned int i = 0; i < nmembers; i++) {
+		members[i]->members = members;
+		members[i]->nmembers = nmembers;
+	}
+	return 0;
+}
+
+/* Members of the set, @a alone included. */
+static unsigned int nmembers(const struct cache_alloc *a)
+{
+	return a->nmembers ? a->nmembers : 1;
+}
+
+static struct cache_alloc *member(struct cache_alloc *a, unsigned int i)
+{
+	return a->nmembers ? a->members[i] : a;
+}
+
+uint64_t cache_alloc_set_nbuckets(const struct cache_alloc *a)
+{
+	uint64_t n = a->nmembers ? 0 : a->buckets->nbuckets;
+
+	for (unsigned int i = 0; i < a->nmembers; i++)
+		n += a->members[i]->buckets->nbuckets;
+	return n;
+}
+
+/* All members age together, and then have one min_prio. */
+static void rescale_all(struct cache_alloc *a)
+{
+	uint32_t least = UINT32_MAX;
+
+	for (unsigned int i = 0; i < nmembers(a); i++) {
+		struct cache_buckets *t = member(a, i)->buckets;
+
+		cache_buckets_rescale(t);
+		least = t->min_prio < least ? t->min_prio : least;
+	}
+	for (unsigned int i = 0; i < nmembers(a); i++) {
+		struct cache_alloc *m = member(a, i);
+
+		m->buckets->min_prio = least;
+		if (m->policy->rescaled)
+			m->policy->rescaled(m);
+		m->stats.rescales++;
+	}
+}
+
 bool cache_alloc_rescale(struct cache_alloc *a, uint32_t sectors)
 {
-	const struct cache_buckets *t = a->buckets;
+	struct cache_alloc *count = cache_alloc_leader(a);
 	uint64_t next;
 
 	/* the driver's counter is an int that wraps */
-	a->rescale = (int32_t)((uint32_t)a->rescale - sectors);
-	if (a->rescale >= 0)
+	count->rescale = (int32_t)((uint32_t)count->rescale - sectors);
+	if (count->rescale >= 0)
 		return false;
-	next = t->nbuckets * t->bucket_sectors / RESCALES_PER_CACHE;
-	a->rescale = (int32_t)((uint32_t)a->rescale + (uint32_t)next);
-	cache_buckets_rescale(a->buckets);
-	if (a->policy->rescaled)
-		a->policy->rescaled(a);
-	a->stats.rescales++;
+	next = cache_alloc_set_nbuckets(a) * a->buckets->bucket_sectors / RESCALES_PER_CACHE;
+	count->rescale = (int32_t)((uint32_t)count->rescale + (uint32_t)next);
+	rescale_all(a);
 	return true;
 }
 
@@ -150,7 +221,7 @@ void cache_alloc_dirty(struct cache_alloc *a, uint64_t b)
 
 bool cache_alloc_can_invalidate(const struct cache_alloc *a, uint64_t b)
 {
-	return a->gc_mark_valid && cache_record_reclaimable(&a->buckets->rec[b]);
+	return cache_may_invalidate(a, b);
 }
 
 static void offer(struct cache_alloc *a, uint64_t b)
@@ -167,9 +238,11 @@ void cache_alloc_put(struct cache_alloc *a, uint64_t b)
 
 void cache_alloc_free(struct cache_alloc *a, uint64_t b)
 {
+	struct cache_alloc *count = cache_alloc_leader(a);
+
 	a->buckets->rec[b].mark &= 0x8000;
-	if (a->avail_nbuckets < a->buckets->nbuckets)
-		a->avail_nbuckets++;
+	if (count->avail_nbuckets < cache_alloc_set_nbuckets(a))
+		count->avail_nbuckets++;
 	a->stats.freed++;
 	offer(a, b);
 }
@@ -194,16 +267,20 @@ void cache_alloc_gc_begin(struct cache_alloc *a)
 {
 	struct cache_buckets *t = a->buckets;
 
-	a->gc_mark_valid = false;
 	for (uint64_t b = t->first_bucket; b < t->nbuckets; b++) {
 		t->rec[b].last_gc = t->rec[b].gen;
+		if (a->reclaimable_in_gc && cache_may_invalidate(a, b))
+			cache_bit_set(a->reclaimable_in_gc, b);
 		if (!t->rec[b].pin)
 			t->rec[b].mark &= 0x8000;
 	}
+	a->gc_mark_valid = false;
+	a->gc_runs = true;
 	t->version++;
 }
 
-static void count_available(struct cache_alloc *a)
+/* Buckets of one member that can be had; its worst gen lag goes to need_gc. */
+static uint64_t count_available(struct cache_alloc *a)
 {
 	const struct cache_buckets *t = a->buckets;
 	uint64_t avail = 0;
@@ -215,8 +292,18 @@ static void count_available(struct cache_alloc *a)
 		worst = lag > worst ? lag : worst;
 		avail += !t->rec[b].pin && !(t->rec[b].mark & 2);
 	}
-	a->avail_nbuckets = avail;
 	a->need_gc = worst;
+	return avail;
+}
+
+/* The set's gc has no parts: what one member finishes is counted with the others. */
+static void count_all(struct cache_alloc *a)
+{
+	uint64_t avail = 0;
+
+	for (unsigned int i = 0; i < nmembers(a); i++)
+		avail += count_available(member(a, i));
+	cache_alloc_leader(a)->avail_nbuckets = avail;
 }
 
 int cache_alloc_gc_finish(struct cache_alloc *a, const uint64_t *meta, size_t n)
@@ -230,8 +317,11 @@ int cache_alloc_gc_finish(struct cache_alloc *a, const uint64_t *meta, size_t n)
 		cache_bucket_set_mark(t, meta[i], CACHE_GC_MARK_METADATA);
 	t->version++;
 	a->sectors_to_gc = t->nbuckets * t->bucket_sectors / GC_PER_CACHE;
-	count_available(a);
+	count_all(a);
+	if (a->reclaimable_in_gc)
+		memset(a->reclaimable_in_gc, 0, cache_bits_bytes(t->nbuckets));
 	a->gc_mark_valid = true;
+	a->gc_runs = false;
 	a->invalidate_needs_gc = false;
 	a->stats.gcs++;
 	return 0;

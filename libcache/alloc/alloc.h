@@ -23,6 +23,7 @@
 #include "base/checked.h"
 #include "base/err.h"
 #include "base/rng.h"
+#include "format/eras.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,7 +38,6 @@ enum cache_reserve {
 	CACHE_RESERVE_NR,
 };
 
-/* As in the superblock's CACHE_REPLACEMENT. */
 /* The numbers of enum cache_replacement (format/ondisk.h). */
 enum cache_policy {
 	CACHE_POLICY_LRU,
@@ -46,10 +46,11 @@ enum cache_policy {
 	CACHE_POLICY_NR,
 };
 
-/* Whose machine: where the two texts of the driver differ (behaviour 6). */
+/* Three ages of the driver's allocator (behaviour 6, kernels 2). */
 enum cache_alloc_flavour {
-	CACHE_ALLOC_NEWER,	/* 5.19 to 6.9: one cache, prio write may be refused */
+	CACHE_ALLOC_NEWER,	/* 5.10 to 6.11: one cache, prio write may be refused */
 	CACHE_ALLOC_OLDER,	/* about 4.15: sets of caches, prio write waits */
+	CACHE_ALLOC_NEWEST,	/* since 6.12: as newer, and it invalidates while gc runs */
 };
 
 /* How the passes over the table are computed; the results are identical. */
@@ -99,6 +100,7 @@ struct cache_alloc_opts {
 	enum cache_alloc_flavour flavour;
 	uint64_t seed;		/* for RANDOM: same seed, same buckets */
 	uint32_t njournal;	/* of the superblock, 0 on the very first start */
+	uint32_t btree_buckets;	/* asked for as btree reserve; 0: @njournal, or 8 without */
 	uint32_t prio_buckets;	/* prio_sets of one generation, at least 1 */
 	bool	 sync;		/* CACHE_SYNC: without it gens are never written */
 	bool	 discard;
@@ -109,6 +111,7 @@ struct cache_alloc_opts {
 	 */
 	bool	 hand_out_unwritten;
 	enum cache_simd simd;
+	uint32_t nr_this_dev;	/* of the superblock: what pointers to this member say */
 };
 
 /* A queue of bucket numbers: push at the back, pop at the front. */
@@ -147,6 +150,7 @@ struct cache_alloc {
 	enum cache_alloc_phase phase;
 
 	bool	 gc_mark_valid;		/* 0 while a gc runs, and before the first */
+	bool	 gc_runs;		/* between gc_begin and gc_finish */
 	bool	 invalidate_needs_gc;	/* the policy ran dry or a write was refused */
 	bool	 io_disabled;
 	bool	 want_gc;		/* the hook is due at the end of the step */
@@ -156,6 +160,12 @@ struct cache_alloc {
 	int32_t	 rescale;
 	int64_t	 sectors_to_gc;
 	uint64_t avail_nbuckets;
+	/* newest: what could be invalidated when gc began, one bit per bucket; else NULL */
+	uint64_t *reclaimable_in_gc;
+
+	/* older: all members of the set, the first counts for all; see cache_alloc_join() */
+	struct cache_alloc *const *members;
+	unsigned int nmembers;
 
 	/* The set's prio buckets, 0 for none yet; the caller's, may be NULL. */
 	const uint64_t *prio_current, *prio_previous;
@@ -179,7 +189,7 @@ struct cache_alloc {
  * Nothing can be allocated before cache_alloc_gc_finish() said that the marks
  * are right, and cache_alloc_seed_free() or a few steps filled the queues.
  *
- * Return: 0; -EINVAL for an unknown policy, no prio_buckets or fewer than 513
+ * Return: 0; -EINVAL for an unknown policy or flavour, no prio_buckets or fewer than 513
  * buckets, for which the driver has no queue sizes; -EOPNOTSUPP if opts->simd
  * names what this machine lacks; -ENOMEM.
  */
@@ -192,6 +202,32 @@ void cache_alloc_fini(struct cache_alloc *a);
 static inline uint64_t cache_fifo_size(uint64_t n)
 {
 	return n <= 4 ? n : cache_roundup_pow2(n) - 1;
+}
+
+/* Buckets of the set that @a is a member of, or of @a alone. */
+uint64_t cache_alloc_set_nbuckets(const struct cache_alloc *a);
+
+/* Sets @o to the age of @d: flavour and btree reserve. o->njournal is set already. */
+void cache_alloc_opts_of(struct cache_alloc_opts *o, const struct cache_driver *d,
+			 uint64_t nbuckets);
+
+/**
+ * cache_alloc_join() - make allocators the members of one set of the older driver
+ * @members:  in load order; the array stays the caller's and must outlive them
+ * @nmembers: 1 .. 8
+ *
+ * Such a set ages all its buckets together: it has one counter of sectors, one min_prio
+ * and one count of available buckets, which are those of the first member from now on. Before any
+ * gc_begin.
+ *
+ * Return: 0; -EINVAL for another number, or a member of another flavour.
+ */
+int cache_alloc_join(struct cache_alloc *const *members, unsigned int nmembers);
+
+/* The one whose rescale and avail_nbuckets count: the set's first member, or @a alone. */
+static inline struct cache_alloc *cache_alloc_leader(struct cache_alloc *a)
+{
+	return a->nmembers ? a->members[0] : a;
 }
 
 /* Memory held besides the table. */
@@ -207,7 +243,8 @@ const char *cache_policy_name(enum cache_policy policy);
  * last_gc; on a fresh table it is not needed. The caller then marks what the
  * tree points to. Finish marks @meta, the uuid, journal and prio buckets,
  * METADATA (numbers past the table are an -ERANGE, with nothing finished),
- * counts what is available and lets the policies run again.
+ * counts what is available and lets the policies run again. In between the newest
+ * driver invalidates what it could have invalidated when gc began, and the others wait.
  */
 void cache_alloc_gc_begin(struct cache_alloc *a);
 int cache_alloc_gc_finish(struct cache_alloc *a, const uint64_t *meta, size_t n);
@@ -297,7 +334,7 @@ int cache_alloc_check(const struct cache_alloc *a, struct cache_err *err);
 struct cache_alloc_ptr {
 	uint64_t bucket;
 	uint64_t sector;	/* where the bucket starts */
-	uint32_t dev;		/* which member of the set */
+	uint32_t dev;		/* the member's nr_this_dev, whatever its place in the array */
 	uint8_t	 gen;
 };
 
@@ -306,7 +343,7 @@ struct cache_alloc_ptr {
  * @members:   allocators in load order, all of one flavour
  * @nmembers:  how many there are
  * @wait:      refill members that are empty
- * @ptr:       receives @n pointers; each holds a pin on its bucket
+ * @ptr:       receives @n pointers, @ptr[i] of @members[i]; each holds a pin on its bucket
  *
  * All or nothing: buckets taken before one failed are freed and unpinned, and
  * become reclaimable. The newer driver knows sets of one only.

@@ -80,7 +80,7 @@ static int check_records(const struct cache_alloc *a, struct cache_err *err)
 
 static int check_state(const struct cache_alloc *a, struct cache_err *err)
 {
-	if (a->avail_nbuckets > a->buckets->nbuckets)
+	if (a->avail_nbuckets > cache_alloc_set_nbuckets(a))
 		return BROKEN(err, "D9: %" PRIu64 " buckets available", a->avail_nbuckets);
 	if (a->opts.sync && a->phase == CACHE_ALLOC_DRAIN && a->refused)
 		return BROKEN(err, "D1: draining after a refused prio write");

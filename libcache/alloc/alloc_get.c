@@ -33,6 +33,7 @@ bool known_elsewhere(const struct cache_alloc *a, uint32_t b)
 static void mark_allocated(struct cache_alloc *a, enum cache_reserve reserve, uint32_t b)
 {
 	struct cache_bucket *r = &a->buckets->rec[b];
+	struct cache_alloc *count;
 	uint16_t used = a->buckets->bucket_sectors & CACHE_GC_SECTORS_MAX;
 
 	/* pinned, so prio is stored as it is */
@@ -43,7 +44,8 @@ static void mark_allocated(struct cache_alloc *a, enum cache_reserve reserve, ui
 		r->mark = used << 2 | CACHE_GC_MARK_RECLAIMABLE;
 		r->prio = CACHE_INITIAL_PRIO;
 	}
-	a->avail_nbuckets -= !!a->avail_nbuckets;
+	count = cache_alloc_leader(a);
+	count->avail_nbuckets -= !!count->avail_nbuckets;
 	a->stats.allocated++;
 }
 
@@ -73,7 +75,7 @@ int cache_alloc_get(struct cache_alloc *a, enum cache_reserve reserve, uint64_t 
 
 	if ((unsigned int)reserve >= CACHE_RESERVE_NR)
 		return -EINVAL;
-	if (a->io_disabled && a->opts.flavour == CACHE_ALLOC_NEWER)
+	if (a->io_disabled && a->opts.flavour != CACHE_ALLOC_OLDER)
 		return -EIO;
 	if (!pop(a, reserve, &b))
 		return fail(a, reserve);
@@ -118,7 +120,7 @@ int cache_alloc_set_get(struct cache_alloc *const *members, unsigned int nmember
 	int ret;
 
 	if (!n || n > nmembers || n > CACHE_ALLOC_PTRS_MAX ||
-	    (n > 1 && members[0]->opts.flavour == CACHE_ALLOC_NEWER))
+	    (n > 1 && members[0]->opts.flavour != CACHE_ALLOC_OLDER))
 		return -EINVAL;
 	for (i = 0; i < n; i++) {
 		struct cache_alloc *a = members[i];
@@ -132,7 +134,7 @@ int cache_alloc_set_get(struct cache_alloc *const *members, unsigned int nmember
 		}
 		ptr[i] = (struct cache_alloc_ptr) {
 			.bucket = b, .sector = b * a->buckets->bucket_sectors,
-			.dev = i, .gen = cache_bucket_gen(a->buckets, b),
+			.dev = a->opts.nr_this_dev, .gen = cache_bucket_gen(a->buckets, b),
 		};
 	}
 	return 0;

@@ -62,7 +62,10 @@ static void want_gc(struct cache_alloc *a)
 
 static bool gc_awaited(const struct cache_alloc *a)
 {
-	return !a->gc_mark_valid || a->invalidate_needs_gc;
+	bool may_go_on = a->gc_mark_valid ||
+			 (a->gc_runs && a->opts.flavour == CACHE_ALLOC_NEWEST);
+
+	return !may_go_on || a->invalidate_needs_gc;
 }
 
 static int step_invalidate(struct cache_alloc *a)
@@ -182,7 +185,7 @@ static void drain_many(struct cache_alloc *a)
 
 /*
  * A gc that runs inside the hook may find nothing, time and again; the second
- * fruitless round ends the loop.
+ * fruitless round ends the loop. Buckets that are to be handed out first are fruit.
  */
 int cache_alloc_refill(struct cache_alloc *a)
 {
@@ -197,8 +200,8 @@ int cache_alloc_refill(struct cache_alloc *a)
 				drain_many(a);
 		}
 		ret = cache_alloc_step(a);
-		if (a->stats.ran_dry + a->stats.commits_refused > failures &&
-		    ++fruitless == 2)
+		fruitless += a->stats.ran_dry + a->stats.commits_refused > failures;
+		if (fruitless >= 2 && (a->phase != CACHE_ALLOC_DRAIN || !a->free_inc.used))
 			return CACHE_ALLOC_WAIT_GC;
 	} while (ret == CACHE_ALLOC_RAN);
 	return ret;

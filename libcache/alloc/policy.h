@@ -7,6 +7,7 @@
 #define CACHE_POLICY_H
 
 #include "alloc/alloc.h"
+#include "base/bits.h"
 
 struct cache_policy_ops {
 	int	 (*init)(struct cache_alloc *a);
@@ -76,6 +77,13 @@ static inline bool cache_record_reclaimable(const struct cache_bucket *r)
 	       (uint8_t)(r->gen - r->last_gc) < CACHE_GC_GEN_MAX;
 }
 
+/* The same with the state of gc (kernels 2, E): while it runs, only what it has spared. */
+static inline bool cache_may_invalidate(const struct cache_alloc *a, uint64_t b)
+{
+	return cache_record_reclaimable(&a->buckets->rec[b]) &&
+	       (a->gc_mark_valid || (a->reclaimable_in_gc && cache_bit(a->reclaimable_in_gc, b)));
+}
+
 /* Bump, age, pin (behaviour 5.4); the caller queues it. */
 static inline void cache_invalidate_bucket(struct cache_alloc *a, uint64_t b)
 {
@@ -92,6 +100,8 @@ static inline void cache_invalidate_bucket(struct cache_alloc *a, uint64_t b)
 		a->need_gc = lag;
 	r->prio = CACHE_INITIAL_PRIO;
 	r->pin = 1;
+	if (a->reclaimable_in_gc)
+		cache_bit_clear(a->reclaimable_in_gc, b);
 	a->stats.invalidated++;
 }
 

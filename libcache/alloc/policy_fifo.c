@@ -11,7 +11,7 @@ static bool fifo_invalidate(struct cache_alloc *a)
 	while (!dry && !cache_ring_full(&a->free_inc)) {
 		if (b < t->first_bucket || b >= t->nbuckets)
 			b = t->first_bucket;
-		if (cache_record_reclaimable(&t->rec[b]))
+		if (cache_may_invalidate(a, b))
 			cache_invalidate_one(a, b);
 		b++;
 		/* the driver gives up here even if that one filled the queue */

@@ -281,7 +281,7 @@ static bool lru_invalidate(struct cache_alloc *a)
 
 	if (!want)
 		return true;
-	if (a->buckets->min_prio > CACHE_INITIAL_PRIO) {
+	if (a->buckets->min_prio > CACHE_INITIAL_PRIO || !a->gc_mark_valid) {
 		l->version = NO_VERSION;
 		return cache_lru_invalidate_wide(a, l->cand);
 	}

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * LRU by the weights as they are. When no bucket aged, or only ones with priorities
- * the driver never gives, min_prio is above CACHE_INITIAL_PRIO and the scale wraps
- * too; then weights have 45 bits. That is rare: here is the driver's own way, a heap
- * of the least weights, the greatest on top.
+ * LRU the driver's own way, by the weights as they are: a heap of the least, the greatest on
+ * top. For two rare cases. When no bucket aged, or only ones with priorities the driver
+ * never gives, min_prio is above CACHE_INITIAL_PRIO and the scale wraps too; then weights
+ * have 45 bits. And while gc runs, most buckets may not be taken, and the marks that
+ * weights are made of change without notice.
  */
 #include "alloc/policy.h"
 
@@ -46,7 +47,7 @@ static size_t wide_gather(const struct cache_alloc *a, struct wide *h, size_t wa
 	for (uint64_t b = t->first_bucket; b < t->nbuckets; b++) {
 		struct wide w = { .bucket = b };
 
-		if (!cache_record_reclaimable(&t->rec[b]))
+		if (!cache_may_invalidate(a, b))
 			continue;
 		w.weight = weight_of(t, b);
 		if (n < want) {

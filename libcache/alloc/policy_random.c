@@ -32,7 +32,7 @@ static bool random_invalidate(struct cache_alloc *a)
 		if (a->drawn == a->draws)
 			draw(a);
 		b = a->draw[a->drawn++];
-		if (cache_record_reclaimable(&t->rec[b]))
+		if (cache_may_invalidate(a, b))
 			cache_invalidate_one(a, b);
 		if (++checked >= t->nbuckets / 2)
 			return false;

@@ -28,8 +28,11 @@ int cache_ref_alloc_init(struct cache_ref_alloc *k, uint64_t nbuckets, uint32_t 
 		    const struct cache_alloc_ops *ops, void *ctx)
 {
 	uint64_t nfree = cache_roundup_pow2(nbuckets) >> 10;
+	uint64_t btree = opts->njournal ? opts->njournal : 8;
 	int ret;
 
+	if (opts->btree_buckets)
+		btree = opts->btree_buckets;
 	*k = (struct cache_ref_alloc) {
 		.opts = *opts, .ops = ops, .ctx = ctx, .nbuckets = nbuckets,
 		.first_bucket = first_bucket, .bucket_sectors = bucket_sectors,
@@ -39,7 +42,7 @@ int cache_ref_alloc_init(struct cache_ref_alloc *k, uint64_t nbuckets, uint32_t 
 	k->b = calloc(nbuckets, sizeof(*k->b));
 	k->heap = calloc(k->heap_size, sizeof(*k->heap));
 	ret = !k->b || !k->heap ||
-	      fifo_init(&k->free[CACHE_RESERVE_BTREE], size_of(opts->njournal ? opts->njournal : 8)) ||
+	      fifo_init(&k->free[CACHE_RESERVE_BTREE], size_of(btree)) ||
 	      fifo_init(&k->free[CACHE_RESERVE_PRIO], opts->prio_buckets) ||
 	      fifo_init(&k->free[CACHE_RESERVE_MOVINGGC], size_of(nfree)) ||
 	      fifo_init(&k->free[CACHE_RESERVE_NONE], size_of(nfree)) ||
@@ -103,7 +106,8 @@ bool cache_ref_alloc_can_invalidate(const struct cache_ref_alloc *k, uint64_t b)
 {
 	const struct cache_ref_alloc_bucket *r = &k->b[b];
 
-	return (r->mark == CACHE_GC_MARK_NONE || r->mark == CACHE_GC_MARK_RECLAIMABLE) &&
+	return (k->gc_mark_valid || r->reclaimable_in_gc) &&
+	       (r->mark == CACHE_GC_MARK_NONE || r->mark == CACHE_GC_MARK_RECLAIMABLE) &&
 	       !r->pin && (uint8_t)(r->gen - r->last_gc) < CACHE_GC_GEN_MAX;
 }
 
@@ -116,6 +120,7 @@ static void bump(struct cache_ref_alloc *k, uint64_t b)
 		k->need_gc = lag;
 	r->prio = CACHE_INITIAL_PRIO;
 	r->pin++;
+	r->reclaimable_in_gc = false;
 }
 
 static void invalidate_one(struct cache_ref_alloc *k, uint64_t b)
@@ -304,12 +309,19 @@ int cache_ref_alloc_commit(struct cache_ref_alloc *k)
 	return CACHE_ALLOC_RAN;
 }
 
+static bool waits_for_gc(const struct cache_ref_alloc *k)
+{
+	if (k->invalidate_needs_gc)
+		return true;
+	return !k->gc_mark_valid && !(k->gc_runs && k->opts.flavour == CACHE_ALLOC_NEWEST);
+}
+
 static int step_commit(struct cache_ref_alloc *k)
 {
 	if (k->prio_blocked)
 		return CACHE_ALLOC_WAIT_PRIO;
 	if (k->opts.sync && full(&k->free_inc)) {
-		if (k->refused && (!k->gc_mark_valid || k->invalidate_needs_gc))
+		if (k->refused && waits_for_gc(k))
 			return CACHE_ALLOC_WAIT_GC;
 		return cache_ref_alloc_commit(k);
 	}
@@ -327,7 +339,7 @@ int cache_ref_alloc_step(struct cache_ref_alloc *k)
 	if (k->phase == CACHE_ALLOC_COMMIT)
 		return step_commit(k);
 	if (k->phase == CACHE_ALLOC_INVALIDATE) {
-		if (!k->gc_mark_valid || k->invalidate_needs_gc)
+		if (waits_for_gc(k))
 			return CACHE_ALLOC_WAIT_GC;
 		k->phase = CACHE_ALLOC_COMMIT;
 		cache_ref_alloc_invalidate(k);
@@ -348,7 +360,7 @@ int cache_ref_alloc_get(struct cache_ref_alloc *k, enum cache_reserve reserve, u
 {
 	struct cache_ref_alloc_bucket *r;
 
-	if (k->io_disabled && k->opts.flavour == CACHE_ALLOC_NEWER)
+	if (k->io_disabled && k->opts.flavour != CACHE_ALLOC_OLDER)
 		return -EIO;
 	if (!cache_ref_alloc_pop(&k->free[CACHE_RESERVE_NONE], b) &&
 	    !cache_ref_alloc_pop(&k->free[reserve], b))
@@ -371,17 +383,21 @@ void cache_ref_alloc_free(struct cache_ref_alloc *k, uint64_t b)
 
 void cache_ref_alloc_gc_begin(struct cache_ref_alloc *k)
 {
-	k->gc_mark_valid = false;
 	for (uint64_t b = k->first_bucket; b < k->nbuckets; b++) {
 		k->b[b].last_gc = k->b[b].gen;
+		if (k->opts.flavour == CACHE_ALLOC_NEWEST && cache_ref_alloc_can_invalidate(k, b))
+			k->b[b].reclaimable_in_gc = true;
 		if (!k->b[b].pin)
 			k->b[b].mark = k->b[b].sectors = 0;
 	}
+	k->gc_mark_valid = false;
+	k->gc_runs = true;
 }
 
 void cache_ref_alloc_gc_finish(struct cache_ref_alloc *k)
 {
 	k->gc_mark_valid = true;
+	k->gc_runs = false;
 	k->invalidate_needs_gc = false;
 	k->avail = 0;
 	k->need_gc = 0;
@@ -389,6 +405,7 @@ void cache_ref_alloc_gc_finish(struct cache_ref_alloc *k)
 		uint8_t lag = k->b[b].gen - k->b[b].last_gc;
 
 		k->need_gc = lag > k->need_gc ? lag : k->need_gc;
+		k->b[b].reclaimable_in_gc = false;
 		k->avail += !k->b[b].pin && k->b[b].mark <= CACHE_GC_MARK_RECLAIMABLE;
 	}
 	k->gcs++;

@@ -9,10 +9,11 @@
 
 #include "alloc/alloc.h"
 
-struct cache_ref_alloc_bucket {	/* twelve bytes, as the driver's */
+struct cache_ref_alloc_bucket {	/* twelve bytes and a flag, as the driver's */
 	uint32_t pin;
 	uint16_t prio, mark, sectors;
 	uint8_t	 gen, last_gc;
+	bool	 reclaimable_in_gc;
 };
 
 struct cache_ref_alloc_fifo {
@@ -33,7 +34,7 @@ struct cache_ref_alloc {
 	uint32_t min_prio, prio_blocked;
 	int32_t	 rescale;
 	uint8_t	 need_gc;
-	bool	 gc_mark_valid, invalidate_needs_gc, refused, io_disabled;
+	bool	 gc_mark_valid, gc_runs, invalidate_needs_gc, refused, io_disabled;
 	enum cache_alloc_phase phase;
 	uint64_t passes, commits, rescales, gcs;
 	/* For tests: these victims, of equal weights, instead of the heap's own. */

@@ -83,7 +83,7 @@ static void make_newest(struct cache_sectors *s, uint8_t i, unsigned int n)
 
 static bool is_flash(const struct cache_sectors *s, uint32_t inode)
 {
-	return s->flash_only && s->flavour == CACHE_ALLOC_NEWER && s->flash_only(s->ctx, inode);
+	return s->flash_only && s->flavour != CACHE_ALLOC_OLDER && s->flash_only(s->ctx, inode);
 }
 
 void cache_sectors_init(struct cache_sectors *s, struct cache_alloc *const *members,
@@ -112,7 +112,7 @@ void cache_sectors_fini(struct cache_sectors *s)
 {
 	for (int i = 0; i < CACHE_OPEN_BUCKETS; i++)
 		for (int k = 0; s->slot[i].sectors_free && k < s->slot[i].nptrs; k++)
-			cache_alloc_put(s->members[s->ptr[i][k].dev], s->ptr[i][k].bucket);
+			cache_alloc_put(s->members[k], s->ptr[i][k].bucket);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -214,7 +214,7 @@ int open_bucket(struct cache_sectors *s, struct cache_open_bucket *o,
 	return 0;
 }
 
-/* Cuts the space off @o, which has room; its pin goes along with the last of it. */
+/* Cuts the space off @o, which has some; its pin goes along with the last of it. */
 static void take(struct cache_sectors *s, struct cache_open_bucket *o,
 		 const struct cache_sectors_req *req, struct cache_sectors_space *space)
 {
@@ -233,7 +233,7 @@ static void take(struct cache_sectors *s, struct cache_open_bucket *o,
 		space->ptr[k] = ptr[k];
 		space->ptr[k].sector = ptr[k].sector + start;
 		if (more)
-			cache_bucket_pin_get(s->members[ptr[k].dev]->buckets, ptr[k].bucket);
+			cache_bucket_pin_get(s->members[k]->buckets, ptr[k].bucket);
 	}
 }
 

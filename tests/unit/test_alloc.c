@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "alloc/alloc.h"
+#include "base/bits.h"
 #include "test.h"
 
 #define N	2048u
@@ -650,12 +651,13 @@ TEST(a_set_gives_one_bucket_of_each_member_or_none)
 
 	o.flavour = CACHE_ALLOC_OLDER;
 	for (int i = 0; i < 3; i++) {
+		o.nr_this_dev = 7 - i;
 		start(&f[i], &o);
 		cache_alloc_refill(&f[i].a);
 		members[i] = &f[i].a;
 	}
 	CHECK_EQ(cache_alloc_set_get(members, 3, CACHE_RESERVE_NONE, 3, false, ptr), 0);
-	CHECK_EQ(ptr[2].dev, 2);
+	CHECK_EQ(ptr[2].dev, 5);
 	CHECK_EQ(ptr[2].sector, ptr[2].bucket * SECTORS);
 	CHECK_EQ(ptr[2].gen, cache_bucket_gen(&f[2].t, ptr[2].bucket));
 	while (!cache_alloc_get(members[2], CACHE_RESERVE_NONE, &b))
@@ -672,6 +674,157 @@ TEST(a_set_gives_one_bucket_of_each_member_or_none)
 	CHECK_EQ(cache_alloc_set_get(members, 3, CACHE_RESERVE_NONE, 1, true, ptr), 0);
 	for (int i = 0; i < 3; i++)
 		done(&f[i]);
+}
+
+/* The set's own arithmetic, as plain as it can be: one min_prio, one counter, one count. */
+TEST(members_of_an_older_set_age_and_count_together)
+{
+	struct cache_alloc_opts o = lru;
+	struct fake f[3];
+	struct cache_alloc *members[3] = { &f[0].a, &f[1].a, &f[2].a }, *one = members[0];
+	uint64_t b;
+
+	CHECK_EQ(cache_alloc_join(members, 0), -EINVAL);
+	o.flavour = CACHE_ALLOC_OLDER;
+	for (int i = 0; i < 3; i++)
+		make(&f[i], &o);
+	f[1].a.opts.flavour = CACHE_ALLOC_NEWER;
+	CHECK_EQ(cache_alloc_join(members, 3), -EINVAL);
+	f[1].a.opts.flavour = CACHE_ALLOC_OLDER;
+	CHECK_EQ(cache_alloc_join(members, 3), 0);
+	for (int i = 0; i < 3; i++) {
+		mark_clean(&f[i]);
+		CHECK_EQ(cache_alloc_gc_finish(&f[i].a, NULL, 0), 0);
+	}
+	CHECK_EQ(one->avail_nbuckets, 3 * (N - FIRST));
+	cache_bucket_set_prio(&f[2].t, 100, 40);
+	CHECK_EQ(cache_alloc_rescale(members[1], 1), true);
+	CHECK_EQ(cache_alloc_rescale(members[2], 3 * N * SECTORS / 1024 - 1), false);
+	CHECK_EQ(cache_alloc_rescale(members[0], 1), true);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(f[i].t.min_prio, 38);
+		CHECK_EQ(cache_bucket_prio(&f[i].t, 200), CACHE_INITIAL_PRIO - 2);
+		cache_alloc_seed_free(&f[i].a);
+	}
+	CHECK_EQ(cache_alloc_get(members[2], CACHE_RESERVE_BTREE, &b), 0);
+	CHECK_EQ(one->avail_nbuckets, 3 * (N - FIRST) - 1);
+	cache_alloc_free(members[2], b);
+	cache_alloc_put(members[2], b);
+	CHECK_EQ(one->avail_nbuckets, 3 * (N - FIRST));
+	for (int i = 0; i < 3; i++)
+		check(&f[i]);
+	for (int i = 0; i < 3; i++) {
+		cache_alloc_fini(&f[i].a);
+		cache_buckets_fini(&f[i].t);
+	}
+}
+
+/* A gc has begun and marked nothing yet. Return: how many buckets a refill takes. */
+static uint64_t invalidated_during_gc(enum cache_alloc_flavour flavour, enum cache_policy policy)
+{
+	struct cache_alloc_opts o = lru;
+	struct fake f;
+	uint64_t before, n, dirty = 300, pinned = 301;
+
+	o.flavour = flavour;
+	o.policy = policy;
+	start(&f, &o);
+	cache_alloc_refill(&f.a);
+	cache_alloc_dirty(&f.a, dirty);
+	cache_bucket_pin_get(&f.t, pinned);
+	before = f.a.stats.invalidated;
+	cache_alloc_gc_begin(&f.a);
+	cache_bucket_pin_drop(&f.t, pinned);
+	for (uint64_t b; !cache_alloc_get_wait(&f.a, CACHE_RESERVE_NONE, &b);) {
+		CHECK(b != dirty && b != pinned);
+		CHECK_EQ(f.durable[b], cache_bucket_gen(&f.t, b));
+	}
+	check(&f);
+	n = f.a.stats.invalidated - before;
+	CHECK_EQ(cache_alloc_gc_finish(&f.a, NULL, 0), 0);
+	for (uint64_t b = FIRST; f.a.reclaimable_in_gc && b < N; b++)
+		CHECK(!cache_bit(f.a.reclaimable_in_gc, b));
+	done(&f);
+	return n;
+}
+
+TEST(while_gc_runs_the_newest_takes_what_was_reclaimable_before_and_the_others_wait)
+{
+	for (int policy = 0; policy < CACHE_POLICY_NR; policy++) {
+		CHECK_EQ(invalidated_during_gc(CACHE_ALLOC_NEWER, policy), 0);
+		CHECK_EQ(invalidated_during_gc(CACHE_ALLOC_OLDER, policy), 0);
+		CHECK(invalidated_during_gc(CACHE_ALLOC_NEWEST, policy) > N / 2);
+	}
+}
+
+/* What RANDOM will draw with @seed in one pass, and whether the last draw is a new one. */
+static bool last_draw_is_new(uint64_t seed, uint32_t draws[N / 2])
+{
+	struct cache_rng rng;
+
+	cache_rng_init(&rng, seed);
+	for (unsigned int i = 0; i < N / 2; i++)
+		draws[i] = cache_rng_u64(&rng) % (N - FIRST) + FIRST;
+	for (unsigned int i = 0; i < N / 2 - 1; i++)
+		if (draws[i] == draws[N / 2 - 1])
+			return false;
+	return true;
+}
+
+/*
+ * RANDOM that fills free_inc with its very last try counts as dry, and the prio write behind
+ * it is refused: two fruitless rounds, and yet there are buckets to hand out.
+ */
+TEST(a_refill_does_not_wait_for_gc_while_there_are_buckets_to_hand_out)
+{
+	struct cache_alloc_opts o = lru;
+	uint32_t draws[N / 2];
+	struct fake f;
+	uint64_t b;
+
+	while (!last_draw_is_new(o.seed, draws))
+		o.seed++;
+	o.policy = CACHE_POLICY_RANDOM;
+	o.hand_out_unwritten = true;
+	start(&f, &o);
+	for (b = FIRST; b < N; b++)
+		if (!cache_bucket_pin(&f.t, b))
+			cache_bucket_set_mark(&f.t, b, CACHE_GC_MARK_DIRTY);
+	cache_bucket_set_mark(&f.t, draws[N / 2 - 1], CACHE_GC_MARK_RECLAIMABLE);
+	for (unsigned int i = 0, n = 1; n < f.a.free_inc.size; i++) {
+		if (cache_bucket_pin(&f.t, draws[i]) || !(cache_bucket_mark(&f.t, draws[i]) & 2))
+			continue;
+		cache_bucket_set_mark(&f.t, draws[i], CACHE_GC_MARK_RECLAIMABLE);
+		n++;
+	}
+	f.commit_fails_at = 1;
+	f.fail_with = -ENOMEM;
+	CHECK_EQ(cache_alloc_get_wait(&f.a, CACHE_RESERVE_NONE, &b), 0);
+	CHECK_EQ(f.a.stats.ran_dry, 1);
+	CHECK_EQ(f.a.stats.commits_refused, 1);
+	done(&f);
+}
+
+TEST(the_btree_reserve_is_that_of_the_driver)
+{
+	static const struct {
+		enum cache_era era;
+		uint32_t njournal, size;
+	} rows[] = {
+		{ CACHE_ERA_5_10, 0, 8 - 1 }, { CACHE_ERA_6_1, 20, 32 - 1 },
+		{ CACHE_ERA_6_12, 3, 3 }, { CACHE_ERA_6_18, 3, 32 - 1 }, { CACHE_ERA_7_2, 200, 32 - 1 },
+	};
+
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct cache_alloc_opts o = lru;
+		struct fake f;
+
+		o.njournal = rows[i].njournal;
+		cache_alloc_opts_of(&o, cache_driver_of(rows[i].era), N);
+		make(&f, &o);
+		CHECK_EQ(f.a.free[CACHE_RESERVE_BTREE].size, rows[i].size);
+		done(&f);
+	}
 }
 
 TEST_MAIN()

@@ -12,6 +12,7 @@
 
 #include "alloc/ref_alloc.h"
 #include "alloc/alloc.h"
+#include "base/bits.h"
 #include "test.h"
 
 #define OWNED_MAX	256
@@ -25,6 +26,8 @@ struct pair {
 	int next_commit;	/* what the hook says next */
 	bool wants_gc[2];
 	unsigned int dirty;	/* of 16 buckets a gc finds so many dirty */
+	bool calm;		/* it finds the data buckets full */
+	uint64_t gc_at;		/* where a gc that runs is; 0: none does */
 	uint64_t owned[OWNED_MAX];
 	unsigned int nowned;
 };
@@ -76,6 +79,17 @@ static enum cache_simd some_simd(struct pair *p)
 		CACHE_SIMD_AUTO : simd;
 }
 
+/* Any of the three ages, or the one that CHECK_FLAVOUR names by number. */
+static enum cache_alloc_flavour flavour_of_run(struct pair *p)
+{
+	const char *s = getenv("CHECK_FLAVOUR");
+	uint64_t chance = below(p, 8);
+
+	if (s)
+		return strtoul(s, NULL, 0) % 3;
+	return chance < 3 ? CACHE_ALLOC_NEWER : chance < 6 ? CACHE_ALLOC_NEWEST : CACHE_ALLOC_OLDER;
+}
+
 static void setup(struct pair *p, uint64_t seed)
 {
 	static const uint32_t sectors[] = { 8, 64, 1024, 8191, 8192 };
@@ -87,7 +101,8 @@ static void setup(struct pair *p, uint64_t seed)
 	cache_rng_init(&p->rng, seed);
 	p->dirty = below(p, 3) ? 1 : 12 + below(p, 4);
 	o.policy = below(p, 5) < 3 ? CACHE_POLICY_LRU : 1 + below(p, 2);
-	o.flavour = below(p, 4) ? CACHE_ALLOC_NEWER : CACHE_ALLOC_OLDER;
+	o.flavour = flavour_of_run(p);
+	o.btree_buckets = below(p, 3) ? 0 : 32 + below(p, 200);
 	o.njournal = below(p, 2) ? 2 + below(p, 30) : 0;
 	o.prio_buckets = 1 + below(p, 3);
 	o.sync = below(p, 4);
@@ -129,6 +144,8 @@ static void same_buckets(struct pair *p)
 		SAME(cache_bucket_mark(&p->t, b), r->mark);
 		SAME(cache_bucket_sectors_used(&p->t, b), r->sectors);
 		SAME(cache_bucket_pin(&p->t, b), r->pin);
+		SAME(p->a.reclaimable_in_gc && cache_bit(p->a.reclaimable_in_gc, b),
+		     r->reclaimable_in_gc);
 	}
 }
 
@@ -142,6 +159,7 @@ static void same(struct pair *p)
 	SAME(p->a.phase, p->k.phase);
 	SAME(p->a.invalidate_needs_gc, p->k.invalidate_needs_gc);
 	SAME(p->a.gc_mark_valid, p->k.gc_mark_valid);
+	SAME(p->a.gc_runs, p->k.gc_runs);
 	SAME(p->a.refused, p->k.refused);
 	SAME(p->a.io_disabled, p->k.io_disabled);
 	SAME(p->a.avail_nbuckets, p->k.avail);
@@ -277,20 +295,26 @@ static void mark(struct pair *p, uint64_t b, enum cache_gc_mark m, uint32_t sect
 	p->k.b[b].sectors = sectors;
 }
 
-/* A gc that finds about the same as before, some emptier, some clean, some gone. */
-static void do_gc(struct pair *p)
+static void gc_begin(struct pair *p)
 {
-	bool calm = below(p, 2);
-
+	p->calm = below(p, 2);
 	cache_alloc_gc_begin(&p->a);
 	cache_ref_alloc_gc_begin(&p->k);
-	for (uint64_t b = p->t.first_bucket; b < p->t.nbuckets; b++) {
-		uint64_t r = cache_rng_u64(&p->rng);
+	p->gc_at = p->t.first_bucket;
+}
+
+/* What a gc finds in @n more buckets: about the same, some emptier, some clean, some gone. */
+static void gc_mark(struct pair *p, uint64_t n)
+{
+	uint64_t end = p->gc_at + n < p->t.nbuckets ? p->gc_at + n : p->t.nbuckets;
+
+	for (; p->gc_at < end; p->gc_at++) {
+		uint64_t b = p->gc_at, r = cache_rng_u64(&p->rng);
 		uint32_t sectors = r >> 32 & CACHE_GC_SECTORS_MAX;
 
 		if (p->k.b[b].pin)
 			continue;
-		if (calm)
+		if (p->calm)
 			sectors = p->t.bucket_sectors & CACHE_GC_SECTORS_MAX;
 		if (r % 16 < p->dirty)
 			mark(p, b, CACHE_GC_MARK_DIRTY, sectors);
@@ -299,9 +323,24 @@ static void do_gc(struct pair *p)
 		else if (r >> 8 & 14)
 			mark(p, b, CACHE_GC_MARK_RECLAIMABLE, sectors);
 	}
+}
+
+static void gc_finish(struct pair *p)
+{
 	CHECK_EQ(cache_alloc_gc_finish(&p->a, NULL, 0), 0);
 	cache_ref_alloc_gc_finish(&p->k);
 	p->wants_gc[0] = p->wants_gc[1] = false;
+	p->gc_at = 0;
+}
+
+/* A gc runs at once or in pieces, with other things in between. */
+static void do_gc(struct pair *p)
+{
+	if (!p->gc_at)
+		gc_begin(p);
+	gc_mark(p, below(p, 2) ? p->t.nbuckets : 1 + below(p, p->t.nbuckets));
+	if (p->gc_at == p->t.nbuckets && below(p, 3))
+		gc_finish(p);
 }
 
 static void do_rescale(struct pair *p)
@@ -353,7 +392,7 @@ static void one(struct pair *p)
 		do_commit_fate(p);
 	else if (r < 994)
 		do_block(p);
-	else if (r < 996 || p->wants_gc[0])
+	else if (r < 996 || p->wants_gc[0] || (p->gc_at && below(p, 2)))
 		do_gc(p);
 }
 
@@ -371,7 +410,9 @@ static uint64_t play(uint64_t seed, struct cache_alloc_stats *sum)
 	uint64_t steps;
 
 	setup(&p, seed);
-	do_gc(&p);
+	gc_begin(&p);
+	gc_mark(&p, p.t.nbuckets);
+	gc_finish(&p);
 	cache_alloc_seed_free(&p.a);
 	cache_ref_alloc_seed_free(&p.k);
 	same(&p);

@@ -363,6 +363,35 @@ TEST(a_bucket_with_more_sectors_than_it_has_room_for_is_still_taken_in_time)
 	stop(&r);
 }
 
+static void age(struct run *r)
+{
+	r->a.rescale = 0;
+	CHECK(cache_alloc_rescale(&r->a, 1));
+	CHECK_EQ(cache_alloc_check(&r->a, NULL), 0);
+}
+
+/* The same bucket, pinned when the bounds are made and let go later, alone in its block. */
+TEST(a_bucket_with_more_sectors_than_its_size_is_taken_in_time_when_it_is_let_go)
+{
+	const uint64_t fat = 77, block = fat / CACHE_SWEEP_BLOCK;
+	struct run r;
+
+	start(&r, CACHE_POLICY_LRU, 0, 0);
+	cache_bucket_set_sectors_used(&r.t, fat, 8191);
+	cache_bucket_pin_get(&r.t, fat);
+	for (uint64_t b = block * CACHE_SWEEP_BLOCK; b < (block + 1) * CACHE_SWEEP_BLOCK; b++)
+		if (b != fat)
+			cache_alloc_dirty(&r.a, b);
+	age(&r);
+	one_pass(&r);
+	cache_alloc_put(&r.a, fat);
+	/* min_prio rises at the next rescale, and the weight of the fat one falls most */
+	for (uint64_t b = 1; b < N; b++)
+		cache_alloc_hit(&r.a, b);
+	age(&r);
+	stop(&r);
+}
+
 static uint64_t hash_of_a_run(enum cache_policy policy, uint64_t seed, enum cache_simd simd)
 {
 	uint64_t hash = 0, b;

@@ -32,6 +32,7 @@ static void setup(struct set *set, enum cache_alloc_flavour flavour, int n)
 	};
 
 	for (int i = 0; i < n; i++) {
+		o.nr_this_dev = n - 1 - i;	/* loaded in another order */
 		CHECK_EQ(cache_buckets_init(&set->t[i], NBUCKETS, 1, BUCKET_SECTORS), 0);
 		CHECK_EQ(cache_alloc_init(&set->a[i], &set->t[i], &o, NULL, NULL), 0);
 		cache_alloc_gc_finish(&set->a[i], NULL, 0);
@@ -246,7 +247,7 @@ TEST(an_older_set_writes_to_each_of_its_members)
 	CHECK_EQ(cache_sectors_alloc(&set.s, &r, &sp), 0);
 	CHECK_EQ(sp.nptrs, 3);
 	for (unsigned int i = 0; i < 3; i++) {
-		CHECK_EQ(sp.ptr[i].dev, i);
+		CHECK_EQ(sp.ptr[i].dev, set.a[i].opts.nr_this_dev);
 		CHECK_EQ(cache_bucket_pin(&set.t[i], sp.ptr[i].bucket), 2);
 	}
 	CHECK_EQ(set.s.sectors_written, 24);
