@@ -146,7 +146,7 @@ comma := ,
 $(CRASH_BIN): private ALL_LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc \
 	realloc reallocarray aligned_alloc strdup)
 $(BUILD)/crash/crash_calls: private ALL_LDFLAGS += $(addprefix -Wl$(comma)--wrap=,pread64 \
-	pwrite64 write fsync fdatasync open64 stat64 fstat64 ioctl lseek64 ftruncate64 \
+	pwrite64 write fsync fdatasync open64 stat64 fstat64 ioctl ftruncate64 \
 	close io_uring_queue_init io_uring_queue_exit io_uring_submit __io_uring_get_cqe)
 
 # What tests put in front of the C library.

@@ -5,13 +5,19 @@
 #include "applet.h"
 #include "dev/dev.h"
 
+#include "host/ids.h"
+
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 struct undo {
 	struct cmd cmd;
 	const char *file, *device, *save;	/* @save: -z of our own */
-	bool dry_run, force;
+	bool dry_run, force, yes;
 	char *path;
 	struct cache_undo *undo;
 	struct cache_dev *dev;
@@ -19,7 +25,9 @@ struct undo {
 
 static const struct argp_option options[] = {
 	{ "dry-run", 'n', NULL, 0, "check and show, write nothing" },
-	{ "force", 'f', NULL, 0, "put back although something else was written since" },
+	{ "yes", 'y', NULL, 0, "do not ask, on a terminal too" },
+	{ "force", 'f', NULL, 0, "put back although something else was written since, and from a "
+	  "file that others can write" },
 	CMD_UNDO_OPTION,
 	{ 0 }
 };
@@ -31,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'n':
 		u->dry_run = true;
+		return 0;
+	case 'y':
+		u->yes = true;
 		return 0;
 	case 'f':
 		u->force = true;
@@ -51,6 +62,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+/* What a file that anybody could have written says would be written to a device. */
+static int check_owner(struct undo *u)
+{
+	static const char words[] = "another user can write to the undo file";
+
+	if (!cache_undo_is_exposed(u->undo, geteuid()))
+		return 0;
+	if (u->force) {
+		cmd_warn(&u->cmd, u->file, "%s", words);
+		return 0;
+	}
+	return cmd_fail(&u->cmd, u->file, "%s, give -f to believe it all the same", words);
+}
+
 static int open_both(struct undo *u)
 {
 	unsigned flags = u->dry_run ? CACHE_DEV_READ : CACHE_DEV_WRITE | CACHE_DEV_EXCL;
@@ -59,6 +84,8 @@ static int open_both(struct undo *u)
 
 	if (ret)
 		return cmd_error(&u->cmd, u->file, ret, &err);
+	if (check_owner(u))
+		return EXIT_FAILED;
 	u->path = cmd_device(&u->cmd, u->device);
 	if (!u->path || (!u->dry_run && !cmd_may_write(&u->cmd, u->path)))
 		return EXIT_FAILED;
@@ -71,7 +98,8 @@ static int check(struct undo *u)
 	struct cache_err err = { 0 };
 	int ret = cache_undo_check(u->undo, u->dev, &err);
 
-	if (ret && u->force) {
+	/* with a part of the file missing nothing good can come of it */
+	if (ret && ret != -EBADMSG && u->force) {
 		cmd_warn(&u->cmd, u->device, "%s", cache_err_text(&err, ret));
 		return 0;
 	}
@@ -89,13 +117,49 @@ static int apply(struct undo *u)
 	return ret ? cmd_error(&u->cmd, u->device, ret, &err) : 0;
 }
 
+struct origin_text {
+	char made[32], uuid[CACHE_UUID_TEXT_BYTES];
+	const char *program;
+};
+
+static struct origin_text origin_of(const struct undo *u)
+{
+	const struct cache_undo_origin *o = cache_undo_origin(u->undo);
+	struct origin_text t = { .program = o->program[0] ? o->program : "?" };
+	time_t made = (time_t)o->made;
+	struct tm tm;
+
+	if (!gmtime_r(&made, &tm) ||
+	    !strftime(t.made, sizeof(t.made), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		snprintf(t.made, sizeof(t.made), "?");
+	cache_uuid_format(o->dev_uuid, t.uuid);
+	return t;
+}
+
+/* On a terminal; without one -y is taken for granted. */
+static bool may_apply(const struct undo *u)
+{
+	const struct origin_text t = origin_of(u);
+	char prompt[1024], size[CACHE_HUMAN_BYTES];
+
+	if (u->yes || u->dry_run || !isatty(STDIN_FILENO))
+		return true;
+	snprintf(prompt, sizeof(prompt), "%s: put back %s that %s overwrote on %s at %s?", u->path,
+		 cache_bytes_show(size, cache_undo_sectors(u->undo) * 512),
+		 t.program, cache_undo_device(u->undo), t.made);
+	return cmd_ask(prompt);
+}
+
 static void show(struct undo *u)
 {
 	static const struct cache_field
 		device = { "device", "device" }, made_for = { "made_for", "made for" },
+		uuid = { "made_for_uuid", "uuid then" }, program = { "program", "made by" },
+		made = { "made", "made at" }, killed = { "killed", "writer killed" },
 		dry_run = { "dry_run", NULL }, records = { "records", "records" },
 		sectors = { "sectors", "put back", CACHE_UNIT_SECTORS },
 		would = { "sectors", "would put back", CACHE_UNIT_SECTORS };
+	const struct origin_text t = origin_of(u);
 	struct cache_report *r;
 
 	if (u->cmd.quiet && !u->cmd.json)
@@ -103,8 +167,13 @@ static void show(struct undo *u)
 	r = cmd_report(&u->cmd);
 	cache_report_str(r, &device, u->path);
 	cache_report_str(r, &made_for, cache_undo_device(u->undo));
+	if (!cache_uuid_is_zero(cache_undo_origin(u->undo)->dev_uuid))
+		cache_report_str(r, &uuid, t.uuid);
+	cache_report_str(r, &program, t.program);
+	cache_report_str(r, &made, t.made);
 	if (cache_report_is_json(r))
 		cache_report_bool(r, &dry_run, u->dry_run);
+	cache_report_bool(r, &killed, !cache_undo_is_closed(u->undo));
 	cache_report_u64(r, &records, cache_undo_records(u->undo));
 	cache_report_u64(r, u->dry_run ? &would : &sectors, cache_undo_sectors(u->undo));
 }
@@ -124,6 +193,8 @@ int cache_undo_main(int argc, char **argv)
 	status = open_both(&u);
 	if (!status)
 		status = check(&u);
+	if (!status && !may_apply(&u))
+		status = cmd_fail(&u.cmd, u.path, "left as it is");
 	if (!status && !u.dry_run)
 		status = apply(&u);
 	if (!status)

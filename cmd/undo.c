@@ -3,7 +3,12 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "format/super.h"
+#include "host/ids.h"
 
 static const char *file_of(const char *file, unsigned index, char *buf, size_t nbytes)
 {
@@ -13,16 +18,28 @@ static const char *file_of(const char *file, unsigned index, char *buf, size_t n
 	return buf;
 }
 
+static struct cache_undo_origin origin_of(const struct cmd *c, struct cache_dev *dev)
+{
+	struct cache_undo_origin o = { .program = c->name, .made = time(NULL) };
+	struct cache_sb sb;
+
+	cache_uuid_generate(o.run_uuid);
+	if (!cache_sb_read(dev, &sb, NULL))
+		memcpy(o.dev_uuid, sb.uuid, sizeof(o.dev_uuid));
+	return o;
+}
+
 int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned index)
 {
 	char buf[PATH_MAX];
 	const char *name = file_of(file, index, buf, sizeof(buf));
+	struct cache_undo_origin origin = origin_of(c, *dev);
 	struct cache_dev *under = *dev;
 	struct cache_err err = { 0 };
 	int ret;
 
 	*dev = NULL;
-	ret = cache_dev_undo_new(under, name, dev, &err);
+	ret = cache_dev_undo_new(under, name, &origin, dev, &err);
 	if (ret)
 		return cmd_error(c, NULL, ret, &err);
 	cmd_note(c, 0, "take it back with: cache-undo %s %s", name, cache_dev_name(*dev));

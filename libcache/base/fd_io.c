@@ -25,6 +25,24 @@ int cache_fd_write(int fd, const void *buf, size_t nbytes)
 	return 0;
 }
 
+int cache_fd_write_at(int fd, const void *buf, size_t nbytes, off_t at)
+{
+	const char *p = buf;
+
+	while (nbytes) {
+		ssize_t n = pwrite(fd, p, nbytes, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		p += n;
+		at += n;
+		nbytes -= n;
+	}
+	return 0;
+}
+
 int cache_fd_read(int fd, void *buf, size_t nbytes, off_t at)
 {
 	char *p = buf;

@@ -8,6 +8,8 @@
 
 /* All of it where the file stands, or a negative errno. */
 int cache_fd_write(int fd, const void *buf, size_t nbytes);
+/* The same at a place of its own. */
+int cache_fd_write_at(int fd, const void *buf, size_t nbytes, off_t at);
 
 /* 1 read whole, 0 the file ends before, or a negative errno. */
 int cache_fd_read(int fd, void *buf, size_t nbytes, off_t at);

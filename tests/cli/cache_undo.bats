@@ -79,3 +79,63 @@ setup() {
 	cmp b b.before
 	[ ! -e undo ]
 }
+
+# The size of a closing record: without it the file is that of a writer that was killed.
+cut_end() {
+	truncate -s -32 "$1"
+}
+
+@test "the file of a run that was killed works, and one that lacks more is refused with -f too" {
+	make-cache -q --force -z undo a
+	cp a formatted
+	cut_end undo
+	run -0 cache-undo -n undo a
+	[[ $output == *"writer killed:"*yes* ]]
+	for cut in 1 512 4096 8000; do
+		cp -p undo short
+		truncate -s -$cut short
+		run -1 --separate-stderr cache-undo -f short a
+		[[ $stderr == *"the undo file is incomplete"* ]]
+		cmp a formatted
+	done
+	run -0 cache-undo undo a
+	cmp a a.before
+}
+
+@test "it says what the file was made for, by which program and when" {
+	SET=$(cache-super-show b | sed -n 's/^dev.uuid[[:space:]]*//p')
+	make-cache -q --force -z undo b
+	run -0 cache-undo -n --json undo b
+	[[ $output == *'"made_for": "b"'* ]]
+	[[ $output == *"\"made_for_uuid\": \"$SET\""* ]]
+	[[ $output == *'"program": "make-cache"'* ]]
+	[[ $output =~ '"made": "20'[0-9-]+T[0-9:]+Z ]]
+	[[ $output == *'"killed": false'* ]]
+}
+
+@test "on a terminal it asks before it writes, and -y does not" {
+	make-cache -q --force -z undo a
+	cp a formatted
+	run -1 script -qec "cache-undo undo a" typescript <<<n
+	[[ $output == *"that make-cache overwrote on a at 20"*"(y/N)"* ]]
+	cmp a formatted
+	run -0 script -qec "cache-undo undo a" typescript <<<y
+	cmp a a.before
+	cp formatted a
+	run -0 script -qec "cache-undo -y undo a" typescript <<<n
+	cmp a a.before
+}
+
+@test "a file that another user can write is refused without -f" {
+	make-cache -q --force -z undo a
+	cp a formatted
+	for mode in 0620 0602; do
+		chmod $mode undo
+		run -1 --separate-stderr cache-undo undo a
+		[[ $stderr == *"undo: another user can write to the undo file"* ]]
+		cmp a formatted
+	done
+	run -0 --separate-stderr cache-undo -f undo a
+	[[ $stderr == *"warning: "*"another user can write"* ]]
+	cmp a a.before
+}

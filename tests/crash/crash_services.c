@@ -269,7 +269,7 @@ static struct taken format_with_undo(void)
 	close(fd);
 	unlink(t.file);
 	t.after = set_copy(t.before);
-	CHECK_EQ(cache_dev_undo_new(set_lend(t.after), t.file, &dev, NULL), 0);
+	CHECK_EQ(cache_dev_undo_new(set_lend(t.after), t.file, NULL, &dev, NULL), 0);
 	CHECK_EQ(format(dev, NULL), 0);
 	cache_dev_close(dev);
 	CHECK_EQ(what_is(t.after), NEW);

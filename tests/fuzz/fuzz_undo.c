@@ -3,7 +3,8 @@
  * Undo files, built from the input and then damaged, and applied to a device that may
  * or may not be theirs:
  *
- *	byte 0	bits of the header: 1 checksum, 2 version, 4 size of the device
+ *	byte 0	bits of the header: 1 checksum, 2 version, 4 size of the device; of the
+ *		counts: 8 too many, 16 too few, 32 checksum; 64 a closing record
  *	then 8 bytes a record: sector (2), count (2), old byte, new byte, flags (2)
  *
  * What must hold: no crash, and no sector is written that no record names.
@@ -25,13 +26,15 @@
 
 enum {
 	BAD_CSUM = 1, BAD_OLD = 2, BAD_NEW = 4, CUT = 8, FAR = 16, LONG = 32,
-	WRITTEN = 64, ZERO = 128, NO_MAGIC = 256,
+	WRITTEN = 64, ZERO = 128, NO_MAGIC = 256, UNCHAINED = 512,
 };
 
 struct file {
 	int fd;
 	struct cache_dev *dev;
 	bool named[SECTORS];
+	uint64_t chain, n;
+	struct cache_undo_record_disk last;
 };
 
 static void put(struct file *f, const void *buf, size_t nbytes)
@@ -50,7 +53,40 @@ static void put_head(struct file *f, unsigned bits)
 	memcpy(h.magic, CACHE_UNDO_MAGIC, sizeof(h.magic));
 	memset(h.device, 'd', sizeof(h.device));	/* no terminator */
 	h.csum = cache_le64_of(cache_crc64(h.magic, sizeof(h) - sizeof(h.csum)) ^ (bits & 1));
+	f->chain = cache_le64_get(h.csum);
 	put(f, &h, sizeof(h));
+	if (lseek(f->fd, CACHE_UNDO_RECORDS_AT, SEEK_SET) < 0)
+		abort();
+}
+
+static void put_count(struct file *f, unsigned slot, uint64_t n, bool bad)
+{
+	struct cache_undo_count_disk c = {
+		.magic = cache_le64_of(CACHE_UNDO_COUNT_MAGIC),
+		.nrecords = cache_le64_of(n),
+		.last = f->last,
+	};
+
+	c.csum = cache_le64_of(cache_crc64(&c.magic, sizeof(c) - sizeof(c.csum)) ^ bad);
+	if (pwrite(f->fd, &c, sizeof(c), CACHE_UNDO_COUNT_AT * (1 + slot)) != sizeof(c))
+		abort();
+}
+
+/* @bits: 8 one more than there are, 16 one fewer, 32 bad checksum, 64 closing record */
+static void put_counts(struct file *f, unsigned bits)
+{
+	uint64_t n = f->n + !!(bits & 8) - (f->n && bits & 16);
+	struct cache_undo_end_disk e = {
+		.magic = cache_le64_of(CACHE_UNDO_END_MAGIC),
+		.before = cache_le64_of(f->chain),
+		.nrecords = cache_le64_of(f->n),
+	};
+
+	put_count(f, 0, n, bits & 32);
+	put_count(f, 1, n ? n - 1 : 0, false);
+	e.csum = cache_le64_of(cache_crc64(&e.magic, sizeof(e) - sizeof(e.csum)));
+	if (bits & 64)
+		put(f, &e, sizeof(e));
 }
 
 /* What a writer that was not cut off here would have left. */
@@ -71,6 +107,8 @@ static void put_record(struct file *f, const uint8_t *in)
 	static cache_le64 sums[CACHE_UNDO_RECORD_SECTORS_MAX];
 	struct cache_undo_record_disk r = {
 		.magic = cache_le64_of(CACHE_UNDO_RECORD_MAGIC ^ !!(flags & NO_MAGIC)),
+		.before = cache_le64_of(f->chain ^ !!(flags & UNCHAINED)),
+		.index = cache_le64_of(f->n++),
 	};
 	uint64_t stored;
 
@@ -95,6 +133,8 @@ static void put_record(struct file *f, const uint8_t *in)
 				   !!(flags & BAD_NEW));
 	r.csum = cache_le64_of(cache_crc64(&r.magic, sizeof(r) - sizeof(r.csum)) ^
 			       (flags & BAD_CSUM));
+	f->chain = cache_le64_get(r.csum);
+	f->last = r;
 	put(f, &r, sizeof(r));
 	put(f, sums, stored * sizeof(*sums));
 	put(f, old, flags & CUT ? stored * CACHE_SECTOR_BYTES / 2 : stored * CACHE_SECTOR_BYTES);
@@ -109,7 +149,7 @@ static void take_back(struct file *f)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
 	if (cache_undo_open(path, &u, &err))
 		return;
-	if (strlen(cache_undo_device(u)) > 471 || cache_undo_records(u) > RECORDS_MAX)
+	if (strlen(cache_undo_device(u)) > 383 || cache_undo_records(u) > RECORDS_MAX)
 		abort();
 	cache_dev_read(f->dev, 0, SECTORS, before, NULL);
 	cache_undo_check(u, f->dev, &err);
@@ -130,6 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		put_head(&f, data[0]);
 		for (size_t i = 1; i + 8 <= size && i < 1 + 8 * RECORDS_MAX; i += 8)
 			put_record(&f, data + i);
+		put_counts(&f, data[0]);
 		take_back(&f);
 		cache_dev_close(f.dev);
 	}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* An undo file in memory: between the file that reads it and the one that uses it. */
+#ifndef LIBCACHE_UNDO_IMPL_H
+#define LIBCACHE_UNDO_IMPL_H
+
+#include <sys/stat.h>
+
+#include "dev/undo.h"
+#include "dev/undo_disk.h"
+
+struct undo_record {
+	uint64_t sector, nsectors;
+	uint64_t old_csum;
+	off_t at;			/* of the old data in the file */
+};
+
+/* What one record knows of a sector: checksums of what it found, and of what it left. */
+struct undo_sector {
+	uint64_t sector, old_csum, new_csum;
+};
+
+struct cache_undo {
+	int fd;
+	struct stat st;
+	uint64_t dev_sectors;
+	char device[sizeof(((struct cache_undo_head_disk *)0)->device)];
+	char program[sizeof(((struct cache_undo_head_disk *)0)->program)];
+	struct cache_undo_origin origin;
+	uint64_t chain;			/* csum of the last record, or of the header */
+	struct undo_record *rec;
+	size_t n, rec_capacity;
+	struct undo_sector *known;	/* of all records; by sector once it is sorted */
+	size_t nknown, known_capacity;
+	bool closed, sorted;
+	/* the last record, if the file lacks it: its write must not have begun */
+	struct undo_record missing;
+};
+
+/* Data as it was saved: 0, or -EBADMSG when it is not what its checksum says. */
+int cache_undo_read_old(const struct cache_undo *u, const struct undo_record *r, void *buf);
+
+#endif
