@@ -41,7 +41,8 @@ static const char *reserve_name(unsigned reserve)
 }
 
 static const struct argp_option options[] = {
-	{ "count", 'c', "COUNT", 0, "how many buckets to allocate; sectors with --sectors" },
+	{ "count", 'c', "COUNT", 0, "how many buckets to allocate (k, m and g are 1024 times "
+	  "more each); sectors with --sectors" },
 	{ "policy", OPT_POLICY, "POLICY", 0, "lru, fifo or random; default: the set's own" },
 	{ "reserve", OPT_RESERVE, "RESERVE", 0, "what they are for: none (data, the default), "
 	  "btree, prio or movinggc" },
@@ -87,7 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'c':
-		o->run.count = cmd_arg_number(state, "count", arg);
+		o->run.count = cmd_arg_count(state, "count", arg);
 		o->has_count = true;
 		return 0;
 	case 'n':

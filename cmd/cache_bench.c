@@ -59,16 +59,11 @@ static int one_of(const struct argp_state *state, const char *what,
 	return 0;
 }
 
-/* A plain number, or one of k, m, g: each 1024 times the one before. */
 static uint64_t number(const struct argp_state *state, const char *what, const char *arg,
 		       uint64_t most)
 {
-	static const char units[] = "kKmMgG";
-	const char *unit = *arg ? strchr(units, arg[strlen(arg) - 1]) : NULL;
-	uint64_t n;
+	uint64_t n = cmd_arg_count(state, what, arg);
 
-	if (!unit || cache_bytes_parse(arg, &n))
-		n = cmd_arg_number(state, what, arg);
 	if (!n || n > most)
 		argp_error(state, "%s must be 1 to %llu", what, (unsigned long long)most);
 	return n;

@@ -62,7 +62,7 @@ static const struct argp_option options[] = {
 	CMD_UNDO_OPTION,
 	{ "force", 'f', NULL, 0, "check even what looks clean; every check here is a whole one" },
 	{ NULL, 't', NULL, 0, "say how long it took" },
-	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD" },
+	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD; 0: draw a bar" },
 	{ }
 };
 
@@ -101,7 +101,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->timing = true;
 		return 0;
 	case 'C':
-		o->progress_fd = cmd_arg_number(state, "file descriptor", arg);
+		o->progress_fd = cmd_arg_fd(state, arg);
 		return 0;
 	case OPT_LOSS:
 		o->allow_data_loss = true;

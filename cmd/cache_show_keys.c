@@ -34,14 +34,25 @@ static uint64_t number(const struct argp_state *state, const char *what, const c
 	return cmd_arg_number(state, what, text);
 }
 
+static uint64_t sector(const struct argp_state *state, const char *arg, size_t n)
+{
+	char text[32];
+	uint64_t v = 0;
+
+	snprintf(text, sizeof(text), "%.*s", (int)(n < sizeof(text) ? n : 0), arg);
+	if (cmd_sectors_parse(text, &v))
+		argp_error(state, "range has \"%.*s\", expected a sector or a size", (int)n, arg);
+	return v;
+}
+
 static void parse_range(struct show_keys *o, const char *arg, const struct argp_state *state)
 {
 	const char *dash = strchr(arg, '-');
 
 	if (!dash)
 		argp_error(state, "range is \"%s\", expected two sectors such as 0-2048", arg);
-	o->range_start = number(state, "start of the range", arg, dash);
-	o->range_end = number(state, "end of the range", dash + 1, strchr(dash, '\0'));
+	o->range_start = sector(state, arg, (size_t)(dash - arg));
+	o->range_end = sector(state, dash + 1, strlen(dash + 1));
 	if (o->range_start >= o->range_end)
 		argp_error(state, "range \"%s\" is empty", arg);
 	o->by_range = true;

@@ -68,7 +68,7 @@ static const char *time_text(uint32_t t, char *buf, size_t nbytes)
 	time_t when = t;
 	struct tm tm;
 
-	if (!t || !localtime_r(&when, &tm) || !strftime(buf, nbytes, "%F %T", &tm))
+	if (!t || !localtime_r(&when, &tm) || !strftime(buf, nbytes, "%F %T %z", &tm))
 		return "-";
 	return buf;
 }

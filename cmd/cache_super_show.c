@@ -204,7 +204,8 @@ static int peer_main(int argc, char **argv)
 		return PEER_INVALID;
 	}
 	if (ret) {
-		printf("Can't open dev %s: %s\n", s.path, strerror(-ret));
+		cmd_put(stdout, "Can't open dev %s: %s", s.path, strerror(-ret));
+		putchar('\n');
 		return PEER_INVALID;
 	}
 	return super_print_peer(&s.sb, o.force);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "common.h"
 
+#include "base/utf8.h"
 #include "host/probe.h"
 
 #include <errno.h>
@@ -11,128 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { OPT_BYTES = 0x4000, OPT_LIST };
-
-static const struct argp_option common_options[] = {
-	{ "quiet", 'q', NULL, 0, "say nothing but errors", -2 },
-	{ "verbose", 'v', NULL, 0, "say more; repeat for still more", -2 },
-	{ "json", 'J', NULL, 0, "one JSON document instead of text", -2 },
-	{ "bytes", OPT_BYTES, NULL, 0, "exact bytes in text, no units", -2 },
-	{ "list-options", OPT_LIST, NULL, OPTION_HIDDEN, NULL, -2 },
-	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, -2 },
-	{ }
-};
-
-/* One per line, for completions: "--long" or "-s", and "=" when it takes a value. */
-static void list_options(const struct argp *argp)
-{
-	const struct argp_option *o = argp->options;
-
-	for (; o && (o->name || o->key || o->doc); o++) {
-		if (o->flags & (OPTION_HIDDEN | OPTION_DOC))
-			continue;
-		if (o->name)
-			printf("--%s%s\n", o->name, o->arg ? "=" : "");
-		if (o->key > ' ' && o->key < 127)
-			printf("-%c\n", o->key);
-	}
-	for (const struct argp_child *ch = argp->children; ch && ch->argp; ch++)
-		list_options(ch->argp);
-}
-
-static error_t parse_common(int key, char *arg, struct argp_state *state)
-{
-	struct cmd *c = state->input;
-
-	switch (key) {
-	case 'q':
-		c->quiet = true;
-		return 0;
-	case 'v':
-		c->verbose++;
-		return 0;
-	case 'J':
-		c->json = true;
-		return 0;
-	case OPT_BYTES:
-		c->bytes = true;
-		return 0;
-	case OPT_LIST:
-		list_options(state->root_argp);
-		exit(EXIT_DONE);
-	case 'h':
-		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
-		return 0;
-	}
-	return ARGP_ERR_UNKNOWN;
-}
-
-static const struct argp common_argp = { common_options, parse_common };
-
-static error_t parse_top(int key, char *arg, struct argp_state *state)
-{
-	if (key != ARGP_KEY_INIT)
-		return ARGP_ERR_UNKNOWN;
-	state->child_inputs[0] = state->input;	/* struct cmd is its first member */
-	state->child_inputs[1] = state->input;
-	return 0;
-}
-
-static void print_version(FILE *out, struct argp_state *state)
-{
-	fprintf(out, "%s (cache-tools) %s\n", state->name, CACHE_TOOLS_VERSION);
-}
-
-void cmd_parse(struct cmd *c, const struct argp *argp, int argc, char **argv,
-	       unsigned flags)
-{
-	struct argp applet = *argp;
-	const struct argp_child children[] = {
-		{ &applet }, { &common_argp }, { }
-	};
-	const struct argp root = {
-		.parser = parse_top, .children = children,
-		.args_doc = argp->args_doc, .doc = argp->doc,
-		.help_filter = argp->help_filter,
-	};
-
-	applet.args_doc = applet.doc = NULL;
-	c->name = argv[0];
-	argp_program_version_hook = print_version;
-	argp_err_exit_status = c->usage_status;
-	if (argp_parse(&root, argc, argv, flags, NULL, c))
-		exit(c->usage_status);
-}
-
-uint64_t cmd_arg_bytes(const struct argp_state *state, const char *what, const char *arg)
-{
-	uint64_t v = 0;
-
-	if (cache_bytes_parse(arg, &v))
-		argp_error(state, "%s is \"%s\", expected a size such as 512k, 8MiB or 16s",
-			   what, arg);
-	return v;
-}
-
-uint64_t cmd_arg_number(const struct argp_state *state, const char *what, const char *arg)
-{
-	uint64_t v = 0;
-
-	if (cache_number_parse(arg, &v))
-		argp_error(state, "%s is \"%s\", expected a number", what, arg);
-	return v;
-}
-
-unsigned cmd_arg_name(const struct argp_state *state, const char *what, const char *arg,
-		      const char *(*name)(unsigned), unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (!strcmp(arg, name(i)))
-			return i;
-	argp_error(state, "unknown %s '%s'", what, arg);
-	return 0;
-}
 
 struct cache_report *cmd_report(struct cmd *c)
 {
@@ -161,12 +40,29 @@ int cmd_end(struct cmd *c, int status)
 	return c->usage_status == FSCK_USAGE ? status | FSCK_ERROR : EXIT_FAILED;
 }
 
+void cmd_put(FILE *out, const char *fmt, ...)
+{
+	char *text = NULL, *clean = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (text)
+		clean = cache_utf8_clean(text, cache_utf8_of_locale());
+	fputs(clean ? clean : "out of memory", out);
+	free(clean);
+	free(text);
+}
+
 static void say(const struct cmd *c, const char *device, const char *kind,
 		const char *text)
 {
 	fflush(stdout);
-	fprintf(stderr, "%s: %s%s%s%s\n", c->name, device ? device : "",
-		device ? ": " : "", kind, text);
+	cmd_put(stderr, "%s: %s%s%s%s", c->name, device ? device : "", device ? ": " : "", kind,
+		text);
+	fputc('\n', stderr);
 }
 
 static void fail_with(struct cmd *c, const char *device, int code, uint64_t sector,
@@ -272,7 +168,7 @@ bool cmd_ask(const char *prompt)
 
 	if (!isatty(STDIN_FILENO))
 		return false;
-	fprintf(stderr, "%s (y/N) ", prompt);
+	cmd_put(stderr, "%s (y/N) ", prompt);
 	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
 }
 

@@ -20,6 +20,7 @@
 #include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct cmd {
 	const char *name;	/* the name we were called by */
@@ -35,6 +36,13 @@ struct cmd {
 #define CMD_INIT_FSCK	{ .usage_status = FSCK_USAGE }
 
 /*
+ * The first thing that a process does. A device that is opened while descriptor 1 or 2 is closed
+ * would get what is written for people: each of 0 to 2 that is closed is taken, by something
+ * that fails where it is used. The locale says what characters a terminal can show.
+ */
+void cmd_start(void);
+
+/*
  * Parse the command line; usage errors, --help and --version end the process.
  * @argp needs no children of its own; @flags are argp's (ARGP_IN_ORDER ...).
  */
@@ -44,6 +52,14 @@ void cmd_parse(struct cmd *c, const struct argp *argp, int argc, char **argv,
 /* Helpers for argp parsers: a value that does not parse is a usage error. */
 uint64_t cmd_arg_bytes(const struct argp_state *state, const char *what, const char *arg);
 uint64_t cmd_arg_number(const struct argp_state *state, const char *what, const char *arg);
+/* A number that may have k, m, g, t or p behind it, each 1024 times more. */
+uint64_t cmd_arg_count(const struct argp_state *state, const char *what, const char *arg);
+/* Of -C: 0, or a descriptor that the caller of this process has open for writing. */
+int cmd_arg_fd(const struct argp_state *state, const char *arg);
+
+/* A place or length in sectors: a number of them, or a size with its unit ("2048s", "1m") that
+ * is whole sectors. Return: 0 or -EINVAL. */
+int cmd_sectors_parse(const char *arg, uint64_t *sectors);
 
 /* The number below @n whose name is @arg; anything else is a usage error. */
 unsigned cmd_arg_name(const struct argp_state *state, const char *what, const char *arg,
@@ -63,6 +79,10 @@ int cmd_error(struct cmd *c, const char *device, int code, const struct cache_er
 /* The same with words of its own. */
 int cmd_fail(struct cmd *c, const char *device, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* One line or part of one on stdout or stderr, in which anything from a device or a command
+ * line may stand: what a terminal must not get is escaped, a newline too. */
+void cmd_put(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Talk on stderr: warnings unless -q, notes from -v (level 1), -vv (2) on. */
 void cmd_warn(const struct cmd *c, const char *device, const char *fmt, ...)
@@ -93,12 +113,13 @@ void cmd_catch_cancel(void);
 bool cmd_cancelled(void);
 
 /*
- * Progress of long work: a bar on stderr when it is a terminal, and
- * "pass current max device" lines to a file descriptor (-C FD).
+ * Progress of long work: a bar on stderr when it is a terminal, or "pass current max device"
+ * lines to a file descriptor (-C FD). As in e2fsck, -C 0 asks for the bar, with -q and --json
+ * too.
  */
 struct cmd_progress {
 	const char *device;
-	int	    fd;		/* of -C; -1: none */
+	int	    fd;		/* of -C, for lines; -1: none */
 	bool	    bar;
 	uint64_t    unit_bytes;	/* of one step; 0: steps have no size */
 	unsigned    pass;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which applet was asked for: by the name we were called with, or by the first argument. */
 #include "applet.h"
+#include "common.h"
 #include "nearest.h"
 
 #include <signal.h>
@@ -45,7 +46,7 @@ static int unknown(const char *name)
 {
 	const char *near = nearest_applet(name);
 
-	fprintf(stderr, "cache-tools: no applet is called \"%s\"", name);
+	cmd_put(stderr, "cache-tools: no applet is called \"%s\"", name);
 	if (near)
 		fprintf(stderr, "; did you mean %s?", near);
 	fputs("\nTry 'cache-tools --help' for the list.\n", stderr);
@@ -80,6 +81,7 @@ int main(int argc, char **argv)
 	const char *name = slash ? slash + 1 : argc ? argv[0] : "";
 	const struct applet *a = applet_find(name);
 
+	cmd_start();
 	if (a)
 		return run(a, argc, argv);
 	name = argc > 1 ? argv[1] : "";

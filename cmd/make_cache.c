@@ -31,8 +31,8 @@ static const struct argp_option options[] = {
 	  "device where the kernel would find too few of them" },
 	{ "block", 'w', "SIZE", 0, "block size, a power of two up to 4k; default: the largest "
 	  "that a device or the set has" },
-	{ "data-offset", 'o', "SECTORS", 0, "where the data of a backing device starts; "
-	  "default 16" },
+	{ "data-offset", 'o', "SECTORS", 0, "where the data of a backing device starts, in "
+	  "sectors or as a size with its unit; default 16" },
 	{ "data_offset", 0, NULL, OLD_SPELLING },
 	{ "label", 'l', "TEXT", 0, "label of the devices, up to 31 bytes" },
 	{ "uuid", 'U', "UUID", 0, "UUID of the next device; may be given for each" },
@@ -101,9 +101,9 @@ static error_t parse_size(struct argp_state *state, const char *what, const char
 
 static error_t parse_offset(struct argp_state *state, const char *arg, uint64_t *sectors)
 {
-	if (cache_number_parse(arg, sectors) || *sectors < CACHE_BDEV_DATA_START_SECTORS)
+	if (cmd_sectors_parse(arg, sectors) || *sectors < CACHE_BDEV_DATA_START_SECTORS)
 		return bad(state, "Bad data offset; minimum 16 sectors",
-			   "data offset is a number of sectors, at least 16", arg);
+			   "data offset is not at least 16 sectors, a number of them or a size", arg);
 	return 0;
 }
 
@@ -183,6 +183,26 @@ static error_t end_of_options(struct argp_state *state)
 	return 0;
 }
 
+/* C0, DEL, and C1 as UTF-8 has it. */
+static bool has_control(const char *text)
+{
+	for (const unsigned char *s = (const unsigned char *)text; *s; s++)
+		if (*s < 0x20 || *s == 0x7f || (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0))
+			return true;
+	return false;
+}
+
+/* A line break or an escape sequence in a label would be for a terminal, not for people. */
+static error_t parse_label(struct argp_state *state, const char *arg)
+{
+	struct make *mk = state->input;
+
+	if (!mk->peer && has_control(arg))
+		argp_error(state, "label has a control character: '%s'", arg);
+	mk->m.label = arg;
+	return 0;
+}
+
 static error_t parse_choice(int key, char *arg, struct argp_state *state)
 {
 	struct make *mk = state->input;
@@ -232,8 +252,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		mk->has_uuid = true;
 		return parse_uuid(state, arg, mk->uuid);
 	case 'l':
-		mk->m.label = arg;
-		break;
+		return parse_label(state, arg);
 	case 'n':
 		mk->dry_run = true;
 		break;
@@ -280,9 +299,10 @@ static int open_failed(struct make *mk, const struct make_target *t, int code,
 {
 	if (!mk->peer)
 		return cmd_error(&mk->cmd, t->name, code, err);
-	fprintf(stderr, "%s %s: %s\n", !mk->m.block_sectors && access(t->path, F_OK) ?
+	cmd_put(stderr, "%s %s: %s", !mk->m.block_sectors && access(t->path, F_OK) ?
 		"Error statting" : "Can't open dev", t->name,
 		strerror(code == -ENOTBLK ? EISDIR : -code));
+	fputc('\n', stderr);
 	return EXIT_FAILED;
 }
 
@@ -330,7 +350,8 @@ static int plan(struct make *mk)
 		return 0;
 	if (!mk->peer)
 		return cmd_error(&mk->cmd, NULL, ret, &err);
-	fprintf(stderr, "%s\n", cache_err_text(&err, ret));
+	cmd_put(stderr, "%s", cache_err_text(&err, ret));
+	fputc('\n', stderr);
 	return EXIT_FAILED;
 }
 

@@ -2,22 +2,10 @@
 /* make-cache: what it finds, asks and says. */
 #include "make_cache.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* A label comes from the device: no control character of it reaches a terminal. */
-static const char *clean(const char *text, char *buf, size_t nbytes)
-{
-	size_t i;
-
-	for (i = 0; text[i] && i + 1 < nbytes; i++)
-		buf[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
-	buf[i] = '\0';
-	return buf;
-}
 
 static bool is_bcache(const struct cache_signature *s)
 {
@@ -40,14 +28,12 @@ static void show_old_bcache(const struct cache_mkcache_dev *d)
 
 static void show_signature(const struct make *mk, unsigned i, const struct cache_signature *s)
 {
-	char buf[sizeof(s->label)];
-
-	fprintf(stderr, "%s: has %s%s at byte %" PRIu64, mk->targets[i].name, s->type,
+	cmd_put(stderr, "%s: has %s%s at byte %" PRIu64, mk->targets[i].name, s->type,
 		s->is_table ? " partition table" : "", s->offset_bytes);
 	if (s->label[0])
-		fprintf(stderr, ", label \"%s\"", clean(s->label, buf, sizeof(buf)));
+		cmd_put(stderr, ", label \"%s\"", s->label);
 	if (s->uuid[0])
-		fprintf(stderr, ", uuid %s", clean(s->uuid, buf, sizeof(buf)));
+		cmd_put(stderr, ", uuid %s", s->uuid);
 	if (is_bcache(s))
 		show_old_bcache(&mk->m.devs[i]);
 	fputc('\n', stderr);
@@ -62,11 +48,12 @@ static bool may_overwrite(const struct make *mk, const struct cache_signature *s
 static int peer_refuses(const struct make_target *t, const struct cache_signature *s)
 {
 	if (is_bcache(s))
-		fprintf(stderr, "Already a bcache device on %s, overwrite with --wipe-bcache\n",
+		cmd_put(stderr, "Already a bcache device on %s, overwrite with --wipe-bcache",
 			t->name);
 	else
-		fprintf(stderr, "Device %s already has a non-bcache superblock, remove it using "
-			"wipefs and wipefs -a\n", t->name);
+		cmd_put(stderr, "Device %s already has a non-bcache superblock, remove it using "
+			"wipefs and wipefs -a", t->name);
+	fputc('\n', stderr);
 	return EXIT_FAILED;
 }
 
@@ -112,9 +99,13 @@ static void show_text(const struct make *mk, unsigned i)
 	const char *offset = mk->peer ? "data_offset:\t\t" : "data_offset_in_sectors:\t";
 	char uuid[CACHE_UUID_TEXT_BYTES];
 
-	if (!mk->peer)
-		printf("Name\t\t\t%s\nLabel\t\t\t%s\nType\t\t\t%s\n", mk->targets[i].path,
-		       (const char *)sb->label, bdev ? "data" : "cache");
+	if (!mk->peer) {
+		printf("Name\t\t\t");
+		cmd_put(stdout, "%s", mk->targets[i].path);
+		printf("\nLabel\t\t\t");
+		cmd_put(stdout, "%s", (const char *)sb->label);
+		printf("\nType\t\t\t%s\n", bdev ? "data" : "cache");
+	}
 	printf("UUID:\t\t\t%s\n", cache_uuid_format(sb->uuid, uuid));
 	printf("Set UUID:\t\t%s\n", cache_uuid_format(sb->set_uuid, uuid));
 	printf("version:\t\t%" PRIu64 "\n", sb->version);

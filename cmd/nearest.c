@@ -2,59 +2,73 @@
 #include "nearest.h"
 #include "applet.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES 32
+#define NAME_MAX_BYTES	32
+#define FAR		(2 * NAME_MAX_BYTES)
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
+static unsigned min(unsigned a, unsigned b)
 {
-	unsigned m = a < b ? a : b;
-
-	return m < c ? m : c;
+	return a < b ? a : b;
 }
 
-/* Insertions, deletions and replacements that make @b of @a (Levenshtein). */
+/* Insertions, deletions, replacements and swaps of neighbours that make @b of @a. */
 static unsigned distance(const char *a, const char *b)
 {
-	unsigned row[NAME_MAX_BYTES + 1];
-	size_t nb = strlen(b);
+	unsigned row[3][NAME_MAX_BYTES + 1];
+	size_t na = strlen(a), nb = strlen(b);
 
+	if (na > NAME_MAX_BYTES || nb > NAME_MAX_BYTES)
+		return FAR;
 	for (size_t j = 0; j <= nb; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 0; a[i]; i++) {
-		unsigned diagonal = row[0]++;
+		row[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= na; i++) {
+		unsigned *here = row[i % 3], *above = row[(i + 2) % 3], *before = row[(i + 1) % 3];
 
-		for (size_t j = 0; j < nb; j++) {
-			unsigned here = min3(row[j] + 1, row[j + 1] + 1,
-					     diagonal + (a[i] != b[j]));
-
-			diagonal = row[j + 1];
-			row[j + 1] = here;
+		here[0] = (unsigned)i;
+		for (size_t j = 1; j <= nb; j++) {
+			here[j] = min(min(above[j], here[j - 1]) + 1,
+				      above[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				here[j] = min(here[j], before[j - 2] + 1);
 		}
 	}
-	return row[nb];
+	return row[na % 3][nb];
+}
+
+/* Letters that are missing, when @name is a part of @whole; else too many. */
+static unsigned missing(const char *name, const char *whole)
+{
+	return *name && strstr(whole, name) ? (unsigned)(strlen(whole) - strlen(name)) : FAR;
+}
+
+/* The best of all by one measure; of two that are as near, the first that is no old name. */
+static const char *best(const char *name, unsigned (*measure)(const char *, const char *),
+			unsigned limit)
+{
+	unsigned n, nearest = limit + 1;
+	const struct applet *a = applet_list(&n);
+	const char *found = NULL;
+	bool alias = false;
+
+	for (; n--; a++) {
+		unsigned d = measure(name, a->name);
+
+		if (d > nearest || (d == nearest && (!alias || a->flags & APPLET_ALIAS)))
+			continue;
+		nearest = d;
+		found = a->name;
+		alias = a->flags & APPLET_ALIAS;
+	}
+	return found;
 }
 
 const char *nearest_applet(const char *name)
 {
-	unsigned n, best = NAME_MAX_BYTES;
-	const struct applet *a = applet_list(&n);
-	const char *near = NULL;
+	/* "fsck" is the end of cache-fsck, however many letters are missing */
+	const char *near = best(name, distance, min((unsigned)strlen(name) / 2, 4));
 
-	if (strlen(name) > NAME_MAX_BYTES)
-		return NULL;
-	for (; n--; a++) {
-		unsigned d = strlen(a->name) > NAME_MAX_BYTES ? best :
-			     distance(name, a->name);
-
-		/* "fsck" is the end of cache-fsck, however many letters are missing */
-		if (*name && strstr(a->name, name))
-			d = 1;
-		if (d < best) {
-			best = d;
-			near = a->name;
-		}
-	}
-	return best <= strlen(name) / 2 || best == 1 ? near : NULL;
+	return near ? near : best(name, missing, FAR - 1);
 }

@@ -2,15 +2,21 @@
 /* How far long work has come: a bar for people, lines for programs. */
 #include "common.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NS_PER_S	UINT64_C(1000000000)
 #define SHOW_EVERY_NS	(NS_PER_S / 10)
-#define BAR_WIDTH	30u
+#define WORD_WIDTH	10u
+#define BAR_WIDTH_MIN	10u
+#define BAR_WIDTH_MAX	512u
 
 static uint64_t now_ns(void)
 {
@@ -23,36 +29,81 @@ static uint64_t now_ns(void)
 void cmd_progress_init(struct cmd_progress *p, const struct cmd *c, const char *device,
 		       int fd, uint64_t unit_bytes)
 {
+	bool wanted = fd == 0 || (fd < 0 && !c->quiet && !c->json);
+
 	*p = (struct cmd_progress){
-		.device = device, .fd = fd, .unit_bytes = unit_bytes,
-		.bar = fd < 0 && !c->quiet && !c->json && isatty(STDERR_FILENO),
+		.device = device, .fd = fd > 0 ? fd : -1, .unit_bytes = unit_bytes,
+		.bar = wanted && isatty(STDERR_FILENO),
 	};
 }
 
-static void show_bar(const struct cmd_progress *p, const char *what, uint64_t current,
-		     uint64_t max)
+/* Of the terminal; it may change while we work. */
+static unsigned columns(void)
 {
-	static const char full[] = "##############################";
+	struct winsize w;
+
+	return !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col ? w.ws_col : 80;
+}
+
+/* "12.0 MiB/s  0:07 left", or nothing that is known yet. */
+static void rate_words(const struct cmd_progress *p, uint64_t current, uint64_t max, char *buf,
+		       size_t nbytes)
+{
 	char rate[CACHE_HUMAN_BYTES], left[CACHE_HUMAN_BYTES];
 	double seconds = (double)(p->shown_ns - p->start_ns) / 1e9;
 	double per_second = seconds > 0 ? (double)current / seconds : 0;
-	unsigned filled = BAR_WIDTH * p->permille / 1000;
+	double s = per_second > 0 ? (double)(max - current) / per_second : 0;
 
-	fprintf(stderr, "\r%-10s [%-*.*s] %3u%%", what, (int)BAR_WIDTH, (int)filled, full,
-		p->permille / 10);
-	if (per_second > 0) {
-		double s = (double)(max - current) / per_second;
-
+	buf[0] = '\0';
+	if (!(per_second > 0))
+		return;
+	if (p->unit_bytes)
+		cache_bytes_show(rate, (uint64_t)(per_second * (double)p->unit_bytes));
+	else
+		snprintf(rate, sizeof(rate), "%.0f", per_second);
+	if (s < 60)
+		snprintf(left, sizeof(left), "%u s", (unsigned)s);
+	else
 		cache_ns_show(left, s < 1e6 ? (uint64_t)s * NS_PER_S : UINT64_MAX);
-		if (p->unit_bytes)
-			fprintf(stderr, "  %s/s", cache_bytes_show(rate,
-				(uint64_t)(per_second * (double)p->unit_bytes)));
-		else
-			fprintf(stderr, "  %.0f/s", per_second);
-		fprintf(stderr, "  %s left", left);
+	snprintf(buf, nbytes, "  %s/s  %s%s left", rate, s < 1 && s > 0 ? "<" : "",
+		 s < 1 && s > 0 ? "1 s" : left);
+}
+
+/* As wide as the terminal; what has no place is left out, the rate first. */
+static void show_bar(const struct cmd_progress *p, const char *what, uint64_t current,
+		     uint64_t max)
+{
+	char rate[96], line[BAR_WIDTH_MAX + 1];
+	unsigned width = columns() - 1, used, bar, filled;
+
+	if (width > BAR_WIDTH_MAX)
+		width = BAR_WIDTH_MAX;
+	rate_words(p, current, max, rate, sizeof(rate));
+	used = WORD_WIDTH + 8 + (unsigned)strlen(rate);	/* "word [", "] 100%" */
+	if (used + BAR_WIDTH_MIN > width) {
+		rate[0] = '\0';
+		used = WORD_WIDTH + 8;
 	}
-	fputs("\033[K", stderr);
+	bar = used + BAR_WIDTH_MIN > width ? 0 : width - used;
+	filled = bar * p->permille / 1000;
+	memset(line, '#', filled);
+	memset(line + filled, ' ', bar - filled);
+	line[bar] = '\0';
+	if (bar)
+		fprintf(stderr, "\r%-*s [%s] %3u%%%s\033[K", (int)WORD_WIDTH, what, line,
+			p->permille / 10, rate);
+	else
+		fprintf(stderr, "\r%3u%%\033[K", p->permille / 10);
 	fflush(stderr);
+}
+
+/* A newline in a path would be a line of its own. */
+static void put_line(const struct cmd_progress *p, unsigned pass, uint64_t current, uint64_t max)
+{
+	char *name = cache_utf8_clean(p->device, CACHE_UTF8_ESCAPE);
+
+	dprintf(p->fd, "%u %" PRIu64 " %" PRIu64 " %s\n", pass, current, max, name ? name : "");
+	free(name);
 }
 
 void cmd_progress(struct cmd_progress *p, unsigned pass, const char *what,
@@ -79,8 +130,7 @@ void cmd_progress(struct cmd_progress *p, unsigned pass, const char *what,
 	p->permille = permille;
 	p->shown_ns = now;
 	if (p->fd >= 0)
-		dprintf(p->fd, "%u %" PRIu64 " %" PRIu64 " %s\n", pass, current, max,
-			p->device);
+		put_line(p, pass, current, max);
 	if (p->bar)
 		show_bar(p, what, current, max);
 }

@@ -37,8 +37,9 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 		return;
 	}
 	fflush(stdout);
-	fprintf(stderr, "%s: %s: %s (0x%04x): %s\n", s->cmd.name, s->path, info->code,
-		info->number, text);
+	cmd_put(stderr, "%s: %s: %s (0x%04x): %s", s->cmd.name, s->path, info->code, info->number,
+		text);
+	fputc('\n', stderr);
 	if (s->nproblems < SHOW_PROBLEMS_HELD)
 		s->problem[s->nproblems] = *f;
 	s->nproblems++;

@@ -6,23 +6,45 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SLICES		8u	/* of the histogram, between least and greatest prio */
 
-static void stats_percent(struct show_prios *o, const char *key, const char *line, unsigned v)
+/* One of the kernel's own lines, with its TAB. */
+static void kernel_line(struct cache_report *r, const char *label, const char *value)
 {
+	char line[16 * CACHE_QUANTILES];
+	int n = snprintf(line, sizeof(line), "%s\t%s\n", label, value);
+
+	cache_report_text(r, line, (size_t)n);
+}
+
+static void kernel_number(struct cache_report *r, const char *label, uint64_t v)
+{
+	char value[24];
+
+	snprintf(value, sizeof(value), "%" PRIu64, v);
+	kernel_line(r, label, value);
+}
+
+static void stats_percent(struct show_prios *o, const char *key, const char *label,
+			  unsigned v)
+{
+	char percent[16];
 	struct cache_field f = { key, NULL, CACHE_UNIT_COUNT };
 
 	if (o->raw)
 		cache_report_null(cmd_report(&o->show.cmd), &f);
 	else
 		cache_report_u64(cmd_report(&o->show.cmd), &f, v);
+	snprintf(percent, sizeof(percent), "%u%%", v);
 	if (!o->raw)
-		cache_report_line(cmd_report(&o->show.cmd), "%s%u%%", line, v);
+		kernel_line(cmd_report(&o->show.cmd), label, percent);
 }
 
-/* The kernel's own lines, TABs and all. */
+/* In the kernel's words and order. */
 static void show_stats(struct show_prios *o, const struct cache_stats *st)
 {
 	static const struct cache_field
@@ -33,21 +55,22 @@ static void show_stats(struct show_prios *o, const struct cache_stats *st)
 	char line[8 * CACHE_QUANTILES], *p = line;
 
 	cache_report_object(r, "stats");
-	stats_percent(o, "unused_percent", "Unused:\t\t", st->unused_percent);
-	stats_percent(o, "clean_percent", "Clean:\t\t", st->clean_percent);
-	stats_percent(o, "dirty_percent", "Dirty:\t\t", st->dirty_percent);
-	stats_percent(o, "metadata_percent", "Metadata:\t", st->metadata_percent);
+	stats_percent(o, "unused_percent", "Unused:\t", st->unused_percent);
+	stats_percent(o, "clean_percent", "Clean:\t", st->clean_percent);
+	stats_percent(o, "dirty_percent", "Dirty:\t", st->dirty_percent);
+	stats_percent(o, "metadata_percent", "Metadata:", st->metadata_percent);
 	cache_report_u64(r, &average, st->average);
-	cache_report_line(r, "Average:\t%" PRIu64, st->average);
+	kernel_number(r, "Average:", st->average);
 	cache_report_u64(r, &per_q, st->sectors_per_q);
-	cache_report_line(r, "Sectors per Q:\t%" PRIu64, st->sectors_per_q);
+	kernel_number(r, "Sectors per Q:", st->sectors_per_q);
 	cache_report_list(r, &quantiles);
 	for (unsigned i = 0; i < CACHE_QUANTILES; i++) {
 		cache_report_u64(r, &quantiles, st->quantile[i]);
-		p += sprintf(p, "%s%u", i ? " " : "", st->quantile[i]);
+		p += sprintf(p, "%s%u", i ? " " : "[", st->quantile[i]);
 	}
+	strcpy(p, "]");
 	cache_report_end(r);
-	cache_report_line(r, "Quantiles:\t[%s]", line);
+	kernel_line(r, "Quantiles:", line);
 	cache_report_end(r);
 }
 
@@ -144,8 +167,9 @@ static void show_slices(struct show_prios *o, const struct slice *slice, unsigne
 		cache_report_end(r);
 		return;
 	}
-	cache_report_line(r, o->raw ? "\n       PRIO   BUCKETS" :
-			  "\n       PRIO   BUCKETS  METADATA     DIRTY     CLEAN      FREE");
+	cache_report_line(r, "%s", "");
+	cache_report_line(r, "%s", o->raw ? "       PRIO   BUCKETS" :
+			  "       PRIO   BUCKETS  METADATA     DIRTY     CLEAN      FREE");
 	for (unsigned i = 0; i < n; i++)
 		slice_line(o, &slice[i], most);
 }

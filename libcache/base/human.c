@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const char units[] = "kmgtp";
 
@@ -22,8 +21,9 @@ static int unit_shift(const char *s)
 		return 0;
 	if (!strcmp(s, "s"))
 		return CACHE_SECTOR_SHIFT;
-	u = strchr(units, tolower((unsigned char)*s));
-	if (!u || (s[1] && strcasecmp(s + 1, "ib")))
+	/* whatever the locale calls a capital i */
+	u = strchr(units, *s | 0x20);
+	if (!u || (s[1] && ((s[1] | 0x20) != 'i' || (s[2] | 0x20) != 'b' || s[3])))
 		return -1;
 	return 10 * (int)(u - units + 1);
 }

@@ -28,6 +28,7 @@ struct cache_report {
 	FILE	 *out;
 	unsigned  flags;
 	int	  failed;	/* first failure, negative errno */
+	enum cache_utf8_how how;	/* what the locale can show */
 	bool	  errored;	/* the document already carries an error */
 	unsigned  depth;	/* index of the top of the stack */
 	struct level {
@@ -78,18 +79,6 @@ static void fail_write(struct cache_report *r)
 	fail(r, cache_stream_error(r->out));
 }
 
-static void vput(struct cache_report *r, const char *fmt, va_list ap)
-	__attribute__((format(printf, 2, 0)));
-
-static void vput(struct cache_report *r, const char *fmt, va_list ap)
-{
-	if (r->failed)
-		return;
-	errno = EIO;
-	if (vfprintf(r->out, fmt, ap) < 0 || ferror(r->out))
-		fail_write(r);
-}
-
 static void put(struct cache_report *r, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -97,25 +86,33 @@ static void put(struct cache_report *r, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (r->failed)
+		return;
 	va_start(ap, fmt);
-	vput(r, fmt, ap);
+	errno = EIO;
+	if (vfprintf(r->out, fmt, ap) < 0 || ferror(r->out))
+		fail_write(r);
 	va_end(ap);
 }
 
-/* A JSON string. What is not UTF-8 becomes U+FFFD first. */
+/* A JSON string. What is not UTF-8 becomes U+FFFD first; json-c leaves raw what a terminal
+ * obeys behind the first 32 characters. */
 static void put_json_string(struct cache_report *r, const char *s)
 {
-	char *clean = cache_utf8_clean(s, CACHE_UTF8_REPLACE);
-	struct json_object *o = clean ? json_object_new_string(clean) : NULL;
+	char *valid = cache_utf8_clean(s, CACHE_UTF8_REPLACE), *safe = NULL;
+	struct json_object *o = valid ? json_object_new_string(valid) : NULL;
 	const char *text = o ? json_object_to_json_string_ext(o,
 		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
 
 	if (text)
-		put(r, "%s", text);
+		safe = cache_utf8_clean(text, CACHE_UTF8_JSON);
+	if (safe)
+		put(r, "%s", safe);
 	else
 		fail(r, -ENOMEM);
 	json_object_put(o);
-	free(clean);
+	free(safe);
+	free(valid);
 }
 
 /* Comma, line break and key that come before a value. Rows stay on one line. */
@@ -415,7 +412,7 @@ void cache_report_str(struct cache_report *r, const struct cache_field *f, const
 		put_json_string(r, v);
 		return;
 	}
-	clean = cache_utf8_clean(v, CACHE_UTF8_ESCAPE);
+	clean = cache_utf8_clean(v, r->how);
 	if (clean)
 		text_value(r, f, clean);
 	else
@@ -434,14 +431,23 @@ void cache_report_text(struct cache_report *r, const char *lines, size_t n)
 
 void cache_report_line(struct cache_report *r, const char *fmt, ...)
 {
+	char *line = NULL, *clean = NULL;
 	va_list ap;
 
-	if (cache_report_is_json(r))
+	if (r->failed || cache_report_is_json(r))
 		return;
 	va_start(ap, fmt);
-	vput(r, fmt, ap);
+	if (vasprintf(&line, fmt, ap) < 0)
+		line = NULL;
 	va_end(ap);
-	put(r, "\n");
+	if (line)
+		clean = cache_utf8_clean(line, r->how);
+	if (clean)
+		put(r, "%s\n", clean);
+	else
+		fail(r, -ENOMEM);
+	free(clean);
+	free(line);
 }
 
 void cache_report_error(struct cache_report *r, const char *device, int code,
@@ -475,6 +481,7 @@ struct cache_report *cache_report_open(FILE *out, unsigned flags)
 		return NULL;
 	r->out = out;
 	r->flags = flags;
+	r->how = cache_utf8_of_locale();
 	r->stack[0].kind = TOP;
 	if (cache_report_is_json(r)) {
 		put(r, "{");

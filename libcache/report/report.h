@@ -9,7 +9,8 @@
  *
  * JSON is one document, "schema": 1 first. Sectors, buckets and counts are numbers,
  * full 64-bit words "0x..." strings, strings always valid UTF-8. Text never carries
- * a control character that came from a device.
+ * a control character that came from a device, and in a locale whose characters are not
+ * UTF-8 nothing but ASCII: what cannot be shown becomes \xNN.
  */
 #ifndef LIBCACHE_REPORT_H
 #define LIBCACHE_REPORT_H
@@ -90,7 +91,7 @@ void cache_report_bool(struct cache_report *r, const struct cache_field *f, bool
 void cache_report_str(struct cache_report *r, const struct cache_field *f, const char *v);
 void cache_report_null(struct cache_report *r, const struct cache_field *f);
 
-/* A line for people only; a newline is added. @fmt arguments must be our own words. */
+/* A line for people only; a newline is added. What a terminal must not get is escaped. */
 void cache_report_line(struct cache_report *r, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <locale.h>
 
 static const struct cache_field cols[] = {
 	{ "bucket", "Bucket", CACHE_UNIT_COUNT },
@@ -152,9 +153,12 @@ TEST(exact_gives_bytes_and_otherwise_people_get_units)
 TEST(a_hostile_label_reaches_neither_terminal_nor_json_raw)
 {
 	static const char evil[] = "a\x1b[2J\"\\\xff\xc0\xaf\xc2\x9b\xe2\x82\xac";
-	struct cache_report *r = start(0);
+	struct cache_report *r;
 	struct json_object *o;
 
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		SKIP("no C.UTF-8");
+	r = start(0);
 	cache_report_str(r, &label, evil);
 	CHECK_EQ(finish(r), 0);
 	CHECK_STR(doc, "Label:                  a\\x1b[2J\"\\\\xff\\xc0\\xaf\\xc2\\x9b\xe2\x82\xac\n");
@@ -166,6 +170,37 @@ TEST(a_hostile_label_reaches_neither_terminal_nor_json_raw)
 	CHECK_STR(json_object_get_string(at(o, "label")),
 		  "a\x1b[2J\"\\\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xc2\x9b\xe2\x82\xac");
 	json_object_put(o);
+	/* elsewhere the terminal may take the bytes of a character for something else */
+	setlocale(LC_CTYPE, "C");
+	r = start(0);
+	cache_report_str(r, &label, "\xe2\x82\xac");
+	cache_report_line(r, "%s", "\xe2\x82\xac\n");
+	CHECK_EQ(finish(r), 0);
+	CHECK_STR(doc, "Label:                  \\xe2\\x82\\xac\n\\xe2\\x82\\xac\\x0a\n");
+}
+
+TEST(a_table_ends_whatever_a_cell_holds)
+{
+	static const char *const cells[] = { "donn\xc3\xa9" "es", "\xe6\x97\xa5", "\xcd\xb8", "\xff", "" };
+	static const char *const locales[] = { "C", "C.UTF-8" };
+
+	for (unsigned l = 0; l < 2; l++) {
+		struct cache_report *r;
+
+		if (!setlocale(LC_CTYPE, locales[l]))
+			continue;
+		r = start(0);
+		cache_report_table(r, "rows", &label, 1, 0);
+		for (unsigned i = 0; i < sizeof(cells) / sizeof(*cells); i++) {
+			cache_report_row(r);
+			cache_report_str(r, NULL, cells[i]);
+			cache_report_end(r);
+		}
+		cache_report_end(r);
+		CHECK_EQ(finish(r), 0);
+		CHECK(!l == !!strstr(doc, "donn\\xc3\\xa9" "es"));
+	}
+	setlocale(LC_CTYPE, "C");
 }
 
 TEST(an_error_closes_what_is_open_and_comes_once)
