@@ -12,7 +12,7 @@ static const struct argp_option options[] = {
 	{ "effective", OPT_EFFECTIVE, NULL, 0,
 	  "sets and journal merged as the driver would: only what is live (the default)" },
 	{ "raw", OPT_RAW, NULL, 0, "every set of every node as it lies" },
-	{ "nodes", OPT_NODES, NULL, 0, "a row a node instead of a row a key" },
+	{ "nodes", OPT_NODES, NULL, 0, "one row per node instead of one per key" },
 	{ "inode", OPT_INODE, "N", 0, "only keys of slot N of the uuid table" },
 	{ "range", OPT_RANGE, "A-B", 0, "only keys that touch sectors A up to B, B not in it" },
 	{ "dirty", OPT_DIRTY, NULL, 0, "only dirty keys" },

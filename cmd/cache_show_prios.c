@@ -14,7 +14,7 @@
 enum { OPT_RAW = 1, OPT_RECOVERED };
 
 static const struct argp_option options[] = {
-	{ "all", 'a', NULL, 0, "a row a bucket: bucket, prio, gen, mark, sectors used" },
+	{ "all", 'a', NULL, 0, "one row per bucket: bucket, prio, gen, mark, sectors used" },
 	{ "raw", OPT_RAW, NULL, 0, "trust only the prio chain; no btree is read" },
 	{ "recovered", OPT_RECOVERED, NULL, 0,
 	  "prios and gens as the kernel has them after its start, raised by keys" },

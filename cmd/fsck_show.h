@@ -45,7 +45,7 @@ struct fsck_show {
 /* One line, for people. Notes are shown with -v. */
 void fsck_show_finding(const struct cmd *cmd, struct cache_report *r, const char *path,
 		       const struct cache_finding *f);
-/* A line a device, and with -v its numbers. */
+/* One line per device, and with -v its numbers. */
 void fsck_show_text(const struct fsck_show *s);
 /* The whole document. */
 void fsck_show_json(const struct fsck_show *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What must be known of each bucket to judge a set: its gen, the oldest gen that a
- * pointer has, and its mark. Either three bytes a bucket, for those who only look, or a
+ * pointer has, and its mark. Either three bytes per bucket, for those who only look, or a
  * window on a bucket table, for those who will allocate; who judges keys does not care.
  * Bucket numbers are not checked here.
  */
@@ -21,7 +21,7 @@ struct cache_gens {
 };
 
 /**
- * cache_gens_init() - three bytes a bucket, without a table
+ * cache_gens_init() - three bytes per bucket, without a table
  * @gen: of @nbuckets buckets, from malloc(); belongs to @g from now on, also after an
  *       error. It is the last_gc of each as well; all marks are CACHE_GC_MARK_NONE
  *

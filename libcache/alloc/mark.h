@@ -19,7 +19,7 @@ extern "C" {
 struct cache_marks {
 	const struct cache_sb *sb;
 	struct cache_gens *gens;	/* prios and sectors used: if it has a table */
-	uint64_t *gen_unknown;	/* bit a bucket, may be NULL: its gen is the next pointer's */
+	uint64_t *gen_unknown;	/* one bit per bucket, may be NULL: its gen is the next pointer's */
 	uint64_t raised;	/* gens moved forward by a key */
 };
 

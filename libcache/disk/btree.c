@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Walking the tree. Nodes are reached once only (a bit a bucket), levels are
+ * Walking the tree. Nodes are reached once only (one bit per bucket), levels are
  * bounded, and the leaves under one parent are read in batches.
  */
 #include "base/checked.h"
@@ -18,7 +18,7 @@
 struct walk {
 	struct cache_btree_walk *w;
 	struct cache_err *err;
-	uint64_t *entered;	/* bit a bucket */
+	uint64_t *entered;	/* one bit per bucket */
 };
 
 unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
@@ -248,7 +248,7 @@ int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err)
 		return ret;
 	s.entered = cache_bits_new(w->sb->nbuckets);
 	if (!s.entered)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit a bucket");
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit map of the buckets");
 	ret = visit_batch(&s, &root, 0, 1, w->root_level, &left);
 	free(s.entered);
 	return ret;

@@ -69,7 +69,7 @@ uint32_t cache_jset_sectors(const struct cache_sb *sb, uint32_t nwords);
  * @journal: filled; release with cache_journal_fini(), also after an error
  * @sink: as cache_found()
  *
- * Memory: 56 bytes an entry found. An empty ring is a finding of a synced set,
+ * Memory: 56 bytes per entry found. An empty ring is a finding of a synced set,
  * and no error of its own.
  *
  * Return: 0; without @sink the errno of the first broken rule; -ENOMEM.

@@ -18,7 +18,7 @@ extern "C" {
 
 struct cache_overlay {
 	cache_le64 *words;	/* keys, and whatever stands between them; later ones win */
-	uint32_t *at;		/* where in @words an extent begins; by its start once sorted */
+	uint32_t *at;		/* the index in @words of each extent; sorted by start at the end */
 	size_t nwords, n;
 };
 
@@ -47,7 +47,7 @@ struct cache_overlay_walk {
  * cache_overlay_walk_init() - begin a walk over what lies on top
  * @o: sorted; stays the caller's, and unchanged until cache_overlay_walk_fini()
  *
- * Memory: what @o takes, 28 bytes an extent of one pointer, and 4 an extent more where
+ * Memory: what @o takes, 28 bytes per extent of one pointer, and 4 more per extent where
  * many lie upon each other. Return: 0 or -ENOMEM.
  */
 int cache_overlay_walk_init(struct cache_overlay_walk *w, const struct cache_overlay *o);

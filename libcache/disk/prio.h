@@ -36,14 +36,14 @@ struct cache_prios {
  *
  * Magic and checksum of each prio_set are checked before use. No more links are
  * followed than the table needs, so a looping chain ends by itself. What a member
- * that does not verify covers stays zero and not ok. Three bytes a bucket.
+ * that does not verify covers stays zero and not ok. Three bytes per bucket.
  *
  * Return: 0; without @sink the errno of the first broken rule; -ENOMEM.
  */
 int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
 		    struct cache_prios *prios, const struct cache_sink *sink,
 		    struct cache_err *err);
-/* The same without prios->prio, for those who only look: one byte a bucket. */
+/* The same without prios->prio, for those who only look: one byte per bucket. */
 int cache_prio_read_gens(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
 			 struct cache_prios *prios, const struct cache_sink *sink,
 			 struct cache_err *err);

@@ -10,8 +10,8 @@
 #include "format/super.h"
 
 /*
- * A bit a block of 4 KiB, or of the set's if that is larger; or, as long as that takes
- * less, 8 bytes an extent in any order. From a list it is known only at its end that
+ * One bit per block of 4 KiB, or of the set's if that is larger; or, as long as that takes
+ * less, 8 bytes per extent in any order. From a list it is known only at its end that
  * blocks are shared, not by which extents: then ->again asks for all of them once more,
  * and what was answered before counts for nothing.
  */

@@ -97,7 +97,7 @@ int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
  * cache_offline_new() - the allocator of a set, right after its start
  * @set: loaded up to CACHE_LOAD_MARKS, undamaged; not changed, must outlive the run
  *
- * Memory: 8 bytes a bucket, and what the policy holds.
+ * Memory: 8 bytes per bucket, and what the policy holds.
  * Return: 0; -EINVAL for options out of range; -EIO; -ENOMEM.
  */
 int cache_offline_new(struct cache_set *set, const struct cache_offline_opts *opts,

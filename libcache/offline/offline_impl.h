@@ -13,8 +13,8 @@ struct cache_offline {
 	struct cache_alloc a;
 	uint64_t *own;			/* the set's own buckets: ring, uuids, prios */
 	size_t nown;
-	uint64_t *taken;		/* bit a bucket */
-	uint64_t *replayed;		/* bit a bucket: a journal key names it */
+	uint64_t *taken;		/* one bit per bucket */
+	uint64_t *replayed;		/* one bit per bucket: a journal key names it */
 	uint64_t unused;		/* buckets nothing pointed to, not taken */
 	uint64_t lost_sectors;
 	bool walked;			/* a gc has been through the tree */

@@ -7,7 +7,7 @@
 #include "set/commit.h"
 #include "base/rng.h"
 
-/* An extent with one pointer: what a rebuild holds by the million. */
+/* An extent with one pointer. A rebuild holds millions of them. */
 struct cache_packed_key {
 	uint64_t high, low, ptr;
 };

@@ -24,8 +24,8 @@ extern "C" {
  * @dev:  opened to write, exclusively (or to read, for a dry run); closed by the call
  * @plan: receives what was, or would be, done
  *
- * Memory: that of a check, but 11 bytes a bucket, for an allocator's table and what lay on
- * disk; and 24 bytes an extent that stays, twice that where extents overlap and must be
+ * Memory: that of a check, but 11 bytes per bucket, for an allocator's table and what lay on
+ * disk; and 24 bytes per extent that stays, twice that where extents overlap and must be
  * sorted.
  * Return: 0 done, or nothing to do: check again to be sure; -ECANCELED when
  * confirm, or progress, said no; -EUCLEAN or -EIO when plan->cannot says why not; -ENOSPC, -EIO, -ENOMEM.

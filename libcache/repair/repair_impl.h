@@ -26,13 +26,13 @@ struct repair_doubt {
 	const struct cache_sb *sb;
 	const struct cache_set *set;	/* set for the walk */
 	const struct cache_repair_opts *opts;	/* for its progress; may be NULL */
-	uint64_t *nodes;	/* bit a bucket: keys of this node, or below it, are in doubt */
-	uint64_t *foreign;	/* bit a bucket: what extents have there is not theirs */
-	uint64_t *shared;	/* bit a bucket: clean extents there are in doubt */
+	uint64_t *nodes;	/* one bit per bucket: keys of this node, or below it, are in doubt */
+	uint64_t *foreign;	/* one bit per bucket: what extents have there is not theirs */
+	uint64_t *shared;	/* one bit per bucket: clean extents there are in doubt */
 	uint64_t *members;	/* bit a prio_set: gens are in doubt */
 	struct repair_ranges ranges;
-	uint64_t *visited;	/* bit a bucket: nodes that the walk has reached */
-	uint64_t *falsely_freed;	/* bit a bucket: nodes cut off by the gen of a key that lies */
+	uint64_t *visited;	/* one bit per bucket: nodes that the walk has reached */
+	uint64_t *falsely_freed;	/* one bit per bucket: nodes cut off by the gen of a key that lies */
 	bool all;		/* any clean extent may be stale */
 	bool scan;		/* leaves may be cut off: look for nodes everywhere */
 	bool root_lost;		/* a part of @scan: how many nodes there should be is not known */

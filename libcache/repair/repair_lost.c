@@ -47,7 +47,7 @@ struct lost {
 	size_t prio_capacity, node_capacity;
 	struct cache_prios prios;
 	bool prio_unread;		/* there may be a prio_set that cannot be read */
-	uint64_t *led_to;		/* bit a bucket: a node has a child there, or thinks so */
+	uint64_t *led_to;		/* one bit per bucket: a node has a child there, or thinks so */
 	uint64_t ruined;		/* metadata buckets that nothing leads to and nobody can read */
 };
 

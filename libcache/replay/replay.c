@@ -217,7 +217,7 @@ static int play(struct replay *r, uint64_t unused, uint64_t clean)
 
 struct pins {
 	struct cache_set *set;
-	uint64_t *seen;			/* bit a bucket */
+	uint64_t *seen;			/* one bit per bucket */
 	uint64_t clean;
 };
 
@@ -247,7 +247,7 @@ static int count_buckets(struct cache_set *set, uint64_t *unused, uint64_t *clea
 	int ret;
 
 	if (!p.seen)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit a bucket");
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit map of the buckets");
 	for (uint64_t b = set->sb.first_bucket; b < set->sb.nbuckets; b++) {
 		enum cache_gc_mark m = cache_gens_mark(&set->gens, b);
 

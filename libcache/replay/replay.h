@@ -51,7 +51,7 @@ static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
  * damaged to play, or a play too long to finish, counts as one that does not hang
  * at the paces it was not played to the end: what is wrong there is found elsewhere.
  *
- * Memory: 4 bytes a key of the journal, or 8 while they are put down; what names the
+ * Memory: 4 bytes per key of the journal, or 8 while they are put down; what names the
  * children of the nodes on their way, and of leaves the set that is not written.
  * Return: 0; -EIO, -ENOMEM.
  */

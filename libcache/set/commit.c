@@ -19,8 +19,8 @@
 
 struct cache_commit {
 	struct cache_set *set;
-	uint64_t *used;		/* bit a bucket: needed by what is on disk */
-	uint64_t *picked;	/* bit a bucket: taken for what is to come */
+	uint64_t *used;		/* one bit per bucket: needed by what is on disk */
+	uint64_t *picked;	/* one bit per bucket: taken for what is to come */
 	uint64_t next;		/* where to look for the next unused one */
 	struct cache_jset entry;	/* as it will be, but for its place */
 	cache_le64 *words;	/* of its keys */

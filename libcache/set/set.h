@@ -48,7 +48,7 @@ struct cache_set {
 	/* As the kernel has them after its start: gens raised by keys, marks set. */
 	struct cache_gens gens;
 	struct cache_buckets buckets;	/* CACHE_LOAD_MARKS; then @gens is a window on it */
-	uint64_t *gen_unknown;		/* bit a bucket: no prio_set and no key told its gen; NULL: none */
+	uint64_t *gen_unknown;		/* one bit per bucket: no prio_set and no key told its gen; NULL: none */
 	uint64_t raised;		/* buckets whose gen a key has raised */
 	uint64_t nnodes[CACHE_BTREE_LEVEL_MAX + 1];
 	uint64_t read_bytes;		/* of btree nodes */
@@ -68,8 +68,8 @@ struct cache_set {
  * With a sink a superblock that is not usable leaves an image with only @sb; ask
  * @loaded and @has_journal. A backing device loads as far as CACHE_LOAD_SUPER.
  *
- * Memory: 11 bytes a bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 a journal entry, 28
- * a key of it that is to be replayed; one node a level.
+ * Memory: 11 bytes per bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 per journal entry, 28
+ * per key of it that is to be replayed; one node per level.
  * Return: 0; -EIO, -ENOMEM; -ERANGE when too small for a superblock; without a
  * sink the errno of the first broken rule.
  */
@@ -102,7 +102,7 @@ typedef int cache_extent_fn(void *ctx, const struct cache_extent *e);
  *
  * Keys without pointers are left out: they have hidden what they hide. Stale
  * extents, check keys and extents of absent members are delivered and say so.
- * Reads the tree again; memory: one node a level.
+ * Reads the tree again; memory: one node per level.
  * Return: as cache_set_each_node().
  */
 int cache_set_each_extent(struct cache_set *set, cache_extent_fn *fn, void *ctx,

@@ -70,7 +70,7 @@ static int init_unknown(struct marking *s)
 		return 0;
 	set->gen_unknown = cache_bits_new(n);
 	if (!set->gen_unknown)
-		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a bit a bucket");
+		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a bit map of the buckets");
 	for (uint64_t b = 0; b < n; b++)
 		if (!set->prios.member_ok[b / per])
 			cache_bit_set(set->gen_unknown, b);

@@ -5,7 +5,7 @@ setup() {
 	image wb-clean.cache
 }
 
-@test "a row an entry, in order of seq, with what it says" {
+@test "one row per entry, in order of seq, with what it says" {
 	run -0 cache-show-journal "$IMG"
 	[[ "$output" == *"SEQ LAST_SEQ BUCKET OFFSET BYTES KEYS LEVEL ROOT REPLAY"* ]]
 	cache-show-journal -J "$IMG" > "$IMG.json"

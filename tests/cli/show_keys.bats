@@ -9,7 +9,7 @@ setup() {
 sectors() { cache-show-keys -J "$@" | jq '[.keys[].sectors] | add // 0'; }
 count() { cache-show-keys -J "$@" | jq '.keys | length'; }
 
-@test "a row a key, under the names of the columns" {
+@test "one row per key, under the names of the columns" {
 	run -0 cache-show-keys "$IMG"
 	[[ "${lines[0]}" =~ ^LEVEL\ +NODE\ +INODE\ +START\ +END\ +SECTORS\ +DIRTY\ +PTR\ +BUCKET\ +GEN\ +STALE$ ]]
 	[ "${#lines[@]}" = 8693 ]

@@ -8,7 +8,7 @@ setup() {
 # The cell in row BUCKET of -a, by column 2 prio 3 gen 4 mark 5 sectors.
 cell() { cache-show-prios -a "$IMG" 2> /dev/null | awk -F'\t' -v b="$1" -v c="$2" '$1 == b { print $c }'; }
 
-@test "-a is a row a bucket, five cells between TABs, every mark a known word" {
+@test "-a is one row per bucket, five cells between TABs, every mark a known word" {
 	cache-show-prios -a "$IMG" > "$IMG.out"
 	[ "$(wc -l < "$IMG.out")" = 8192 ]
 	awk -F'\t' 'NF != 5 || $1 != NR - 1 { exit 1 }' "$IMG.out"

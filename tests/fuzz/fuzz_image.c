@@ -91,7 +91,7 @@ struct change {
 	uint8_t how;
 };
 
-/* Changes a little of @buf; the caller seals it again, or not. */
+/* Changes a little of @buf; the caller computes the checksum again, or does not. */
 static void scribble(char *buf, size_t nbytes, const struct change *c)
 {
 	size_t at = c->offset % (nbytes - 1);

@@ -2,7 +2,7 @@
 /*
  * poke FILE WHAT=VALUE...: damage an image by name, never by a byte offset.
  *
- * Each item finds its structure as the library would, changes it, and seals its
+ * Each item finds its structure as the library would, changes it, and computes its
  * checksum again; with "raw:" in front the checksum is left as it was. Items are
  * done in order, each on what the ones before it left.
  *

@@ -175,7 +175,7 @@ TEST(where_two_slots_with_data_are_lost_both_devices_must_be_at_hand)
 	leave(&d, set);
 }
 
-/* Noise over slots @from to @to; half of them call themselves flash volumes. */
+/* Random bytes over slots @from to @to; half of them have the flag of a flash volume. */
 static void put_overwritten(struct disk *d, unsigned from, unsigned to)
 {
 	uint32_t nsectors = cache_meta_bucket_bytes(&d->sb) / CACHE_SECTOR_BYTES;
