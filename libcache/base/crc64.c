@@ -16,3 +16,38 @@ uint64_t cache_crc64(const void *data, size_t nbytes)
 {
 	return cache_crc64_seeded(~UINT64_C(0), data, nbytes);
 }
+
+/* What a byte adds to the register, from the door's own answers: no second polynomial. */
+static void byte_syndromes(uint64_t table[256], uint8_t by_low[256])
+{
+	uint8_t zero = 0;
+
+	for (unsigned v = 0; v < 256; v++) {
+		uint8_t byte = v;
+
+		table[v] = cache_crc64(&byte, 1) ^ cache_crc64(&zero, 1);
+		by_low[table[v] & 0xff] = v;	/* the polynomial ends in 1: all are different */
+	}
+}
+
+bool cache_crc64_locate(uint64_t syndrome, size_t nbytes, size_t *at, uint8_t *flip)
+{
+	uint64_t table[256];
+	uint8_t by_low[256];
+
+	if (!syndrome)
+		return false;
+	byte_syndromes(table, by_low);
+	for (size_t i = nbytes; i--;) {
+		uint8_t v = by_low[syndrome & 0xff];
+
+		if (v && table[v] == syndrome) {
+			*at = i;
+			*flip = v;
+			return true;
+		}
+		/* one byte back: what the register was before it took a byte of zeros */
+		syndrome = (syndrome ^ table[v]) >> 8 | (uint64_t)v << 56;
+	}
+	return false;
+}

@@ -3,6 +3,7 @@
 #ifndef LIBCACHE_CRC64_H
 #define LIBCACHE_CRC64_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,13 @@ uint64_t cache_crc64(const void *data, size_t nbytes);
 
 /* Register starts at @seed; result inverted. Bsets are seeded with ptr[0]. */
 uint64_t cache_crc64_seeded(uint64_t seed, const void *data, size_t nbytes);
+
+/*
+ * Which single byte of @nbytes, flipped by which bits, changes the checksum by @syndrome:
+ * a checksum is linear, so its place follows from the difference alone, in one pass. Any
+ * other damage gives a byte with a chance of 2^-56 for a MiB. Return: false, there is none.
+ */
+bool cache_crc64_locate(uint64_t syndrome, size_t nbytes, size_t *at, uint8_t *flip);
 
 #ifdef __cplusplus
 }

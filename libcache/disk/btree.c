@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "disk/btree.h"
+#include "disk/btree_salvage.h"
 
 #define BATCH_NODES	32
 #define BATCH_BYTES	(8u << 20)
@@ -117,7 +118,7 @@ static int live_children(struct walk *s, const struct cache_btree_node *n,
 }
 
 static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
-		 const struct cache_bkey *left, const void *data);
+		 const struct cache_bkey *left, void *data);
 
 /* How many of @keys, from @first on, make one batch. */
 static size_t batch_size(const struct cache_keys *keys, size_t first)
@@ -194,13 +195,13 @@ static int visit_children(struct walk *s, const struct cache_btree_node *n)
 }
 
 static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
-		 const struct cache_bkey *left, const void *data)
+		 const struct cache_bkey *left, void *data)
 {
 	struct cache_btree_node n = {
 		.key = *key, .level = level, .bucket = bucket_of(s, key),
 		.lo_inode = cache_key_inode(left), .lo_offset = left->low,
 	};
-	int ret = cache_btree_node_parse(s->w->sb, data, &n, s->w->sink, s->err);
+	int ret = cache_btree_node_salvage(s->w->sb, data, &n, s->w->sink, s->err);
 
 	s->w->nnodes[level]++;
 	s->w->nbad += n.damaged;

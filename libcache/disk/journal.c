@@ -172,6 +172,16 @@ static int collect_replay(struct scan *s)
 	return 0;
 }
 
+/* All that the driver misses up to @next stands behind damage, whole. */
+static bool is_hidden(const struct cache_journal *j, uint64_t start, uint64_t end)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < j->nreplay; i++)
+		n += j->replay[i]->seq >= start && j->replay[i]->seq < end;
+	return n == end - start;
+}
+
 /* The driver's start forgives one at the front of a set that discards (journal_discard.c). */
 static int found_gap(struct scan *s, uint64_t start, const struct cache_jset_pos *next)
 {
@@ -187,7 +197,8 @@ static int found_gap(struct scan *s, uint64_t start, const struct cache_jset_pos
 	}
 	return cache_found(s->sink, s->err, &(struct cache_finding){
 		.code = code, .start = start, .end = next->seq - 1,
-		.want = newest->last_seq, .seq = newest->seq });
+		.want = newest->last_seq, .seq = newest->seq,
+		.corrected = is_hidden(s->j, start, next->seq) });
 }
 
 /*
@@ -304,11 +315,11 @@ static int find_hidden(struct scan *s)
 		struct cache_jset_pos e = j->entries[i];
 		uint64_t next;
 
-		if (e.hidden || e.seq + 1 < newest.last_seq || e.seq >= newest.seq ||
+		if (e.hidden || e.seq >= newest.seq ||
 		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index))
 			continue;
 		next = next_seq(j, e.seq);
-		if (next > e.seq + 1)
+		if (next > e.seq + 1 && next > newest.last_seq)
 			ret = cache_journal_hidden(s->dev, s->sb, j, &e, next - 1, s->sink,
 						   s->err);
 		/* what was found in a bucket before it has moved it */

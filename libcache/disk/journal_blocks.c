@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "base/checked.h"
 #include "disk/jset_codec.h"
+#include "format/correct.h"
 
 static uint64_t magic_of(const struct cache_sb *sb)
 {
@@ -22,19 +23,26 @@ int cache_journal_block(struct cache_dev *dev, const struct cache_sb *sb,
 			const struct cache_jset_pos *at, char *buf)
 {
 	const struct cache_jset_disk *d = (const void *)buf;
-	uint64_t sector = cache_jset_sector(sb, at), nsectors;
+	uint64_t sector = cache_jset_sector(sb, at), magic = magic_of(sb);
+	uint64_t nsectors = cache_min_u64(CACHE_JSET_MAX_BYTES / CACHE_SECTOR_BYTES,
+					  sb->bucket_sectors - at->offset_sectors);
 
 	if (cache_dev_read(dev, sector, 1, buf, NULL))
 		return -EIO;
-	nsectors = cache_div_up(cache_jset_bytes(d), CACHE_SECTOR_BYTES);
-	if (cache_le64_get(d->magic) != magic_of(sb))
+	if (cache_le64_get(d->magic) != magic &&
+	    !cache_differ_in_one_byte(cache_le64_get(d->magic), magic))
 		return 0;
-	if (cache_jset_bytes(d) > CACHE_JSET_MAX_BYTES ||
-	    nsectors > sb->bucket_sectors - at->offset_sectors)
-		return -EUCLEAN;
-	if (cache_dev_read(dev, sector, nsectors, buf, NULL))
-		return -EIO;
-	return cache_le64_get(d->csum) == cache_jset_csum(d) ? 1 : -EUCLEAN;
+	if (cache_dev_read(dev, sector, nsectors, buf, NULL)) {
+		nsectors = cache_div_up(cache_jset_bytes(d), CACHE_SECTOR_BYTES);
+		if (cache_le64_get(d->magic) != magic || cache_jset_bytes(d) >
+		    cache_min_u64(CACHE_JSET_MAX_BYTES, (sb->bucket_sectors -
+				  at->offset_sectors) * CACHE_SECTOR_BYTES))
+			return -EUCLEAN;
+		if (cache_dev_read(dev, sector, nsectors, buf, NULL))
+			return -EIO;
+	}
+	return cache_correct_entry(buf, CACHE_JSET_HEADER_BYTES, nsectors * CACHE_SECTOR_BYTES,
+				   NULL) && cache_le64_get(d->magic) == magic ? 1 : -EUCLEAN;
 }
 
 /* @d: the entry that stands there; NULL: what does not verify, or cannot be read */

@@ -6,7 +6,7 @@
 
 /*
  * What stands at @at, of which only the place counts, in @buf of CACHE_JSET_MAX_BYTES.
- * Return: 1 an entry; 0 nothing that starts like one of this set; -EUCLEAN it does not
+ * A single wrong byte is corrected there. Return: 1 an entry; 0 nothing that starts like one of this set; -EUCLEAN it does not
  * verify; -EIO.
  */
 int cache_journal_block(struct cache_dev *dev, const struct cache_sb *sb,

@@ -141,8 +141,10 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 	if (!h.buf)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
 	ret = look(&h, index, end);
-	/* the damaged one did not fit behind it: it began the next bucket */
-	if (!ret && !h.found && next != index && !j->bucket_seq[next]) {
+	/* the damaged one did not fit behind it: it began the next bucket; and the next again */
+	for (int found = -1; !ret && next != index && !j->bucket_seq[next] && found != h.found;
+	     next = (next + 1) % sb->njournal) {
+		found = h.found;
 		h.gap = 0;
 		ret = look(&h, next, 0);
 	}

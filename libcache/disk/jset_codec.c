@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "base/crc64.h"
 #include "dev/dev.h"
+#include "format/correct.h"
 
 uint64_t cache_jset_csum(const struct cache_jset_disk *d)
 {
@@ -82,6 +83,8 @@ int cache_jset_read(struct cache_dev *dev, const struct cache_sb *sb,
 	ret = cache_dev_read(dev, sector, nsectors, d, err);
 	if (ret)
 		goto out;
+	if (pos->hidden)	/* it may be one with a wrong byte */
+		cache_correct_entry(d, CACHE_JSET_HEADER_BYTES, nsectors * CACHE_SECTOR_BYTES, NULL);
 	if (cache_le64_get(d->seq) != pos->seq || cache_le32_get(d->keys) != pos->nwords ||
 	    cache_le64_get(d->csum) != cache_jset_csum(d)) {
 		ret = cache_err_set(err, -EUCLEAN, sector,

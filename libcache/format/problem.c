@@ -138,6 +138,8 @@ static int print_field(char *buf, size_t nbytes, const struct cache_finding_fiel
 	}
 }
 
+#define CORRECTED	"; one byte is wrong, the checksum says which, and nothing is lost"
+
 void cache_finding_text(const struct cache_finding *f, char *buf, size_t nbytes)
 {
 	const char *p = cache_problem_info(f->code)->text;
@@ -157,7 +159,7 @@ void cache_finding_text(const struct cache_finding *f, char *buf, size_t nbytes)
 		p = end + 1;
 	}
 	if (nbytes)
-		buf[at] = '\0';
+		snprintf(buf + at, nbytes - at, "%s", f->corrected ? CORRECTED : "");
 }
 
 void cache_sink_ignore(void *ctx, const struct cache_finding *f)

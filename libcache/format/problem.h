@@ -77,6 +77,7 @@ struct cache_finding {
 #undef X
 	const char *what;		/* a word with static life, or NULL */
 	uint8_t uuid[16];
+	bool corrected;			/* one byte was wrong; the checksum says which: nothing is lost */
 };
 
 /* A problem's row. */

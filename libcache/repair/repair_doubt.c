@@ -60,6 +60,7 @@ static const struct {
 	{ CACHE_P_NODE_TWICE,		NODE },
 	{ CACHE_P_NODE_SIZE,		NODE },
 	{ CACHE_P_NODE_UNREADABLE,	NODE },
+	{ CACHE_P_NODE_CUT,		NODE },
 	{ CACHE_P_CHILD_PTR,		NODE },
 	{ CACHE_P_CHILD_TWICE,		NODE },
 	{ CACHE_P_CHILD_MISSING,	NODE },
@@ -153,7 +154,7 @@ void cache_repair_doubt_add(void *ctx, const struct cache_finding *f)
 	d->unreadable |= f->code == CACHE_P_NODE_UNREADABLE;
 	d->garbage += f->code == CACHE_P_UUID_GARBAGE;
 	d->table |= info->remedy == CACHE_FIX_UUIDS && f->code != CACHE_P_UUID_GARBAGE;
-	switch (effect_of(f->code)) {
+	switch (f->corrected ? NOTHING : effect_of(f->code)) {
 	case ROOT:
 		d->scan = d->root_lost = true;
 		__attribute__((fallthrough));
@@ -195,7 +196,7 @@ void cache_repair_find_again(void *ctx, const struct cache_finding *f)
 {
 	struct repair_again *a = ctx;
 
-	if (cache_problem_info(f->code)->severity != CACHE_SEVERITY_CORRUPT ||
+	if (cache_problem_info(f->code)->severity != CACHE_SEVERITY_CORRUPT || f->corrected ||
 	    effect_of(f->code) != NODE || f->bucket >= a->d->sb->nbuckets)
 		return;
 	a->changed |= !cache_bit(a->d->nodes, f->bucket);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "disk/btree_salvage.h"
 #include "format/bset_codec.h"
 #include "base/checked.h"
 #include "disk/journal_blocks.h"
@@ -215,7 +216,7 @@ static int take_keys_of(struct lost *l, struct lost_node *p, bool children)
 	n.key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, nsectors, false);
 	cache_bkey_set_ptrs(&n.key, 1);
 	n.key.ptr[0] = node_ptr(l, p);
-	ret = cache_btree_node_parse(l->sb, l->buf, &n, &silent, NULL);
+	ret = cache_btree_node_salvage(l->sb, l->buf, &n, &silent, NULL);
 	for (size_t i = 0; i < n.keys.n && !ret; i++) {
 		const struct cache_bkey *k = &n.keys.k[i];
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "disk/btree_salvage.h"
 #include "format/bset_codec.h"
 #include "base/checked.h"
 
@@ -42,7 +43,7 @@ static int take_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
 				false);
 	cache_bkey_set_ptrs(&n.key, 1);
 	n.key.ptr[0] = cache_ptr_make(sb->nr_this_dev, cache_bucket_sector(sb, bucket), gen);
-	ret = cache_btree_node_parse(sb, s->buf, &n, &silent, NULL);
+	ret = cache_btree_node_salvage(sb, s->buf, &n, &silent, NULL);
 	for (size_t i = 0; i < n.keys.n && !ret; i++)
 		if (cache_key_dirty(&n.keys.k[i]) && cache_key_ptrs(&n.keys.k[i]))
 			ret = s->fn(s->ctx, &n.keys.k[i]);

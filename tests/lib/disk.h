@@ -116,6 +116,13 @@ static inline void disk_flip(struct disk *d, uint64_t sector, unsigned byte)
 	free(buf);
 }
 
+/* More than one byte: the checksum cannot tell what was there. */
+static inline void disk_spoil(struct disk *d, uint64_t sector, unsigned byte)
+{
+	disk_flip(d, sector, byte);
+	disk_flip(d, sector, byte % 8 < 4 ? byte + 3 : byte - 3);
+}
+
 static inline struct cache_bkey node_key(const struct cache_sb *sb, uint64_t inode,
 					 uint64_t end, uint64_t bucket, uint8_t gen)
 {

@@ -169,7 +169,7 @@ TEST(a_torn_entry_ends_its_bucket_and_is_only_a_note)
 	struct findings h;
 
 	fill(&d, 1, 1, 3, 1);
-	disk_flip(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]) + 16, 100);
+	disk_spoil(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[1]) + 16, 100);
 	j = ring(&d, &h);
 	CHECK_EQ(h.n, 1);
 	CHECK_EQ(h.code[0], CACHE_P_JOURNAL_TORN);
@@ -181,7 +181,7 @@ TEST(a_torn_entry_ends_its_bucket_and_is_only_a_note)
 
 static void damage(struct disk *d, unsigned index, uint32_t offset, unsigned byte)
 {
-	disk_flip(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[index]) + offset, byte);
+	disk_spoil(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[index]) + offset, byte);
 }
 
 TEST(entries_behind_a_damaged_one_are_found_and_are_the_newest)

@@ -189,15 +189,15 @@ static struct disk cut_off(struct cache_bkey clean, struct cache_bkey a, struct 
 	put_bset(&d, &root, 5, 0, half, 2);
 	put_bset(&d, &half[0], 6, 0, &left, 1);
 	put_bset(&d, &half[1], 7, 0, &right, 1);
-	disk_flip(&d, SECTOR(24), 0);
+	disk_spoil(&d, SECTOR(24), 0);
 	put_bset(&d, &left, 8, 0, &clean, 1);
 	put_bset(&d, &right, 9, 0, (struct cache_bkey []){ a, b }, 2);
 	put_entry(&d, 1, UUID, 2);
 	/* these start like a node: one damaged, one longer than a node is */
 	put_bset(&d, &fake[0], 10, 0, &clean, 1);
-	disk_flip(&d, SECTOR(28), 0);
+	disk_spoil(&d, SECTOR(28), 0);
 	put_bset(&d, &fake[1], 10, 0, &clean, 1);
-	disk_flip(&d, SECTOR(29), 31);
+	disk_spoil(&d, SECTOR(29), 31);
 	return d;
 }
 
@@ -305,7 +305,7 @@ TEST(without_a_ring_the_newest_prio_chain_that_is_whole_is_taken)
 	put_prios(&d, 42, 5, 0, per);
 	put_prios(&d, 43, 6, 44, 0);
 	put_prios(&d, 44, 6, 0, per);
-	disk_flip(&d, SECTOR(44), 300);
+	disk_spoil(&d, SECTOR(44), 300);
 	put_table(&d, UUID, (uint8_t []){ 0x30 }, 1);
 	put_bset(&d, &root, 5, 0, &k, 1);
 	repairs(&d, opts, &plan);
@@ -343,7 +343,7 @@ TEST(without_a_ring_a_damaged_node_is_neither_the_root_nor_a_table)
 	struct cache_bkey top;
 	struct disk d = tall(&top);
 
-	disk_flip(&d, SECTOR(ROOT), 0);
+	disk_spoil(&d, SECTOR(ROOT), 0);
 	repairs_tall(&d);
 }
 
@@ -390,7 +390,7 @@ TEST(without_a_ring_a_part_of_the_tree_is_not_taken_for_all_of_it)
 
 	wipe(&d, ROOT);
 	wipe(&d, 23);
-	disk_flip(&d, SECTOR(24), 0);
+	disk_spoil(&d, SECTOR(24), 0);
 	lose_the_ring(&d);
 	repairs(&d, (struct cache_repair_opts){ 0 }, &plan);
 	CHECK_EQ(plan.kept_dirty_sectors, 32);
@@ -457,7 +457,7 @@ static void put_nth(struct disk *d, unsigned nth, uint64_t seq, const struct cac
 
 static void hurt_nth(struct disk *d, unsigned nth)
 {
-	disk_flip(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[1]) + nth * ENTRY, 180);
+	disk_spoil(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[1]) + nth * ENTRY, 180);
 }
 
 /*
@@ -550,7 +550,7 @@ TEST(of_hidden_entries_only_those_after_the_last_that_is_missing_are_replayed)
 static void hurt_another_bucket(struct disk *d)
 {
 	put_entry(d, 2, UUID, 0);
-	disk_flip(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[2]), 180);
+	disk_spoil(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[2]), 180);
 }
 
 static void hurt_the_last(struct disk *d)
@@ -595,7 +595,7 @@ static void put_a_newer_chain(struct disk *d)
 static void hurt_a_chain(struct disk *d)
 {
 	put_prios(d, 40, 2, 0, 0);
-	disk_flip(d, SECTOR(40), 300);
+	disk_spoil(d, SECTOR(40), 300);
 }
 
 static void put_a_higher_root(struct disk *d)
