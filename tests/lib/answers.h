@@ -48,14 +48,19 @@ static inline int answers_see(void *ctx, const struct cache_extent *e)
 	return 0;
 }
 
+static inline void answers_flash(struct answers *s, const struct cache_uuids *u)
+{
+	for (unsigned i = 0; i < u->n && i < 64; i++)
+		if (cache_uuid_state(&u->slot[i]) == CACHE_SLOT_FLASH)
+			s->flash |= UINT64_C(1) << i;
+}
+
 static inline int answers_of(struct cache_set *set, struct answers *s)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 
 	memset(s, 0, sizeof(*s));
-	for (unsigned i = 0; i < set->uuids.n && i < 64; i++)
-		if (cache_uuid_state(&set->uuids.slot[i]) == CACHE_SLOT_FLASH)
-			s->flash |= UINT64_C(1) << i;
+	answers_flash(s, &set->uuids);
 	return set->loaded == CACHE_LOAD_MARKS ?
 	       cache_set_each_extent(set, answers_see, s, &silent, NULL) : -EUCLEAN;
 }
@@ -109,6 +114,23 @@ static inline int answers_judge(const struct answer *was, const struct answer *n
 	if (now)
 		return now->dirty ? ANSWERS_OTHER : ANSWERS_STALE;
 	return was && was->dirty ? ANSWERS_LOST : -1;
+}
+
+/* The one that covers (@inode, @at); NULL: none does. Asked in any order. */
+static inline const struct answer *answers_find(const struct answers *s, uint64_t inode,
+						uint64_t at)
+{
+	size_t lo = 0, hi = s->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->a[mid].inode < inode || (s->a[mid].inode == inode && s->a[mid].end <= at))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < s->n && s->a[lo].inode == inode && s->a[lo].start <= at ? &s->a[lo] : NULL;
 }
 
 /* Every piece of a device that @now answers otherwise than @was, to the worse. */

@@ -9,6 +9,7 @@
  * answered from where it never lay.
  */
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "answers.h"
 #include "maul.h"
@@ -47,6 +48,19 @@ static struct cache_dev *open_dev(const char *path, unsigned flags)
 	return dev;
 }
 
+/* DIR/NAME-earlier.cache beside DIR/NAME.cache; NULL: there is none. */
+static struct cache_dev *open_earlier(const char *path)
+{
+	const char *end = strstr(path, ".cache");
+	struct cache_dev *dev = NULL;
+	char name[4096];
+
+	if (!end)
+		return NULL;
+	snprintf(name, sizeof(name), "%.*s-earlier.cache", (int)(end - path), path);
+	return cache_dev_open(name, CACHE_DEV_READ, &dev, NULL) ? NULL : dev;
+}
+
 static void hurt(char **argv)
 {
 	struct maul *m = calloc(1, sizeof(*m));
@@ -55,6 +69,7 @@ static void hurt(char **argv)
 	if (!maul_learn(m, open_dev(argv[0], CACHE_DEV_READ)))
 		fail("is not a set to begin with", argv[0]);
 	m->dev = copy;
+	m->earlier = open_earlier(argv[0]);
 	m->spare_data = true;
 	maul_hurt(m, strtoull(argv[2], NULL, 0));
 	printf("faults%s\n", m->faults);
@@ -65,6 +80,10 @@ static void hurt(char **argv)
 		if (m->falsified[b])
 			printf("falsified %" PRIu64 "\n", b);
 	cache_dev_close(copy);
+	if (m->dev_sectors < cache_dev_sectors(m->base) &&
+	    truncate(argv[1], m->dev_sectors * 512))
+		fail("cannot be cut", argv[1]);
+	cache_dev_close(m->earlier);
 	cache_dev_close(m->base);
 	maul_fini(m);
 	free(m);
