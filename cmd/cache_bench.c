@@ -18,6 +18,9 @@ struct opts {
 	struct cache_bench_opts bench;
 	const char *compare[2];
 	const char *commit_path;
+	struct cmd_kernels kernels;
+	uint64_t rate, nodes;	/* of --gc: buckets per second, btree nodes */
+	bool gc, count_given;
 	bool policy_given;
 	bool with_reference;
 	int  ncompare;		/* files named so far; -1: not comparing */
@@ -26,7 +29,7 @@ struct opts {
 
 enum { OPT_NBUCKETS = 256, OPT_BUCKET, OPT_POLICY, OPT_WORKLOAD, OPT_THREADS, OPT_ALLOCATOR,
        OPT_SECTORS, OPT_WRITE_POINTS, OPT_SEQUENTIAL, OPT_COMMIT, OPT_REFERENCE, OPT_SEED,
-       OPT_CPU };
+       OPT_CPU, OPT_GC, OPT_KERNEL, OPT_RATE, OPT_NODES };
 
 static const struct argp_option options[] = {
 	{ "nbuckets", OPT_NBUCKETS, "N", 0, "buckets of the cache in memory (1m; k, m and g are 1024 times more each)" },
@@ -44,6 +47,12 @@ static const struct argp_option options[] = {
 	  "at each refill write prios and gens: none, memory, or to a new FILE (none)" },
 	{ "reference", OPT_REFERENCE, NULL, 0,
 	  "run the plain allocator too: heap, thread and lock as in the kernel" },
+	{ "gc", OPT_GC, NULL, 0,
+	  "simulate instead how long allocations wait while gc runs, a row for each driver" },
+	{ "kernel", OPT_KERNEL, CMD_KERNEL_ARG, 0, "with --gc: " CMD_KERNEL_DOC },
+	{ "rate", OPT_RATE, "N", 0, "with --gc: buckets asked for per second (1000)" },
+	{ "nodes", OPT_NODES, "N", 0,
+	  "with --gc: btree nodes that gc walks (those of DEV, else one for 64 buckets)" },
 	{ "seed", OPT_SEED, "N", 0, "of all chance (1)" },
 	{ "cpu", OPT_CPU, "N", 0, "stay on this processor, for figures that repeat" },
 	{ }
@@ -121,6 +130,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case 'c':
 		b->count = number(state, "count", arg, UINT64_C(1) << 50);
+		o->count_given = true;
 		break;
 	case OPT_WORKLOAD:
 		b->workload = one_of(state, "workload", bench_workloads, arg);
@@ -149,6 +159,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SEED:
 		b->seed = cmd_arg_number(state, "seed", arg);
 		break;
+	case OPT_GC:
+		o->gc = true;
+		break;
+	case OPT_KERNEL:
+		cmd_kernels_arg(&o->kernels, arg, state);
+		break;
+	case OPT_RATE:
+		o->rate = number(state, "rate", arg, UINT64_C(1) << 30);
+		break;
+	case OPT_NODES:
+		o->nodes = number(state, "number of nodes", arg, CACHE_NBUCKETS_MAX);
+		break;
 	case OPT_CPU:
 		o->cpu = cmd_arg_number(state, "processor", arg) % CPU_SETSIZE;
 		break;
@@ -157,6 +179,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (o->ncompare >= 0 && o->ncompare < 2)
 			argp_error(state, "compare takes two files");
+		if (!o->gc && (o->kernels.eras || o->rate || o->nodes))
+			argp_error(state, "--kernel, --rate and --nodes go with --gc");
+		if (o->gc && (b->sectors || o->with_reference || b->allocator_thread ||
+			      b->threads > 1 || b->commit || b->workload))
+			argp_error(state, "--gc goes with --policy, --count, --seed and a geometry alone");
 		if (b->sectors && (o->with_reference || b->allocator_thread || b->threads > 1))
 			argp_error(state, "--sectors goes with one thread, inline, alone");
 		break;
@@ -269,6 +296,29 @@ static int bench(struct opts *o)
 	return EXIT_DONE;
 }
 
+/* A row for each driver; their shares of 1 % and 0.1 % are of all allocations. */
+static int bench_gc(struct opts *o)
+{
+	const struct cache_set *set = o->show.set;
+	struct cache_bench_gc_opts g = {
+		.nbuckets = o->bench.nbuckets, .first_bucket = o->bench.first_bucket,
+		.bucket_sectors = o->bench.bucket_sectors, .policy = o->bench.policy,
+		.rate = o->rate ? o->rate : 1000, .nodes = o->nodes, .node_ns = 100000,
+		.seed = o->bench.seed,
+	};
+
+	cmd_kernels_default(&o->kernels);
+	if (set) {
+		g.nbuckets = set->buckets.nbuckets;
+		g.bucket_sectors = set->buckets.bucket_sectors;
+		for (unsigned level = 0; !o->nodes && level <= CACHE_BTREE_LEVEL_MAX; level++)
+			g.nodes += set->nnodes[level];
+	}
+	g.nodes = g.nodes ? g.nodes : 1 + g.nbuckets / 64;
+	g.count = o->count_given ? o->bench.count : 2 * g.nbuckets;
+	return bench_show_gc(&o->show.cmd, &g, o->kernels.eras, set ? &set->buckets : NULL);
+}
+
 static void policy_of_device(struct opts *o)
 {
 	uint32_t policy = cache_sb_replacement(&o->show.set->sb);
@@ -297,7 +347,7 @@ int cache_bench_main(int argc, char **argv)
 	stay_on_cpu(&o);
 	status = open_commit_file(&o);
 	if (!status)
-		status = bench(&o);
+		status = o.gc ? bench_gc(&o) : bench(&o);
 	close_commit_file(&o);
 	return o.show.spec ? show_end(&o.show, status) : cmd_end(&o.show.cmd, status);
 }

@@ -4,7 +4,8 @@
 
 #include "show.h"
 
-#include "bench/bench.h"
+#include "bench/bench_gc.h"
+#include "kernels.h"
 
 extern const char *const bench_workloads[];	/* by enum cache_bench_workload */
 
@@ -12,6 +13,10 @@ extern const char *const bench_workloads[];	/* by enum cache_bench_workload */
 void bench_show(struct cmd *c, const struct cache_bench_opts *o,
 		const struct cache_bench_result *r);
 void bench_show_histogram(struct cmd *c, const struct cache_bench_result *r);
+
+/* --gc: runs @g for each of @eras, from @like if given, and shows a row each. Exit status. */
+int bench_show_gc(struct cmd *c, const struct cache_bench_gc_opts *g, uint32_t eras,
+		  const struct cache_buckets *like);
 
 /* cache-bench compare A B: exit status. */
 int bench_compare(struct cmd *c, const char *before, const char *after);

@@ -48,7 +48,8 @@ static const struct cache_driver drivers[CACHE_ERAS] = {
 		.name = "7.2", .examined = true, .checks_prio_write = true,
 		.fails_when_disabled = true, .invalidates_during_gc = true,
 		.wide_btree_reserve = true,
-		.gc_step_nodes = 10, .gc_step_divisor = 128, .gc_pause_ms = 100,
+		.gc_step_nodes = 10, .gc_step_divisor = 128, .gc_small_steps = true,
+		.gc_pause_ms = 100,
 		.gc_pause_wanted_ms = 10,
 	},
 };

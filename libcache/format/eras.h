@@ -34,6 +34,7 @@ struct cache_driver {
 	bool several_caches;		/* I: sets of up to eight cache devices */
 	unsigned gc_step_nodes;		/* K: a step of gc is this, or nodes / gc_step_divisor */
 	unsigned gc_step_divisor;
+	bool gc_small_steps;		/* K: never more than gc_step_nodes while searches run */
 	unsigned gc_pause_ms;		/* K: between steps, while a request runs */
 	unsigned gc_pause_wanted_ms;	/* K: while somebody waits for a bucket */
 };

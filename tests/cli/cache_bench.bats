@@ -12,3 +12,23 @@ setup() { load ../lib/common; }
   run -2 cache-bench --nbuckets 0k
   run -2 cache-bench --nbuckets 4g
 }
+
+@test "--gc shows a row for each driver, the same again, and the newest waits least" {
+  run -0 cache-bench --json --gc --kernel all --nbuckets 64k
+  [ "$(jq -c '[.kernels[].kernel]' <<< "$output")" = '["5.10","6.1","6.12","6.18","7.2"]' ]
+  [ "$(jq '.kernels[0].stalls > 0 and .kernels[4].stalled_ns < .kernels[0].stalled_ns' <<< "$output")" = true ]
+  first=$output
+  run -0 cache-bench --json --gc --kernel all --nbuckets 64k
+  [ "$output" = "$first" ]
+  run -0 cache-bench --json --gc --kernel 6.1.0-56-amd64 --policy fifo "$BUILD/images/wb-crash.cache"
+  [ "$(jq -c '[.kernels[].kernel, .nbuckets, .btree_nodes]' <<< "$output")" = '["6.1",8192,74]' ]
+  [ "$(jq '.kernels[0].count > 0' <<< "$output")" = true ]
+}
+
+@test "a kernel before bcache, of no known form, or without --gc is a usage error" {
+  run -2 cache-bench --gc --kernel 2.6.32
+  [[ "$output" == *"bcache came with 3.10"* ]]
+  run -2 cache-bench --gc --kernel penguin
+  run -2 cache-bench --kernel 6.1
+  run -2 cache-bench --gc --sectors
+}

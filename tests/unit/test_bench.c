@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "bench/bench_gc.h"
 #include "bench/bench_impl.h"
 #include "base/crc64.h"
 #include "test.h"
@@ -137,6 +138,43 @@ TEST(the_reference_checksum_is_the_same_checksum)
 		data[i] = i * 37;
 	CHECK_EQ(cache_bench_crc64_bytewise(data, 1000), cache_crc64(data, 1000));
 	CHECK_EQ(cache_bench_crc64_bytewise("123456789", 9), 0x62ec59e3f1a4f00a);
+}
+
+static struct cache_bench_gc_result gc_run(enum cache_era era, enum cache_policy policy)
+{
+	const struct cache_bench_gc_opts o = {
+		.nbuckets = 65536, .first_bucket = 1, .bucket_sectors = 1024, .policy = policy,
+		.driver = cache_driver_of(era), .count = 100000, .rate = 1000, .nodes = 4000,
+		.node_ns = 100000, .seed = 1,
+	};
+	struct cache_bench_gc_result g;
+
+	CHECK_EQ(cache_bench_gc_run(&o, NULL, &g, NULL), 0);
+	CHECK_EQ(g.latency.count, o.count);
+	CHECK(g.latency.gc_runs > 0);
+	if (getenv("SHOW"))
+		printf("# %s: %llu stalls, longest %llu ms, gc %llu x %llu ms, %llu during gc\n",
+		       o.driver->name, (unsigned long long)g.stalls,
+		       (unsigned long long)g.latency.max_ns / 1000000,
+		       (unsigned long long)g.latency.gc_runs,
+		       (unsigned long long)(g.gc_ns / g.latency.gc_runs / 1000000),
+		       (unsigned long long)g.during_gc);
+	return g;
+}
+
+TEST(in_simulated_time_the_newest_driver_waits_less_for_gc)
+{
+	for (int policy = 0; policy < CACHE_POLICY_NR; policy++) {
+		struct cache_bench_gc_result old = gc_run(CACHE_ERA_6_1, policy);
+		struct cache_bench_gc_result again = gc_run(CACHE_ERA_5_10, policy);
+		struct cache_bench_gc_result newer = gc_run(CACHE_ERA_7_2, policy);
+
+		CHECK_EQ(old.during_gc, 0);
+		CHECK(old.stalls > 0);
+		CHECK_EQ(again.stalled_ns, old.stalled_ns);
+		CHECK(newer.during_gc > 0);
+		CHECK(newer.stalled_ns < old.stalled_ns);
+	}
 }
 
 TEST_MAIN()

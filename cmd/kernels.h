@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* --kernel VERSION|running|all: which versions of the driver an answer is for. */
+#ifndef CMD_KERNELS_H
+#define CMD_KERNELS_H
+
+#include <argp.h>
+
+#include "format/eras.h"
+
+struct cmd_kernels {
+	uint32_t eras;			/* mask of enum cache_era; 0: not chosen yet */
+	bool	 is_one;		/* one kernel: @release says what is known of it */
+	struct cache_release release;
+	char	 name[65];		/* of that kernel, as given or as it runs */
+};
+
+/* Texts for the argp option, the same in every applet that has it. */
+#define CMD_KERNEL_ARG	"VERSION"
+#define CMD_KERNEL_DOC	"of which kernels: a version, \"running\" or \"all\"; default: the running " \
+			"one if it has bcache, else all"
+
+/* The value of the option; one that names no kernel with bcache is a usage error. */
+void cmd_kernels_arg(struct cmd_kernels *k, const char *arg, const struct argp_state *state);
+
+/* When the option was not given: the running kernel if it has bcache, else all. */
+void cmd_kernels_default(struct cmd_kernels *k);
+
+#endif
