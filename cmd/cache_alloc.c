@@ -23,6 +23,7 @@ struct opts {
 	bool saving, wrote;		/* the undo file is there; it holds something */
 	const char *spec;
 	char *path;
+	struct cache_dev *dev;
 	struct cache_set *set;
 	struct cache_offline *offline;
 	struct cache_fsck_result before;
@@ -268,7 +269,6 @@ static int failed(struct opts *o, int ret, const struct cache_err *err)
 static int open_set(struct opts *o)
 {
 	struct cache_err err = { 0 };
-	struct cache_dev *dev;
 	int ret;
 
 	o->path = cmd_device(&o->cmd, o->spec);
@@ -277,14 +277,14 @@ static int open_set(struct opts *o)
 	if (!o->commit)
 		cmd_warn_in_use(&o->cmd, o->path);
 	ret = cache_dev_open(o->path, o->commit ? CACHE_DEV_WRITE | CACHE_DEV_EXCL : CACHE_DEV_READ,
-			     &dev, &err);
+			     &o->dev, &err);
 	if (!ret && o->commit && o->undo) {
-		if (cmd_undo(&o->cmd, &dev, o->undo, 0))
+		if (cmd_undo(&o->cmd, &o->dev, o->undo, 0))
 			return EXIT_FAILED;
 		o->saving = true;
 	}
 	if (!ret)
-		ret = cache_offline_open(dev, &o->before, &o->set, &err);
+		ret = cache_offline_open(o->dev, &o->before, &o->set, &err);
 	return ret ? cmd_error(&o->cmd, o->path, ret, &err) : 0;
 }
 
@@ -372,6 +372,7 @@ int cache_alloc_main(int argc, char **argv)
 	status = run(&o);
 	cache_offline_free(o.offline);
 	cache_set_close(o.set);
+	cache_dev_close(o.dev);
 	free(o.path);
 	if (o.saving && !o.wrote)
 		cmd_undo_forget(o.undo, 0);

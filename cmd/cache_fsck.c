@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define DROP_MAX	64
-#define BACKING_MAX	16
 
 enum mode { MODE_ASK, MODE_LOOK = 'n', MODE_PREEN = 'p', MODE_YES = 'y' };
 enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD };
@@ -38,12 +37,9 @@ struct opts {
 struct run {
 	struct opts *o;
 	char **paths;
-	struct cache_fsck_result *before, *after;
-	struct fsck_findings findings, left;
-	struct fsck_findings *current;	/* findings, then left */
-	bool quiet_findings;		/* the second look */
-	struct fsck_repaired *repaired;
-	unsigned repairing;
+	struct cache_dev **devs;	/* open to read */
+	struct cache_repair_result *results;
+	struct fsck_findings findings, left;	/* of the first check, of the second */
 	struct cmd_progress progress;
 	unsigned progress_dev;
 };
@@ -144,12 +140,12 @@ static const struct argp argp = {
 	"1 errors corrected, 4 errors left, 8 operational error, 16 usage, 32 cancelled."
 };
 
-static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
+static void on_finding(void *ctx, unsigned dev, bool again, const struct cache_finding *f)
 {
 	struct run *r = ctx;
 
-	fsck_findings_add(r->current, dev, f);
-	if (r->o->cmd.json || r->quiet_findings)
+	fsck_findings_add(again ? &r->left : &r->findings, dev, f);
+	if (r->o->cmd.json || again)
 		return;
 	cmd_progress_end(&r->progress);
 	fsck_show_finding(&r->o->cmd, cmd_report(&r->o->cmd), r->paths[dev], f);
@@ -178,6 +174,8 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 {
 	struct run *r = ctx;
 
+	if (!pass)	/* between two devices */
+		return cmd_cancelled();
 	if (r->progress_dev != dev) {
 		cmd_progress_init(&r->progress, &r->o->cmd, r->paths[dev],
 				  r->o->progress_fd, 0);
@@ -187,40 +185,7 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 	return cmd_cancelled();
 }
 
-static int on_repairing(void *ctx, unsigned pass, uint64_t current, uint64_t max)
-{
-	struct run *r = ctx;
-
-	return on_progress(r, r->repairing, pass, current, max);
-}
-
-/* All devices, read-only. Return: 0, -ECANCELED, or an error that was said. */
-static int look(struct run *r, struct cache_fsck_result *results)
-{
-	struct cache_fsck f = { .ndevs = r->o->n, .results = results, .report = on_finding,
-				.progress = on_progress, .ctx = r };
-	int ret = 0;
-
-	f.devs = calloc(r->o->n, sizeof(*f.devs));
-	if (!f.devs)
-		return -ENOMEM;
-	for (unsigned i = 0; i < r->o->n && !ret; i++) {
-		struct cache_err err = { 0 };
-
-		ret = cache_dev_open(r->paths[i], CACHE_DEV_READ, &f.devs[i], &err);
-		if (ret)
-			cmd_error(&r->o->cmd, r->paths[i], ret, &err);
-	}
-	if (!ret)
-		ret = cache_fsck_run(&f);
-	for (unsigned i = 0; i < r->o->n; i++)
-		cache_dev_close(f.devs[i]);
-	free(f.devs);
-	cmd_progress_end(&r->progress);
-	return ret;
-}
-
-static void on_loss(void *ctx, const struct cache_repair_loss *loss)
+static void on_loss(void *ctx, unsigned dev, const struct cache_repair_loss *loss)
 {
 	struct run *r = ctx;
 	char end[24] = "the end";
@@ -228,22 +193,22 @@ static void on_loss(void *ctx, const struct cache_repair_loss *loss)
 	cmd_progress_end(&r->progress);
 	if (loss->end != UINT64_MAX)
 		snprintf(end, sizeof(end), "%" PRIu64, loss->end);
-	cmd_warn(&r->o->cmd, r->paths[r->repairing],
+	cmd_warn(&r->o->cmd, r->paths[dev],
 		 "device %" PRIu64 ", sectors %" PRIu64 " to %s: %s%s", loss->inode,
 		 loss->start, end, loss->certain ? "dirty data: " : "",
 		 loss->why ? loss->why : "in doubt");
 }
 
-static void on_unread(void *ctx, uint64_t bucket)
+static void on_unread(void *ctx, unsigned dev, uint64_t bucket)
 {
 	struct run *r = ctx;
 
 	cmd_progress_end(&r->progress);
-	cmd_warn(&r->o->cmd, r->paths[r->repairing], "bucket %" PRIu64 " cannot be read: if a node "
+	cmd_warn(&r->o->cmd, r->paths[dev], "bucket %" PRIu64 " cannot be read: if a node "
 		 "is there that nothing leads to, its dirty data is missed", bucket);
 }
 
-static void on_field(void *ctx, const struct cache_repair_field *f)
+static void on_field(void *ctx, unsigned dev, const struct cache_repair_field *f)
 {
 	struct run *r = ctx;
 	char was[24], now[24];
@@ -251,11 +216,11 @@ static void on_field(void *ctx, const struct cache_repair_field *f)
 	snprintf(was, sizeof(was), f->was > UINT32_MAX ? "0x%" PRIx64 : "%" PRIu64, f->was);
 	snprintf(now, sizeof(now), f->now > UINT32_MAX ? "0x%" PRIx64 : "%" PRIu64, f->now);
 	cmd_note(&r->o->cmd, 0, "%s: superblock %s was %s, should be %s: %s%s",
-		 r->paths[r->repairing], f->name, was, now, f->proof,
+		 r->paths[dev], f->name, was, now, f->proof,
 		 f->guessed ? ", which is no proof" : "");
 }
 
-static void on_slot(void *ctx, const struct cache_repair_slot *slot)
+static void on_slot(void *ctx, unsigned dev, const struct cache_repair_slot *slot)
 {
 	struct run *r = ctx;
 	char uuid[CACHE_UUID_TEXT_BYTES];
@@ -263,43 +228,35 @@ static void on_slot(void *ctx, const struct cache_repair_slot *slot)
 	cache_uuid_format(slot->uuid, uuid);
 	cmd_progress_end(&r->progress);
 	cmd_note(&r->o->cmd, 0, "%s: slot %" PRIu32 " of the uuid table is that of %s: %s",
-		 r->paths[r->repairing], slot->index, uuid, slot->proof);
+		 r->paths[dev], slot->index, uuid, slot->proof);
 }
 
-static bool on_confirm_super(void *ctx, const struct cache_repair_plan *p)
+static bool confirm_super(const struct run *r, unsigned dev, const struct cache_repair_plan *p)
 {
-	struct run *r = ctx;
 	char prompt[256];
 
-	if (r->o->dry_run || r->o->mode == MODE_YES)
-		return true;
-	if (r->o->mode == MODE_PREEN)
-		return p->safe;
-	snprintf(prompt, sizeof(prompt), "%s: %s%s%s?", r->paths[r->repairing],
+	snprintf(prompt, sizeof(prompt), "%s: %s%s%s?", r->paths[dev],
 		 p->super ? "rewrite the superblock" : "",
 		 p->super && p->wipe_old_ring ? ", and " : "",
 		 p->wipe_old_ring ? "wipe the journal of an earlier format" : "");
 	return cmd_ask(prompt);
 }
 
-static bool on_confirm(void *ctx, const struct cache_repair_plan *p)
+static bool on_confirm(void *ctx, unsigned dev, const struct cache_repair_plan *p)
 {
 	struct run *r = ctx;
 	char prompt[256], kept[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES],
 	     gone[CACHE_HUMAN_BYTES];
 
 	cmd_progress_end(&r->progress);
-	r->repaired[r->repairing].plan = *p;
-	if (r->o->dry_run || r->o->mode == MODE_YES)
-		return true;
-	if (r->o->mode == MODE_PREEN)
-		return p->safe || !p->rebuild;
+	if (!p->rebuild && !p->clear_discard)
+		return confirm_super(r, dev, p);
 	if (!p->rebuild)
-		snprintf(prompt, sizeof(prompt), "%s: clear the discard bit?", r->paths[r->repairing]);
+		snprintf(prompt, sizeof(prompt), "%s: clear the discard bit?", r->paths[dev]);
 	else
 		snprintf(prompt, sizeof(prompt),
 			 "%s: keep %s (%s dirty), drop %s of clean data, write a new tree and one journal entry%s?",
-			 r->paths[r->repairing], cache_bytes_show(kept, p->kept_sectors * 512),
+			 r->paths[dev], cache_bytes_show(kept, p->kept_sectors * 512),
 			 cache_bytes_show(dirty, p->kept_dirty_sectors * 512),
 			 cache_bytes_show(gone, p->dropped_clean_sectors * 512),
 			 p->clear_discard ? ", then clear the discard bit" : "");
@@ -314,184 +271,72 @@ static uint64_t random_seed(void)
 	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void say_why_not(struct run *r, unsigned i, int ret, const struct cache_err *err)
+static void say_why_not(struct run *r, unsigned i, const struct cache_repair_result *res)
 {
-	r->repaired[i].declined = ret == -ECANCELED;
-	if (ret == -ECANCELED && r->o->mode == MODE_PREEN && !cmd_cancelled())
+	if (res->declined && r->o->mode == MODE_PREEN && !cmd_cancelled())
 		cmd_warn(&r->o->cmd, r->paths[i],
 			 "not repaired: dirty data may have been lost; look with -n, then use -y");
-	else if (ret == -ECANCELED)
+	else if (res->declined)
 		cmd_warn(&r->o->cmd, r->paths[i], "left as it is");
 	else
-		cmd_error(&r->o->cmd, r->paths[i], ret, err);
+		cmd_error(&r->o->cmd, r->paths[i], res->ret, &res->err);
 }
 
-/* The backing devices at hand: they can prove a lost uuid slot, and end what theirs has. */
-static unsigned read_backing(const struct run *r, struct cache_sb *sbs, uint64_t *sectors)
+static void on_repaired(void *ctx, unsigned i, const struct cache_repair_result *res)
 {
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < r->o->n && n < BACKING_MAX; i++) {
-		struct cache_dev *dev;
-
-		if (!r->before[i].is_backing ||
-		    cache_dev_open(r->paths[i], CACHE_DEV_READ, &dev, NULL))
-			continue;
-		sectors[n] = cache_dev_sectors(dev);
-		n += !cache_sb_read(dev, &sbs[n], NULL);
-		cache_dev_close(dev);
-	}
-	return n;
-}
-
-static bool has_super_finding(const struct run *r, unsigned i)
-{
-	for (size_t n = 0; n < r->findings.n; n++) {
-		const struct cache_problem_info *info = cache_problem_info(r->findings.list[n].f.code);
-
-		if (r->findings.list[n].dev == i && info->severity == CACHE_SEVERITY_CORRUPT &&
-		    (info->number >> 8 == CACHE_PASS_SUPER ||
-		     r->findings.list[n].f.code == CACHE_P_JOURNAL_EMPTY))
-			return true;
-	}
-	return false;
-}
-
-static int repair_super(struct run *r, unsigned i, struct cache_dev *dev,
-		      struct cache_repair_opts opts, struct cache_err *err)
-{
-	struct cache_repair_plan plan;
-	int ret;
-
-	/* only what has no superblock may be something else by now */
-	if (fsck_findings_has(&r->findings, i, CACHE_P_SB_MAGIC) &&
-	    cmd_is_something_else(&r->o->cmd, r->paths[i]))
-		return -ECANCELED;
-	r->repaired[i].super_hurt = true;
-	opts.confirm = on_confirm_super;
-	ret = cache_repair_super(dev, &opts, &plan, err);
-	if (ret) {
-		say_why_not(r, i, ret, err);
-		return ret;
-	}
-	r->repaired[i].super = plan.super || plan.wipe_old_ring;
-	r->repaired[i].done = r->repaired[i].super && !r->o->dry_run;
-	return r->repaired[i].super && r->o->dry_run ? -ECANCELED : 0;
-}
-
-static void repair_inside(struct run *r, unsigned i, struct cache_dev *dev,
-			const struct cache_repair_opts *opts)
-{
-	struct fsck_repaired *m = &r->repaired[i];
-	struct cache_err err = { 0 };
-	int ret = cache_repair_cache(dev, opts, &m->plan, &err);
+	struct run *r = ctx;
+	const struct cache_repair_plan *p = &res->plan;
 
 	cmd_progress_end(&r->progress);
-	m->done |= !ret && !r->o->dry_run && (m->plan.rebuild || m->plan.clear_discard);
-	if (!ret && m->plan.drop_all_clean)
+	if (res->ret) {
+		say_why_not(r, i, res);
+		return;
+	}
+	if (p->drop_all_clean)
 		cmd_warn(&r->o->cmd, r->paths[i],
 			 "the newest writes may be missing: what is lost named ranges that are not known");
-	if (!ret && m->plan.root_lost)
+	if (p->root_lost)
 		cmd_warn(&r->o->cmd, r->paths[i],
 			 "dirty data may be missing: the root of the btree is lost, and nobody knows all nodes that it led to");
-	if (!ret && m->plan.cannot)
-		cmd_warn(&r->o->cmd, r->paths[i], "%s", m->plan.cannot);
-	if (ret)
-		say_why_not(r, i, ret, &err);
+	if (p->cannot)
+		cmd_warn(&r->o->cmd, r->paths[i], "%s", p->cannot);
 }
 
-static int open_to_repair(struct run *r, unsigned i, struct cache_dev **dev)
+/* Opened anew: what was checked is open to read. */
+static int on_open(void *ctx, unsigned i, struct cache_dev **dev, struct cache_err *err)
 {
+	struct run *r = ctx;
 	struct opts *o = r->o;
 	unsigned flags = o->dry_run ? CACHE_DEV_READ : CACHE_DEV_WRITE | CACHE_DEV_EXCL;
-	struct cache_err err = { 0 };
 	int ret;
 
 	if (!o->dry_run && !cmd_may_write(&o->cmd, r->paths[i]))
 		return -EBUSY;
-	ret = cache_dev_open(r->paths[i], flags, dev, &err);
+	ret = cache_dev_open(r->paths[i], flags, dev, err);
 	if (ret) {
-		say_why_not(r, i, ret, &err);
+		cmd_error(&o->cmd, r->paths[i], ret, err);
 		return ret;
 	}
-	return o->undo && !o->dry_run ? cmd_undo(&o->cmd, dev, o->undo, i) : 0;
+	return o->undo && !o->dry_run && cmd_undo(&o->cmd, dev, o->undo, i) ? -EIO : 0;
 }
 
-static void repair(struct run *r, unsigned i)
+static void on_close(void *ctx, unsigned i, struct cache_dev *dev)
 {
-	struct opts *o = r->o;
-	struct cache_repair_opts opts = {
-		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
-		.clear_discard = o->clear_discard, .seed = o->seed,
-		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
-		.loss = on_loss, .unread = on_unread, .progress = on_repairing,
-		.field = on_field, .slot = on_slot, .confirm = on_confirm, .ctx = r };
-	struct cache_sb backing[BACKING_MAX];
-	uint64_t sectors[BACKING_MAX];
-	struct cache_err err = { 0 };
-	struct cache_dev *dev;
-	int ret = 0;
-
-	opts.backing = backing;
-	opts.backing_sectors = sectors;
-	opts.nbacking = read_backing(r, backing, sectors);
-	if (open_to_repair(r, i, &dev))
-		return;
-	r->repaired[i].tried = true;
-	r->repairing = i;
-	if (has_super_finding(r, i))
-		ret = repair_super(r, i, dev, opts, &err);
-	if (ret || r->before[i].is_backing)
-		cache_dev_close(dev);
-	else
-		repair_inside(r, i, dev, &opts);
-}
-
-/* A device at hand that no slot knows: the table may be wrong though it looks right. */
-static bool has_unknown_backing(const struct run *r)
-{
-	for (unsigned i = 0; i < r->o->n; i++)
-		if (fsck_findings_has(&r->findings, i, CACHE_P_BDEV_UNKNOWN))
-			return true;
-	return false;
-}
-
-static bool wants_repairing(const struct run *r, unsigned i)
-{
-	const struct cache_fsck_result *res = &r->before[i];
-
-	if (res->ret || (res->is_backing && !has_super_finding(r, i)))
-		return false;
-	return !cache_fsck_is_clean(res) ||
-	       (!res->is_backing && (r->o->ndrop || has_unknown_backing(r))) ||
-	       (r->o->clear_discard && fsck_findings_has(&r->findings, i, CACHE_P_SB_DISCARD));
-}
-
-/* Return: whether something was changed, so that a second look is due. */
-static bool repair_all(struct run *r)
-{
-	bool changed = false;
-
-	for (unsigned i = 0; i < r->o->n && !cmd_cancelled(); i++) {
-		if (!wants_repairing(r, i))
-			continue;
-		repair(r, i);
-		changed |= r->repaired[i].done;
-	}
-	return changed;
+	cache_dev_close(dev);
 }
 
 static int status_of(const struct run *r)
 {
-	const struct cache_fsck_result *last = r->after ? r->after : r->before;
 	int status = FSCK_CLEAN;
 
 	for (unsigned i = 0; i < r->o->n; i++) {
-		if (last[i].ret && last[i].ret != -ECANCELED)
+		const struct cache_fsck_result *last = &r->results[i].after;
+
+		if (last->ret && last->ret != -ECANCELED)
 			status |= FSCK_ERROR;
-		if (last[i].count[CACHE_SEVERITY_WARN] || last[i].count[CACHE_SEVERITY_CORRUPT])
+		if (last->count[CACHE_SEVERITY_WARN] || last->count[CACHE_SEVERITY_CORRUPT])
 			status |= FSCK_UNCORRECTED;
-		if (r->repaired[i].done)
+		if (r->results[i].done)
 			status |= FSCK_CORRECTED;
 	}
 	return status;
@@ -508,9 +353,8 @@ static double now(void)
 static void show(struct run *r, double seconds)
 {
 	const struct fsck_show s = {
-		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .before = r->before,
-		.after = r->after, .findings = &r->findings, .left = &r->left,
-		.repaired = r->repaired, .seconds = seconds, .guess = r->o->guess };
+		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .results = r->results,
+		.findings = &r->findings, .left = &r->left, .seconds = seconds, .guess = r->o->guess };
 
 	if (r->o->cmd.json) {
 		fsck_show_json(&s);
@@ -521,19 +365,47 @@ static void show(struct run *r, double seconds)
 		cache_report_line(cmd_report(&r->o->cmd), "checked in %.3f s", seconds);
 }
 
+static int open_all(struct run *r)
+{
+	struct cache_err err = { 0 };
+	int ret = 0;
+
+	for (unsigned i = 0; i < r->o->n && !ret; i++) {
+		ret = cache_dev_open(r->paths[i], CACHE_DEV_READ, &r->devs[i], &err);
+		if (ret)
+			cmd_error(&r->o->cmd, r->paths[i], ret, &err);
+	}
+	return ret;
+}
+
+static int check_and_repair(struct run *r)
+{
+	const struct opts *o = r->o;
+	struct cache_repair_opts opts = {
+		.look_only = o->mode == MODE_LOOK, .safe_only = o->mode == MODE_PREEN && !o->dry_run,
+		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
+		.clear_discard = o->clear_discard, .seed = o->seed,
+		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
+		.finding = on_finding, .loss = on_loss, .unread = on_unread,
+		.progress = on_progress, .field = on_field, .slot = on_slot, .open = on_open,
+		.close = on_close, .repaired = on_repaired, .ctx = r };
+
+	if (o->mode == MODE_ASK && !o->dry_run)
+		opts.confirm = on_confirm;
+	return cache_repair_run(r->devs, o->n, &opts, r->results);
+}
+
 static int check(struct run *r)
 {
 	double start = now();
-	int ret = look(r, r->before), status;
+	int ret, status;
 
-	if (ret && ret != -ECANCELED)
+	if (open_all(r))
 		return FSCK_ERROR;
-	if (!ret && r->o->mode != MODE_LOOK && repair_all(r)) {
-		r->after = calloc(r->o->n, sizeof(*r->after));
-		r->current = &r->left;
-		r->quiet_findings = true;
-		ret = r->after ? look(r, r->after) : -ENOMEM;
-	}
+	ret = check_and_repair(r);
+	cmd_progress_end(&r->progress);
+	if (ret && ret != -ECANCELED)
+		cmd_error(&r->o->cmd, NULL, ret, NULL);
 	status = status_of(r);
 	show(r, now() - start);
 	if (ret == -ECANCELED || cmd_cancelled()) {
@@ -554,30 +426,35 @@ static int name_all(struct run *r)
 	return 0;
 }
 
+static void fini(struct run *r)
+{
+	for (unsigned i = 0; r->devs && i < r->o->n; i++)
+		cache_dev_close(r->devs[i]);
+	for (unsigned i = 0; r->paths && i < r->o->n; i++)
+		free(r->paths[i]);
+	fsck_findings_fini(&r->findings);
+	fsck_findings_fini(&r->left);
+	free(r->devs);
+	free(r->paths);
+	free(r->results);
+}
+
 static int run(struct opts *o)
 {
 	struct run r = { .o = o, .progress_dev = UINT32_MAX };
 	int status = FSCK_ERROR;
 
-	r.current = &r.findings;
-	r.before = calloc(o->n, sizeof(*r.before));
-	r.repaired = calloc(o->n, sizeof(*r.repaired));
+	r.results = calloc(o->n, sizeof(*r.results));
 	r.paths = calloc(o->n, sizeof(*r.paths));
+	r.devs = calloc(o->n, sizeof(*r.devs));
 	cmd_progress_init(&r.progress, &o->cmd, "", -1, 0);
-	if (!r.before || !r.repaired || !r.paths)
+	if (!r.results || !r.paths || !r.devs)
 		cmd_error(&o->cmd, NULL, -ENOMEM, NULL);
 	else
 		status = name_all(&r);
 	if (!status)
 		status = check(&r);
-	for (unsigned i = 0; r.paths && i < o->n; i++)
-		free(r.paths[i]);
-	fsck_findings_fini(&r.findings);
-	fsck_findings_fini(&r.left);
-	free(r.paths);
-	free(r.repaired);
-	free(r.after);
-	free(r.before);
+	fini(&r);
 	return status;
 }
 

@@ -153,13 +153,12 @@ bool cmd_may_write(struct cmd *c, const char *path)
 
 bool cmd_is_something_else(struct cmd *c, const char *path)
 {
-	struct cache_signature sig[CACHE_PROBE_MAX];
-	unsigned n = 0;
+	struct cache_err err = { 0 };
+	int ret = cache_probe_foreign(path, &err);
 
-	if (cache_probe(path, sig, &n, NULL) || !n)
-		return false;
-	cmd_fail(c, path, "no bcache superblock, and it holds %s: left as it is", sig[0].type);
-	return true;
+	if (ret)
+		cmd_error(c, path, ret, &err);
+	return ret;
 }
 
 bool cmd_ask(const char *prompt)

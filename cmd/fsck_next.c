@@ -8,14 +8,14 @@
 
 static bool super_is_left(const struct fsck_show *s, unsigned i)
 {
-	return s->repaired[i].super_hurt && !s->repaired[i].super &&
+	return s->results[i].super_tried && !s->results[i].super &&
 	       !fsck_final_result(s, i)->has_summary;
 }
 
 static bool names_backing(const struct fsck_show *s)
 {
 	for (unsigned i = 0; i < s->n; i++)
-		if (s->before[i].is_backing)
+		if (s->results[i].before.is_backing)
 			return true;
 	return false;
 }
@@ -37,7 +37,7 @@ static bool guess_super(const struct fsck_show *s, unsigned i, char *line, size_
 {
 	snprintf(line, size, "cache-fsck --guess --dry-run %s shows what could be guessed of "
 		 "its superblock", s->paths[i]);
-	return super_is_left(s, i) && !s->before[i].is_backing && !s->guess;
+	return super_is_left(s, i) && !s->results[i].before.is_backing && !s->guess;
 }
 
 static bool read_dirty(const struct fsck_show *s, unsigned i, char *line, size_t size)
@@ -60,7 +60,7 @@ void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, v
 	};
 	char line[1024];
 
-	if (!s->repaired || !s->repaired[i].tried || s->repaired[i].declined ||
+	if (!s->results[i].tried || s->results[i].declined ||
 	    cache_fsck_is_clean(fsck_final_result(s, i)))
 		return;
 	for (unsigned k = 0; k < sizeof(steps) / sizeof(*steps); k++)

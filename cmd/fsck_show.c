@@ -84,14 +84,14 @@ static const char *notes_words(const struct cmd *cmd, const struct cache_fsck_re
 
 const struct cache_fsck_result *fsck_final_result(const struct fsck_show *s, unsigned i)
 {
-	return s->after ? &s->after[i] : &s->before[i];
+	return &s->results[i].after;
 }
 
 static const char *result_word(const struct fsck_show *s, unsigned i)
 {
 	if (!cache_fsck_is_clean(fsck_final_result(s, i)))
 		return "errors";
-	return cache_fsck_is_clean(&s->before[i]) ? "clean" : "corrected";
+	return cache_fsck_is_clean(&s->results[i].before) ? "clean" : "corrected";
 }
 
 void fsck_show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUMAN_BYTES])
@@ -105,7 +105,7 @@ void fsck_show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUM
 
 static void text_rebuilt(const struct fsck_show *s, unsigned i)
 {
-	const struct fsck_repaired *m = &s->repaired[i];
+	const struct cache_repair_result *m = &s->results[i];
 	char kept[CACHE_HUMAN_BYTES], dirty[CACHE_HUMAN_BYTES], dropped[CACHE_HUMAN_BYTES];
 
 	fsck_show_sectors(s->cmd, m->plan.kept_sectors, kept);
@@ -118,9 +118,9 @@ static void text_rebuilt(const struct fsck_show *s, unsigned i)
 
 static void text_repaired(const struct fsck_show *s, unsigned i)
 {
-	const struct fsck_repaired *m = s->repaired ? &s->repaired[i] : NULL;
+	const struct cache_repair_result *m = &s->results[i];
 
-	if (!m || !m->done)
+	if (!m->done)
 		return;
 	if (m->super)
 		cache_report_line(cmd_report(s->cmd), "%s: superblock repaired", s->paths[i]);
@@ -159,7 +159,7 @@ static void text_device(const struct fsck_show *s, unsigned i)
 		return;
 	}
 	text_repaired(s, i);
-	if (s->cmd->quiet && cache_fsck_is_clean(&s->before[i]))
+	if (s->cmd->quiet && cache_fsck_is_clean(&s->results[i].before))
 		return;
 	state_words(s, res, word, sizeof(word));
 	if (!res->has_summary) {
@@ -202,7 +202,8 @@ static void json_finding(const struct fsck_show *s, const struct fsck_finding *e
 	cache_report_object(r, NULL);
 	cache_report_str(r, &f_device, s->paths[e->dev]);
 	cmd_report_finding(r, &e->f);
-	cache_report_bool(r, &fixed, s->after && !fsck_findings_has(s->left, e->dev, e->f.code));
+	cache_report_bool(r, &fixed, s->results[e->dev].checked_again &&
+			  !fsck_findings_has(s->left, e->dev, e->f.code));
 	cache_report_end(r);
 }
 
@@ -234,10 +235,10 @@ static void json_next(void *ctx, const char *line)
 
 static void json_repaired(const struct fsck_show *s, unsigned i)
 {
-	const struct fsck_repaired *m = s->repaired ? &s->repaired[i] : NULL;
+	const struct cache_repair_result *m = &s->results[i];
 	struct cache_report *out = cmd_report(s->cmd);
 
-	if (!m || !m->tried)
+	if (!m->tried)
 		return;
 	cache_report_object(out, "repair");
 	cache_report_bool(out, &(struct cache_field){ "done", NULL, CACHE_UNIT_TEXT }, m->done);
@@ -284,7 +285,7 @@ static void json_result(const struct fsck_show *s, unsigned i)
 static unsigned main_device(const struct fsck_show *s)
 {
 	for (unsigned i = 0; i < s->n; i++)
-		if (!s->before[i].is_backing)
+		if (!s->results[i].before.is_backing)
 			return i;
 	return 0;
 }

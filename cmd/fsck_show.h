@@ -6,7 +6,7 @@
 #include "common.h"
 
 #include "fsck/fsck.h"
-#include "repair/repair.h"
+#include "repair/repair_run.h"
 
 /* Findings kept for JSON, which can say only at the end what was repaired. */
 struct fsck_findings {
@@ -22,22 +22,12 @@ void fsck_findings_add(struct fsck_findings *h, unsigned dev, const struct cache
 bool fsck_findings_has(const struct fsck_findings *h, unsigned dev, enum cache_problem code);
 void fsck_findings_fini(struct fsck_findings *h);
 
-/* What a repair of one device came to. */
-struct fsck_repaired {
-	bool tried, done;
-	bool declined;		/* by a person, or as -p must */
-	bool super_hurt;
-	bool super;		/* repaired, in place; plan says nothing of it */
-	struct cache_repair_plan plan;
-};
-
 struct fsck_show {
 	struct cmd *cmd;
 	char **paths;
 	unsigned n;
-	const struct cache_fsck_result *before, *after;	/* after: NULL when nothing was tried */
+	const struct cache_repair_result *results;	/* n */
 	const struct fsck_findings *findings, *left;		/* left: found the second time */
-	const struct fsck_repaired *repaired;		/* n, or NULL */
 	double seconds;
 	bool guess;		/* was allowed */
 };

@@ -47,13 +47,12 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 
 static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 {
-	struct cache_dev *dev;
-	int ret = cache_dev_open(s->path, CACHE_DEV_READ, &dev, err);
+	int ret = cache_dev_open(s->path, CACHE_DEV_READ, &s->dev, err);
 
 	if (ret)
 		return ret;
 	s->sink = (struct cache_sink){ on_finding, s };
-	return cache_set_load(dev, upto, &s->sink, &s->set, err);
+	return cache_set_load(s->dev, upto, &s->sink, &s->set, err);
 }
 
 static int never_ran(struct show *s)
@@ -141,6 +140,7 @@ int show_end(struct show *s, int status)
 	if (s->cmd.json)
 		report_problems(s);
 	cache_set_close(s->set);
+	cache_dev_close(s->dev);
 	free(s->path);
 	return cmd_end(&s->cmd, status);
 }

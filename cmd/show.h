@@ -15,6 +15,7 @@ struct show {
 	struct cmd cmd;			/* first: what the parsers are given */
 	const char *spec;		/* the device as typed */
 	char *path;
+	struct cache_dev *dev;
 	struct cache_set *set;
 	struct cache_sink sink;
 	uint64_t nproblems;		/* notes not among them */

@@ -196,6 +196,7 @@ static int check(const struct super_backup *s)
 	if (s->cmd->json)
 		cache_report_array(out, "findings");
 	ret = cache_fsck_run(&f);
+	cache_dev_close(dev);
 	if (ret || res.ret)
 		return cmd_error(s->cmd, s->path, ret ? ret : res.ret, &res.err);
 	if (s->cmd->json) {

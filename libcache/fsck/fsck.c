@@ -39,7 +39,8 @@ static void on_finding(void *ctx, const struct cache_finding *finding)
 	res->count[info->severity]++;
 	res->kernel = cache_verdict_first(res->kernel, info->verdict);
 	res->damage |= info->verdict == CACHE_VERDICT_DAMAGE;
-	r->f->report(r->f->ctx, r->dev, finding);
+	if (r->f->report)
+		r->f->report(r->f->ctx, r->dev, finding);
 }
 
 static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
@@ -162,11 +163,8 @@ static int check_cache(struct check *k, unsigned dev)
 	struct route r = { k->f, dev };
 	struct cache_sink sink = sink_of(&r);
 	struct fsck_cache c = { .sink = &sink, .sum = &res->summary };
-	struct cache_dev *d = k->f->devs[dev];
-	int ret;
+	int ret = cache_set_load(k->f->devs[dev], CACHE_LOAD_GENS, &sink, &c.set, &res->err);
 
-	k->f->devs[dev] = NULL;
-	ret = cache_set_load(d, CACHE_LOAD_GENS, &sink, &c.set, &res->err);
 	if (ret)
 		return ret;
 	if (c.set->loaded == CACHE_LOAD_GENS) {
@@ -232,10 +230,6 @@ int cache_fsck_run(struct cache_fsck *f)
 	k.done = calloc(f->ndevs, sizeof(*k.done));
 	if (k.backing && k.done)
 		ret = run(&k);
-	for (unsigned i = 0; i < f->ndevs; i++) {
-		cache_dev_close(f->devs[i]);
-		f->devs[i] = NULL;
-	}
 	free(k.backing);
 	free(k.done);
 	return ret;

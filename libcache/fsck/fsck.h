@@ -51,10 +51,10 @@ static inline bool cache_fsck_is_clean(const struct cache_fsck_result *r)
 }
 
 struct cache_fsck {
-	struct cache_dev **devs;	/* cache and backing devices, in any order */
+	struct cache_dev *const *devs;	/* cache and backing devices, in any order */
 	unsigned ndevs;
 	struct cache_fsck_result *results;	/* ndevs, zeroed; filled */
-	/* Each finding as it is made, @dev an index of devs. */
+	/* May be NULL. Each finding as it is made, @dev an index of devs. */
 	void (*report)(void *ctx, unsigned dev, const struct cache_finding *f);
 	/* May be NULL; non-zero asks to stop. See struct cache_sink. */
 	int (*progress)(void *ctx, unsigned dev, unsigned pass, uint64_t current,
@@ -65,7 +65,7 @@ struct cache_fsck {
 /**
  * cache_fsck_run() - check all devices, backing ones together with their cache
  *
- * The devices are closed by the call. What stops the check of one device is in
+ * The devices stay open, and the caller's. What stops the check of one device is in
  * its result and does not stop the others.
  *
  * Memory: 3 bytes per bucket of the cache in hand (gens.h), one bit per bucket while its tree is

@@ -98,6 +98,17 @@ static bool is_tag(const char *spec)
 	return false;
 }
 
+int cache_probe_foreign(const char *path, struct cache_err *err)
+{
+	struct cache_signature sig[CACHE_PROBE_MAX];
+	unsigned n = 0;
+
+	if (cache_probe(path, sig, &n, NULL) || !n)
+		return 0;
+	return cache_err_set(err, -EEXIST, 0, "no bcache superblock, and it holds %s: left as it is",
+			     sig[0].type);
+}
+
 int cache_probe_resolve(const char *spec, char **path, struct cache_err *err)
 {
 	char *name = NULL, *value = NULL;

@@ -42,6 +42,14 @@ int cache_probe(const char *path, struct cache_signature *sig, unsigned *n,
 		struct cache_err *err);
 
 /**
+ * cache_probe_foreign() - does something else than a bcache device live there?
+ *
+ * For what has no bcache superblock. Return: 0 when libblkid finds nothing, or @path cannot
+ * be looked at; -EEXIST, with its name in @err.
+ */
+int cache_probe_foreign(const char *path, struct cache_err *err);
+
+/**
  * cache_probe_resolve() - a device's path from what the user typed
  * @spec: a path, or UUID= LABEL= PARTUUID= PARTLABEL= with a value
  * @path: receives it; the caller frees it. A path comes back as it is, unchecked

@@ -84,7 +84,7 @@ struct cache_offline_written {
 
 /**
  * cache_offline_open() - check a set and load it
- * @dev: owned by the image from now on, also after an error
+ * @dev: stays the caller's, and open until the set is closed
  * @found: receives what the check found
  *
  * Return: 0; -EUCLEAN when something is damaged or would keep a kernel from starting

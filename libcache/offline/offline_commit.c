@@ -31,18 +31,14 @@ static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 	cache_finding_text(f, first->text + n + 2, sizeof(first->text) - n - 2);
 }
 
-/* @dev stays open and the caller's. */
 static int check_set(struct cache_dev *dev, struct cache_fsck_result *res,
 		     struct cache_err *err)
 {
 	struct first first = { 0 };
-	struct cache_dev *borrowed;
-	struct cache_fsck f = { .devs = &borrowed, .ndevs = 1, .results = res,
+	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = res,
 				.report = on_finding, .ctx = &first };
-	int ret = cache_dev_borrow(dev, &borrowed, err);
+	int ret;
 
-	if (ret)
-		return ret;
 	memset(res, 0, sizeof(*res));
 	ret = cache_fsck_run(&f);
 	if (ret)
@@ -78,10 +74,7 @@ int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
 {
 	int ret = check_before(dev, found, err);
 
-	if (!ret)
-		return cache_set_load(dev, CACHE_LOAD_MARKS, NULL, set, err);
-	cache_dev_close(dev);
-	return ret;
+	return ret ? ret : cache_set_load(dev, CACHE_LOAD_MARKS, NULL, set, err);
 }
 
 /*

@@ -397,7 +397,7 @@ static int act(struct repair *r)
 
 	if (!r->plan->rebuild && !r->plan->clear_discard)
 		return 0;
-	if (r->opts->confirm && !r->opts->confirm(r->opts->ctx, r->plan))
+	if (!cache_repair_agreed(r->opts, r->plan))
 		return -ECANCELED;
 	if (r->opts->dry_run)
 		return 0;
@@ -480,6 +480,7 @@ static int repair_again(struct cache_dev *dev, const struct cache_repair_opts *o
 	int ret;
 
 	agreed.confirm = NULL;
+	agreed.safe_only = false;
 	ret = repair_once(dev, &agreed, &second, &again, err);
 	if (!ret && second.rebuild)
 		sum_up(plan, &second);
@@ -490,16 +491,8 @@ static int repair_again(struct cache_dev *dev, const struct cache_repair_opts *o
 int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *opts,
 		       struct cache_repair_plan *plan, struct cache_err *err)
 {
-	struct cache_dev *lent;
 	bool again = false;
-	int ret = cache_dev_borrow(dev, &lent, err);
+	int ret = repair_once(dev, opts, plan, &again, err);
 
-	memset(plan, 0, sizeof(*plan));
-	if (!ret)
-		ret = repair_once(lent, opts, plan, &again, err);
-	if (again)
-		ret = repair_again(dev, opts, plan, err);
-	else
-		cache_dev_close(dev);
-	return ret;
+	return again ? repair_again(dev, opts, plan, err) : ret;
 }

@@ -21,7 +21,7 @@ extern "C" {
 
 /**
  * cache_repair_cache() - repair one cache device as far as it can be
- * @dev:  opened to write, exclusively (or to read, for a dry run); closed by the call
+ * @dev:  opened to write, exclusively (or to read, for a dry run); stays the caller's
  * @plan: receives what was, or would be, done
  *
  * Memory: that of a check, but 11 bytes per bucket, for an allocator's table and what lay on

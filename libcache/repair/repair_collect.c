@@ -28,7 +28,7 @@ static void tell(struct collect *s, const struct cache_bkey *k, const char *why)
 		.certain = true, .why = why };
 
 	if (s->opts->loss)
-		s->opts->loss(s->opts->ctx, &loss);
+		s->opts->loss(s->opts->ctx, s->opts->dev, &loss);
 }
 
 static void give_up(struct collect *s, const struct cache_bkey *k, const char *why)
@@ -171,7 +171,7 @@ static void on_unread(void *ctx, uint64_t bucket)
 
 	s->plan->unread_buckets++;
 	if (s->opts->unread)
-		s->opts->unread(s->opts->ctx, bucket);
+		s->opts->unread(s->opts->ctx, s->opts->dev, bucket);
 }
 
 static uint64_t key_inode(const struct cache_packed_key *k)
@@ -405,7 +405,7 @@ static void name_range(struct collect *s, const struct repair_range *r)
 			.why = "updates of this range may be lost" };
 
 		if (inode == r->lo_inode || has_device(s, inode))
-			s->opts->loss(s->opts->ctx, &loss);
+			s->opts->loss(s->opts->ctx, s->opts->dev, &loss);
 	} while (++inode <= r->hi_inode && inode < s->c->set->uuids.n);
 }
 

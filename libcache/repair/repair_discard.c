@@ -50,7 +50,8 @@ int cache_repair_discard(struct cache_dev *dev, const struct cache_repair_opts *
 		if (write)
 			ret = cache_super_write(dev, now, err);
 		else
-			cache_super_tell(was, now, proof, 0, opts->field, opts->ctx);
+			cache_super_tell(was, now, proof, 0, cache_repair_tell_field,
+					 (void *)opts);
 	}
 	free(was);
 	free(now);

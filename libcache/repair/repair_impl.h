@@ -110,8 +110,8 @@ bool cache_repair_misses_slot(struct fsck_cache *c, const struct cache_repair_op
 static inline int repair_progress(const struct cache_repair_opts *opts, unsigned pass,
 				  uint64_t current, uint64_t max)
 {
-	return opts && opts->progress && opts->progress(opts->ctx, pass, current, max) ?
-	       -ECANCELED : 0;
+	return opts && opts->progress &&
+	       opts->progress(opts->ctx, opts->dev, pass, current, max) ? -ECANCELED : 0;
 }
 
 #endif

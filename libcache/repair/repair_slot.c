@@ -51,5 +51,5 @@ void cache_slot_give(struct uuids_repair *m, uint32_t i, const struct cache_uuid
 	cache_slot_set(m, i, e);
 	memcpy(told.uuid, e->uuid, sizeof(told.uuid));
 	if (m->opts->slot)
-		m->opts->slot(m->opts->ctx, &told);
+		m->opts->slot(m->opts->ctx, m->opts->dev, &told);
 }

@@ -109,10 +109,8 @@ int cache_set_load(struct cache_dev *dev, enum cache_load upto,
 	struct cache_set *set = calloc(1, sizeof(*set));
 	int ret;
 
-	if (!set) {
-		cache_dev_close(dev);
-		return cache_err_set(err, -ENOMEM, 0, "no memory for an image");
-	}
+	if (!set)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a set");
 	set->dev = dev;
 	ret = load(set, upto, sink, err);
 	if (ret) {
@@ -134,7 +132,6 @@ void cache_set_close(struct cache_set *set)
 	cache_uuids_fini(&set->uuids);
 	cache_prio_fini(&set->prios);
 	cache_journal_fini(&set->journal);
-	cache_dev_close(set->dev);
 	free(set);
 }
 

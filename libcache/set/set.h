@@ -59,7 +59,7 @@ struct cache_set {
 
 /**
  * cache_set_load() - load a cache device
- * @dev:  open device; owned by the image from now on, also after an error
+ * @dev:  open device; stays the caller's, and open until cache_set_close()
  * @upto: how far
  * @sink: receives everything that is wrong, and loading goes on where it safely
  *        can; NULL: the first damage is the error

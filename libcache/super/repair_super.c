@@ -308,6 +308,23 @@ void cache_super_tell(const uint8_t *was, const uint8_t *now,
 	}
 }
 
+void cache_repair_tell_field(void *opts, const struct cache_repair_field *f)
+{
+	const struct cache_repair_opts *o = opts;
+
+	if (o->field)
+		o->field(o->ctx, o->dev, f);
+}
+
+bool cache_repair_agreed(const struct cache_repair_opts *o, const struct cache_repair_plan *p)
+{
+	bool only_discard = p->clear_discard && !p->rebuild;	/* loses nothing by itself */
+
+	if (o->safe_only && !p->safe && !only_discard)
+		return false;
+	return !o->confirm || o->confirm(o->ctx, o->dev, p);
+}
+
 int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_err *err)
 {
 	int ret = cache_dev_write(dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / CACHE_SECTOR_BYTES, buf,
@@ -360,8 +377,9 @@ static int act(struct sb_repair *r, const struct cache_sb *ring)
 	int ret = 0;
 
 	if (r->plan->super)
-		cache_super_tell(r->was, r->now, r->m.proof, r->m.guessed, o->field, o->ctx);
-	if (o->confirm && !o->confirm(o->ctx, r->plan))
+		cache_super_tell(r->was, r->now, r->m.proof, r->m.guessed,
+				 cache_repair_tell_field, (void *)o);
+	if (!cache_repair_agreed(o, r->plan))
 		return -ECANCELED;
 	if (o->dry_run)
 		return 0;

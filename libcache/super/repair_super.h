@@ -50,6 +50,13 @@ void cache_super_tell(const uint8_t *was, const uint8_t *now,
 int cache_repair_discard(struct cache_dev *dev, const struct cache_repair_opts *opts,
 			 bool write, struct cache_err *err);
 
+/* Whether the caller agrees to a plan that is complete. */
+bool cache_repair_agreed(const struct cache_repair_opts *opts,
+			 const struct cache_repair_plan *plan);
+
+/* opts->field, if there is one; @opts: a struct cache_repair_opts. For cache_super_tell(). */
+void cache_repair_tell_field(void *opts, const struct cache_repair_field *f);
+
 /* The one place where a superblock that is there is written over; then a flush. */
 int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_err *err);
 

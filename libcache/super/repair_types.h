@@ -66,13 +66,17 @@ enum cache_repair_pass {
 	CACHE_REPAIR_PASS_WRITE,	/* nodes of the new tree */
 };
 
+struct cache_repair_result;
+
 struct cache_repair_opts {
 	/*
 	 * Dirty extents that cannot be right where they are may be dropped. Without
 	 * it they stay, are counted as blocked, and the set does not come out clean.
 	 */
 	bool allow_data_loss;
+	bool look_only;		/* check and repair nothing, plan nothing */
 	bool dry_run;		/* plan and count, write nothing */
+	bool safe_only;		/* decline plans after which dirty data may be missing, unasked */
 	/*
 	 * Switch discards off. Where the journal lacks what only the discard bit lets a kernel
 	 * forgive, the set gets a new tree and checkpoint first.
@@ -86,21 +90,44 @@ struct cache_repair_opts {
 	const struct cache_sb *backing;
 	const uint64_t *backing_sectors;	/* how long each of them is; may be NULL */
 	unsigned nbacking;
-	void (*loss)(void *ctx, const struct cache_repair_loss *loss);
-	/*
-	 * May be NULL. A bucket that cannot be read while cut-off nodes are looked for: dirty
-	 * data may hang on what it holds.
-	 */
-	void (*unread)(void *ctx, uint64_t bucket);
-	/* May be NULL. Each field of the superblock that the plan changes. */
-	void (*field)(void *ctx, const struct cache_repair_field *field);
-	/* May be NULL. Each slot of the uuid table whose owner is found again. */
-	void (*slot)(void *ctx, const struct cache_repair_slot *slot);
-	/* May be NULL; non-zero asks to stop, and is no longer asked when the switch is made. */
-	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
-	/* false: leave it; called once, with the plan complete */
-	bool (*confirm)(void *ctx, const struct cache_repair_plan *plan);
+
+	/* Each callback may be NULL; the device it is about comes first after @ctx. */
 	void *ctx;
+	unsigned dev;		/* that index; cache_repair_run() sets it itself */
+	/* Each loss, before the plan is confirmed. */
+	void (*loss)(void *ctx, unsigned dev, const struct cache_repair_loss *loss);
+	/*
+	 * A bucket that cannot be read while cut-off nodes are looked for: dirty data may
+	 * hang on what it holds.
+	 */
+	void (*unread)(void *ctx, unsigned dev, uint64_t bucket);
+	/* Each field of the superblock that the plan changes. */
+	void (*field)(void *ctx, unsigned dev, const struct cache_repair_field *field);
+	/* Each slot of the uuid table whose owner is found again. */
+	void (*slot)(void *ctx, unsigned dev, const struct cache_repair_slot *slot);
+	/*
+	 * Non-zero asks to stop, and must stay so; no longer asked when the switch is made.
+	 * Pass 0 is asked between two devices.
+	 */
+	int (*progress)(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max);
+	/*
+	 * false: leave the device as it is. Called with a plan that is complete: once for the
+	 * superblock, if that needs repair, and once for the rest, where rebuild or
+	 * clear_discard is set. NULL: every plan is agreed to.
+	 */
+	bool (*confirm)(void *ctx, unsigned dev, const struct cache_repair_plan *plan);
+	/* Of cache_repair_run() alone. Each finding; @again: of the second check. */
+	void (*finding)(void *ctx, unsigned dev, bool again, const struct cache_finding *f);
+	/*
+	 * A device is about to be repaired: gives one to write to (or for a dry run to read),
+	 * exclusively, such as the same one in a wrapper that saves what is overwritten. The
+	 * caller keeps it open until close is called. Return: 0, or a negative errno, and
+	 * then the device is left alone. NULL: the device that was checked is written to.
+	 */
+	int (*open)(void *ctx, unsigned dev, struct cache_dev **writable, struct cache_err *err);
+	void (*close)(void *ctx, unsigned dev, struct cache_dev *writable);
+	/* A device that was opened to be repaired is done with; all but after is filled. */
+	void (*repaired)(void *ctx, unsigned dev, const struct cache_repair_result *result);
 };
 
 /**

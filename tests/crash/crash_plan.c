@@ -10,11 +10,6 @@
 #include "repair/repair.h"
 #include "wrap.h"
 
-static bool agree(void *ctx, const struct cache_repair_plan *plan)
-{
-	return true;
-}
-
 /* Something damaged, and a remedy that is only planned. */
 struct case_of {
 	const char *name, *image;
@@ -27,18 +22,15 @@ struct case_of {
 static int plan_tree(struct cache_dev *dev, struct cache_repair_plan *plan,
 		     struct cache_err *err)
 {
-	struct cache_repair_opts opts = { .seed = 7, .dry_run = true, .confirm = agree };
+	struct cache_repair_opts opts = { .seed = 7, .dry_run = true };
 
-	struct cache_dev *lent;
-	int ret = cache_dev_borrow(dev, &lent, err);
-
-	return ret ? ret : cache_repair_cache(lent, &opts, plan, err);
+	return cache_repair_cache(dev, &opts, plan, err);
 }
 
 static int plan_super(struct cache_dev *dev, struct cache_repair_plan *plan,
 		      struct cache_err *err)
 {
-	struct cache_repair_opts opts = { .dry_run = true, .guess = true, .confirm = agree };
+	struct cache_repair_opts opts = { .dry_run = true, .guess = true };
 
 	return cache_repair_super(dev, &opts, plan, err);
 }

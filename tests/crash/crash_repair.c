@@ -8,14 +8,9 @@
 #include "repair/repair.h"
 #include "wrap.h"
 
-static bool agree(void *ctx, const struct cache_repair_plan *plan)
-{
-	return true;
-}
-
 static int repair(void *ctx, struct cache_dev *dev)
 {
-	struct cache_repair_opts opts = { .seed = 7, .confirm = agree };
+	struct cache_repair_opts opts = { .seed = 7 };
 	struct cache_repair_plan plan;
 
 	return cache_repair_cache(dev, &opts, &plan, NULL);
@@ -28,7 +23,7 @@ static const char *repair_again(void *ctx, struct cache_dev *dev, const struct s
 	struct cache_dev *copy = set_copy(dev);
 	struct set_state again;
 
-	repair(NULL, set_lend(copy));
+	repair(NULL, copy);
 	again = set_state(copy);
 	cache_dev_close(copy);
 	if (again.ret || again.findings)
@@ -94,7 +89,7 @@ TEST(a_ring_that_begins_with_damage_is_repaired_or_as_it_was)
 
 static unsigned steps, last_step, passes;
 
-static int step(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+static int step(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max)
 {
 	CHECK(current && current <= max);
 	passes |= 1u << pass;
@@ -103,7 +98,7 @@ static int step(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 
 TEST(stopped_anywhere_the_set_is_as_it_was)
 {
-	struct cache_repair_opts opts = { .seed = 7, .confirm = agree, .progress = step };
+	struct cache_repair_opts opts = { .seed = 7, .progress = step };
 	struct cache_dev *base = set_open("churn-lru");
 	struct set_state old, now;
 	int ret = -ECANCELED;
@@ -115,7 +110,7 @@ TEST(stopped_anywhere_the_set_is_as_it_was)
 		struct cache_repair_plan plan;
 
 		steps = passes = 0;
-		ret = cache_repair_cache(set_lend(copy), &opts, &plan, NULL);
+		ret = cache_repair_cache(copy, &opts, &plan, NULL);
 		CHECK_EQ(ret, steps < last_step ? 0 : -ECANCELED);
 		now = set_state(copy);
 		CHECK_EQ(set_same(&now, &old), !!ret);
@@ -132,7 +127,7 @@ TEST(stopped_anywhere_the_set_is_as_it_was)
 
 static int repair_without_discards(void *ctx, struct cache_dev *dev)
 {
-	struct cache_repair_opts opts = { .seed = 7, .confirm = agree, .clear_discard = true };
+	struct cache_repair_opts opts = { .seed = 7, .clear_discard = true };
 	struct cache_repair_plan plan;
 
 	return cache_repair_cache(dev, &opts, &plan, NULL);
@@ -164,7 +159,7 @@ static const char *clear_again(void *ctx, struct cache_dev *dev, const struct se
 
 	if (s->live_sum != new->live_sum)
 		return "it has other extents";
-	repair_without_discards(NULL, set_lend(copy));
+	repair_without_discards(NULL, copy);
 	again = set_state(copy);
 	cache_dev_close(copy);
 	return again.findings || again.flags != new->flags || again.live_sum != new->live_sum ?
@@ -190,10 +185,8 @@ TEST(a_gap_that_discards_excuse_is_repaired_before_their_bit_is_cleared)
 static int restore(void *ctx, struct cache_dev *dev)
 {
 	struct cache_backup_opts opts = { 0 };
-	int ret = cache_backup_restore(dev, ctx, &opts, NULL, NULL);
 
-	cache_dev_close(dev);
-	return ret;
+	return cache_backup_restore(dev, ctx, &opts, NULL, NULL);
 }
 
 /* A torn superblock has a wrong checksum: restored again it is whole. */
@@ -203,7 +196,7 @@ static const char *restore_again(void *ctx, struct cache_dev *dev, const struct 
 	struct cache_dev *copy = set_copy(dev);
 	uint8_t now[CACHE_SB_BYTES];
 
-	restore(b, set_lend(copy));
+	restore(b, copy);
 	CHECK_EQ(cache_dev_read(copy, CACHE_SB_SECTOR, 8, now, NULL), 0);
 	cache_dev_close(copy);
 	if (!s->findings)

@@ -17,14 +17,10 @@
 
 #define FORMAT_SECTORS	(1024 * 16)	/* 1024 buckets of 8 KiB */
 
-static void ignore_findings(void *ctx, unsigned dev, const struct cache_finding *f)
-{
-}
-
 static struct cache_fsck_result look(struct cache_dev *dev, int *ret)
 {
 	struct cache_fsck_result res = { 0 };
-	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &res, .report = ignore_findings };
+	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &res };
 
 	*ret = cache_fsck_run(&f);
 	return res;
@@ -43,10 +39,12 @@ static bool look_badly(struct cache_dev *base, enum cache_fault_effect effect, u
 {
 	struct cache_fault fault = { .kinds = CACHE_FAULT_READ, .at = n, .effect = effect,
 				     .error = -EIO };
+	struct cache_dev *dev = faulty(base, &fault);
 	int ret;
-	struct cache_fsck_result res = look(faulty(base, &fault), &ret);
+	struct cache_fsck_result res = look(dev, &ret);
 
 	CHECK_EQ(ret, 0);
+	cache_dev_close(dev);
 	if (fault.seen < n && !cache_fsck_is_clean(&res))
 		TEST_FAIL("not clean, though every read went well");
 	if (fault.seen >= n && effect != CACHE_FAULT_FLIP && cache_fsck_is_clean(&res))
@@ -80,12 +78,11 @@ TEST(whatever_memory_a_check_lacks_is_said)
 	bool struck = true;
 
 	for (uint64_t n = 1; struck; n++) {
-		struct cache_dev *dev = set_lend(base);
 		struct cache_fsck_result res;
 		int ret;
 
 		crash_alloc_fail(n);
-		res = look(dev, &ret);
+		res = look(base, &ret);
 		struck = crash_alloc_said(ret ? ret : res.ret, ret ? NULL : &res.err);
 	}
 	cache_dev_close(base);
@@ -346,11 +343,8 @@ static int allocate(struct cache_dev *dev, unsigned write_points, struct cache_e
 	struct cache_offline_result res;
 	struct cache_offline *o = NULL;
 	struct cache_set *set = NULL;
-	struct cache_dev *lent;
-	int ret = cache_dev_borrow(dev, &lent, err);
+	int ret = cache_offline_open(dev, &found, &set, err);
 
-	if (!ret)
-		ret = cache_offline_open(lent, &found, &set, err);
 	if (!ret)
 		ret = cache_offline_new(set, &opts, &o, err);
 	if (!ret)

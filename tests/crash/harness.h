@@ -24,7 +24,7 @@
 
 struct crash {
 	struct cache_dev *base;		/* before the work; not changed */
-	/* Does the work on @dev and closes it. 0, or a negative errno. */
+	/* Does the work on @dev, which stays open. 0, or a negative errno. */
 	int (*work)(void *ctx, struct cache_dev *dev);
 	void *ctx;
 	/* Of a state that is neither: NULL when it will do. Without it, it is wrong. */
@@ -224,6 +224,7 @@ static inline void crash_record(struct crash *c)
 	c->scratch = set_copy(c->base);
 	CHECK_EQ(cache_dev_log_new(set_lend(c->scratch), &c->log, &logged, NULL), 0);
 	CHECK_EQ(c->work(c->ctx, logged), 0);
+	cache_dev_close(logged);
 	c->new = set_state(c->scratch);
 	if (set_same(&c->old, &c->new))
 		TEST_FAIL("the work changed nothing");
@@ -272,6 +273,7 @@ static inline bool crash_fault_at(struct crash *c, unsigned kind, uint64_t n,
 
 	CHECK_EQ(cache_dev_fault_new(set_lend(copy), &fault, &dev, NULL), 0);
 	ret = c->work(c->ctx, dev);
+	cache_dev_close(dev);
 	state = crash_judge(c, copy, "fault at transfer", n);
 	cache_dev_close(copy);
 	if (fault.seen < n && ret)
@@ -312,10 +314,10 @@ static inline void crash_memory(struct crash *c, unsigned step)
 
 	crash_record(c);
 	for (uint64_t n = 1; struck; n += step) {
-		struct cache_dev *copy = set_copy(c->base), *dev = set_lend(copy);
+		struct cache_dev *copy = set_copy(c->base);
 
 		crash_alloc_fail(n);
-		struck = crash_alloc_said(c->work(c->ctx, dev), NULL);
+		struck = crash_alloc_said(c->work(c->ctx, copy), NULL);
 		crash_judge(c, copy, "no memory at allocation", n);
 		cache_dev_close(copy);
 	}

@@ -74,7 +74,6 @@ static int format(void *ctx, struct cache_dev *dev)
 
 	if (!ret)
 		ret = cache_mkcache_write(&m, 0, NULL);
-	cache_dev_close(dev);
 	return ret;
 }
 

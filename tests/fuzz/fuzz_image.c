@@ -58,11 +58,17 @@ static int add_node(void *ctx, const struct cache_btree_node *n)
 static void learn(struct base *b, const char *dir, const char *name)
 {
 	struct cache_set *set;
+	struct cache_dev *dev;
 	char path[512];
+	int ret;
 
 	snprintf(path, sizeof(path), "%s/images/%s", dir, name);
-	if (overlay_open(&b->o, path) ||
-	    cache_set_load(overlay_dev(&b->o), CACHE_LOAD_MARKS, NULL, &set, NULL)) {
+	ret = overlay_open(&b->o, path);
+	if (!ret) {
+		dev = overlay_dev(&b->o);
+		ret = cache_set_load(dev, CACHE_LOAD_MARKS, NULL, &set, NULL);
+	}
+	if (ret) {
 		fprintf(stderr, "cannot load %s: make tests first\n", path);
 		exit(1);
 	}
@@ -74,6 +80,7 @@ static void learn(struct base *b, const char *dir, const char *name)
 	b->uuid_sector = cache_ptr_sector(set->journal.newest.uuid_bucket.ptr[0]);
 	cache_set_each_node(set, add_node, b, NULL, NULL);
 	cache_set_close(set);
+	cache_dev_close(dev);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -216,12 +223,8 @@ static struct found check(struct overlay *o)
 				.report = on_finding, .ctx = &found };
 
 	cache_fsck_run(&f);
+	cache_dev_close(dev);
 	return found;
-}
-
-static bool agree(void *ctx, const struct cache_repair_plan *plan)
-{
-	return true;
 }
 
 static void damage(struct base *b, const uint8_t *data, size_t size)
@@ -241,20 +244,17 @@ static void damage(struct base *b, const uint8_t *data, size_t size)
 /* As cache-fsck -y does it: the superblock first. */
 static void repair(struct overlay *o, bool super, bool allow_data_loss)
 {
-	struct cache_repair_opts opts = { .seed = 1, .confirm = agree,
-					  .allow_data_loss = allow_data_loss };
+	struct cache_repair_opts opts = { .seed = 1, .allow_data_loss = allow_data_loss };
 	struct cache_repair_plan plan = { 0 };
+	struct cache_dev *dev = overlay_dev(o);
 	struct found found;
 	int ret = 0;
 
-	if (super) {
-		struct cache_dev *dev = overlay_dev(o);
-
+	if (super)
 		ret = cache_repair_super(dev, &opts, &plan, NULL);
-		cache_dev_close(dev);
-	}
 	if (!ret)
-		ret = cache_repair_cache(overlay_dev(o), &opts, &plan, NULL);
+		ret = cache_repair_cache(dev, &opts, &plan, NULL);
+	cache_dev_close(dev);
 	if (ret || plan.cannot || plan.blocked_dirty_sectors)
 		return;
 	found = check(o);
@@ -273,10 +273,11 @@ static void allocate(struct overlay *o, unsigned policy)
 	struct cache_offline_written w;
 	struct cache_fsck_result found;
 	struct cache_set *set = NULL;
+	struct cache_dev *dev = overlay_dev(o);
 	struct cache_offline *a = NULL;
 	struct cache_err err = { 0 };
 
-	if (cache_offline_open(overlay_dev(o), &found, &set, &err) ||
+	if (cache_offline_open(dev, &found, &set, &err) ||
 	    cache_offline_new(set, &opts, &a, &err) || cache_offline_run(a, &res, &err) ||
 	    cache_offline_plan(a, &w, &err))
 		goto out;
@@ -287,6 +288,7 @@ static void allocate(struct overlay *o, unsigned policy)
 out:
 	cache_offline_free(a);
 	cache_set_close(set);
+	cache_dev_close(dev);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -95,12 +95,8 @@ static inline struct cache_set *maul_load(struct cache_dev *dev)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 	struct cache_set *set = NULL;
-	struct cache_dev *lent;
 
-	if (cache_dev_borrow(dev, &lent, NULL) ||
-	    cache_set_load(lent, CACHE_LOAD_MARKS, &silent, &set, NULL))
-		return NULL;
-	return set;
+	return cache_set_load(dev, CACHE_LOAD_MARKS, &silent, &set, NULL) ? NULL : set;
 }
 
 static inline uint64_t maul_mix(uint64_t sum, uint64_t v)

@@ -131,6 +131,7 @@ static void poke_item(const char *file, const char *item)
 		poke_fail("%s: too damaged for %s", file, item);
 	targets[i].poke(&p);
 	cache_set_close(p.set);
+	cache_dev_close(dev);
 }
 
 int main(int argc, char **argv)

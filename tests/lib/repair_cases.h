@@ -27,7 +27,7 @@ struct loss {
 	const char *why;	/* the last of them */
 };
 
-static inline void on_loss(void *ctx, const struct cache_repair_loss *l)
+static inline void on_loss(void *ctx, unsigned dev, const struct cache_repair_loss *l)
 {
 	struct loss *loss = ctx;
 
@@ -129,18 +129,12 @@ static inline struct disk two_devices(uint8_t a, uint8_t b)
 	return make(k, 4, a, b);
 }
 
-static inline bool agree(void *ctx, const struct cache_repair_plan *plan)
-{
-	return true;
-}
-
 static inline int repair(struct disk *d, struct cache_repair_opts opts, struct cache_repair_plan *plan,
 		struct cache_err *err)
 {
 	memset(err, 0, sizeof(*err));
 	opts.seed = 3;
-	opts.confirm = agree;
-	return cache_repair_cache(set_lend(d->dev), &opts, plan, err);
+	return cache_repair_cache(d->dev, &opts, plan, err);
 }
 
 static inline void repairs(struct disk *d, struct cache_repair_opts opts, struct cache_repair_plan *plan)

@@ -80,7 +80,7 @@ static inline struct cache_set *set_load(struct cache_dev *dev)
 	struct cache_set *set;
 	struct cache_err err = { 0 };
 
-	if (cache_set_load(set_lend(dev), CACHE_LOAD_MARKS, NULL, &set, &err))
+	if (cache_set_load(dev, CACHE_LOAD_MARKS, NULL, &set, &err))
 		TEST_FAIL("does not load: %s", err.text);
 	return set;
 }
@@ -158,7 +158,7 @@ static inline struct set_state set_state(struct cache_dev *dev)
 	struct cache_sink sink = { set_on_finding, &s };
 	struct cache_set *set = NULL;
 
-	s.ret = cache_set_load(set_lend(dev), CACHE_LOAD_MARKS, &sink, &set, NULL);
+	s.ret = cache_set_load(dev, CACHE_LOAD_MARKS, &sink, &set, NULL);
 	if (!s.ret)
 		set_sum_up(&s, set);
 	cache_set_close(set);

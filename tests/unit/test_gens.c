@@ -93,7 +93,7 @@ static struct cache_set *load(struct cache_dev *dev, enum cache_load upto)
 	static const struct cache_sink ignore_findings = { .report = cache_sink_ignore };
 	struct cache_set *set;
 
-	CHECK_EQ(cache_set_load(set_lend(dev), upto, &ignore_findings, &set, NULL), 0);
+	CHECK_EQ(cache_set_load(dev, upto, &ignore_findings, &set, NULL), 0);
 	CHECK_EQ(set->loaded, upto);
 	return set;
 }

@@ -125,8 +125,7 @@ static bool are_attached(struct run *r, bool strict)
 static bool looks_clean(struct run *r)
 {
 	struct cache_fsck_result res = { 0 };
-	struct cache_dev *dev = set_lend(r->scratch);
-	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &res,
+	struct cache_fsck f = { .devs = &r->scratch, .ndevs = 1, .results = &res,
 				.report = on_finding, .ctx = r };
 
 	r->super = false;
@@ -139,7 +138,7 @@ static bool looks_clean(struct run *r)
 	return false;
 }
 
-static void on_loss(void *ctx, const struct cache_repair_loss *loss)
+static void on_loss(void *ctx, unsigned dev, const struct cache_repair_loss *loss)
 {
 	struct run *r = ctx;
 
@@ -158,7 +157,7 @@ static void repair(struct run *r, bool guess)
 	if (r->super)
 		ret = cache_repair_super(r->scratch, &opts, &r->plan, NULL);
 	if (!ret)
-		ret = cache_repair_cache(set_lend(r->scratch), &opts, &r->plan, NULL);
+		ret = cache_repair_cache(r->scratch, &opts, &r->plan, NULL);
 	if (r->plan.cannot)
 		r->said = r->plan.cannot;
 	else if (ret)

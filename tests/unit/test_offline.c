@@ -43,7 +43,7 @@ static struct run *run_on(struct cache_dev *dev, struct cache_offline_opts o)
 	o.taken = taken;
 	o.cancelled = cancelled;
 	o.ctx = r;
-	CHECK_EQ(cache_offline_open(set_lend(dev), &r->found, &r->set, &r->err), 0);
+	CHECK_EQ(cache_offline_open(dev, &r->found, &r->set, &r->err), 0);
 	CHECK_EQ(cache_offline_new(r->set, &o, &r->o, &r->err), 0);
 	return r;
 }
@@ -267,10 +267,12 @@ TEST(a_set_that_would_not_start_or_never_ran_is_not_opened)
 	for (int i = 0; i < 2; i++) {
 		struct cache_err err = { 0 };
 		struct cache_fsck_result found;
+		struct cache_dev *dev = set_open(names[i]);
 		struct cache_set *set;
 
-		CHECK_EQ(cache_offline_open(set_open(names[i]), &found, &set, &err), -EUCLEAN);
+		CHECK_EQ(cache_offline_open(dev, &found, &set, &err), -EUCLEAN);
 		CHECK(err.text[0]);
+		cache_dev_close(dev);
 	}
 }
 

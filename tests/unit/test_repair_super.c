@@ -12,7 +12,7 @@
 
 static unsigned told, guessed;
 
-static void on_field(void *ctx, const struct cache_repair_field *f)
+static void on_field(void *ctx, unsigned dev, const struct cache_repair_field *f)
 {
 	told++;
 	guessed += f->guessed;

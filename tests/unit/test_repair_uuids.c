@@ -6,7 +6,7 @@
 
 #define WHY	"name the backing devices"
 
-static void on_slot(void *ctx, const struct cache_repair_slot *slot)
+static void on_slot(void *ctx, unsigned dev, const struct cache_repair_slot *slot)
 {
 	*(struct cache_repair_slot *)ctx = *slot;
 }
@@ -17,7 +17,7 @@ static struct cache_set *look(struct disk *d)
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 	struct cache_set *set;
 
-	CHECK_EQ(cache_set_load(set_lend(d->dev), CACHE_LOAD_MARKS, &silent, &set, NULL), 0);
+	CHECK_EQ(cache_set_load(d->dev, CACHE_LOAD_MARKS, &silent, &set, NULL), 0);
 	return set;
 }
 

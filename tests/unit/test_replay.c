@@ -54,6 +54,7 @@ static void play_free(struct play *p)
 {
 	cache_replay_tree_fini(&p->r);
 	cache_set_close(p->set);
+	cache_dev_close(p->d.dev);
 	free(p->want);
 	free(p);
 }

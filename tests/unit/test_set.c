@@ -96,6 +96,14 @@ static struct cache_set *load(struct disk *d, const struct cache_sink *sink)
 	return set;
 }
 
+static void end(struct cache_set *set)
+{
+	struct cache_dev *dev = set->dev;
+
+	cache_set_close(set);
+	cache_dev_close(dev);
+}
+
 static int strict(struct disk *d)
 {
 	struct cache_err err = { 0 };
@@ -104,6 +112,7 @@ static int strict(struct disk *d)
 
 	if (!ret)
 		cache_set_close(set);
+	cache_dev_close(d->dev);
 	CHECK_EQ(err.code, ret);
 	return ret;
 }
@@ -120,7 +129,7 @@ TEST(a_whole_set_loads_without_a_word)
 	CHECK_EQ(set->journal_keys, 3);
 	CHECK_EQ(set->nnodes[0], 1);
 	CHECK_EQ(set->uuids.n, 128);
-	cache_set_close(set);
+	end(set);
 }
 
 TEST(every_bucket_has_its_role)
@@ -141,7 +150,7 @@ TEST(every_bucket_has_its_role)
 	CHECK_EQ(cache_bucket_gen(&set->buckets, 33), 2);
 	CHECK_EQ(cache_bucket_prio(&set->buckets, ROOT), CACHE_BTREE_PRIO);
 	CHECK_EQ(set->prios.prio[ROOT], CACHE_INITIAL_PRIO);
-	cache_set_close(set);
+	end(set);
 }
 
 struct seen {
@@ -193,7 +202,7 @@ TEST(the_journal_is_laid_over_the_tree)
 		CHECK_EQ(l.e[i].stale, want[i].stale);
 		CHECK_EQ(l.e[i].check, want[i].check);
 	}
-	cache_set_close(set);
+	end(set);
 }
 
 TEST(an_open_without_a_sink_fails_with_what_is_wrong)
@@ -230,7 +239,7 @@ TEST(gens_of_a_lost_prio_set_come_from_keys)
 	CHECK_EQ(cache_bucket_gen(&set->buckets, 33), 2);
 	CHECK(!(set->gen_unknown[0] >> 33 & 1));
 	CHECK(set->gen_unknown[0] >> 50 & 1);
-	cache_set_close(set);
+	end(set);
 }
 
 TEST(a_set_that_never_ran_has_only_a_superblock)
@@ -243,7 +252,7 @@ TEST(a_set_that_never_ran_has_only_a_superblock)
 	CHECK_EQ(cache_set_load(d.dev, CACHE_LOAD_MARKS, NULL, &set, NULL), 0);
 	CHECK(!set->has_journal);
 	CHECK_EQ(set->loaded, CACHE_LOAD_JOURNAL);
-	cache_set_close(set);
+	end(set);
 }
 
 /* Loads and walks with a sink; the fault may make it fail, and may not do worse. */
@@ -258,7 +267,7 @@ static int load_and_walk(struct disk *d, struct findings *h)
 		return ret;
 	if (set->loaded == CACHE_LOAD_MARKS)
 		ret = cache_set_each_extent(set, note_extent, &l, &sink, NULL);
-	cache_set_close(set);
+	end(set);
 	return ret;
 }
 
