@@ -206,6 +206,7 @@ TEST(an_unsafe_plan_is_declined_unasked_where_only_safe_ones_are_wanted)
 	cache_set_close(set);
 	CHECK_EQ(cache_dev_read(dev, root, 1, buf, NULL), 0);
 	buf[200] ^= 1;
+	buf[300] ^= 1;	/* one wrong byte alone would be corrected */
 	CHECK_EQ(cache_dev_write(dev, root, 1, buf, NULL), 0);
 	opts.safe_only = true;
 	CHECK_EQ(cache_repair_run(&dev, 1, &opts, &res), 0);
