@@ -116,13 +116,17 @@ $(BUILD)/bin/cache-tools: $(CMD_OBJ) $(BUILD)/libcache.a
 $(LINKS): $(BUILD)/bin/cache-tools
 	@ln -sf cache-tools $@
 
-# Test programs: one .c each, linked with the library that ships.
+# Test programs: one .c each, linked with the library that ships. Compiling and linking are apart,
+# so that a changed library links them anew and no more.
 define test_program
-$(BUILD)/$(1)/%: tests/$(2)/%.c $(BUILD)/libcache.a $(BUILD)/flags
+$(BUILD)/$(1)/obj/%.o: tests/$(2)/%.c $(BUILD)/flags
 	@mkdir -p $$(@D)
+	@$$(if $$(Q),echo "  CC      $$<")
+	$$(Q)$$(CC) $$(ALL_CFLAGS) -Itests/lib -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/$(1)/%: $(BUILD)/$(1)/obj/%.o $(BUILD)/libcache.a
 	@$$(if $$(Q),echo "  LD      $$@")
-	$$(Q)$$(CC) $$(ALL_CFLAGS) -Itests/lib -MMD -MP -MF $$@.d $$(ALL_LDFLAGS) \
-		-o $$@ $$(filter %.c %.o,$$^) $(BUILD)/libcache.a $$(LIBS)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $(BUILD)/libcache.a $$(LIBS)
 endef
 $(eval $(call test_program,unit,unit))
 $(eval $(call test_program,tests,lib))
@@ -134,7 +138,7 @@ $(eval $(call test_program,fuzz,fuzz))
 ifeq ($(FUZZER),1)
 $(FUZZ_BIN): ALL_LDFLAGS += -fsanitize=fuzzer
 else
-$(FUZZ_BIN): tests/fuzz/replay.c
+$(FUZZ_BIN): $(BUILD)/fuzz/obj/replay.o
 endif
 
 # The one test program in several files.
@@ -320,7 +324,8 @@ uninstall:
 	-$(Q)rmdir $(sort $(dir $(HEADERS:%=$(DESTDIR)$(INCDIR)/%))) $(DESTDIR)$(INCDIR)/libcache \
 		$(DESTDIR)$(DOCDIR)
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)
+.SECONDARY:
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/obj/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)
 
 .PHONY: bench check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)
