@@ -4,7 +4,7 @@
  * the data. Dirty ones stay wherever their key can be followed; where it cannot,
  * the range is named, and going needs leave.
  */
-#include "repair/repair_impl.h"
+#include "repair/repair_orphans.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ struct collect {
 	const struct cache_repair_opts *opts;
 	struct repair_kept *kept;
 	struct cache_repair_plan *plan;
+	struct cache_orphans *orphans;	/* NULL: not looked for */
 };
 
 static void tell(struct collect *s, const struct cache_bkey *k, const char *why)
@@ -153,16 +154,19 @@ static int judge(void *ctx, const struct cache_extent *e)
 	return keep(s, &k);
 }
 
-/* From a node that nothing leads to: what lies where the tree has a hole. */
-static int judge_orphan(void *ctx, const struct cache_bkey *k)
+static int judge_of_tree(void *ctx, const struct cache_extent *e)
 {
 	struct collect *s = ctx;
-	struct cache_extent e = { .key = *k, .available = true };
 
-	e.staleness = cache_bkey_staleness(&s->c->set->sb, &s->c->set->gens, k);
-	if (!s->d->all && !cache_repair_is_doubtful(s->d, k))
-		return 0;
-	return judge(s, &e);
+	return cache_orphans_has(s->orphans, e->leaf_bucket) ? 0 : judge(s, e);
+}
+
+/* From a node that nothing leads to: what lies where the tree has a hole. */
+static int judge_orphan(void *ctx, const struct cache_extent *e)
+{
+	struct collect *s = ctx;
+
+	return s->d->all || cache_repair_is_doubtful(s->d, &e->key) ? judge(s, e) : 0;
 }
 
 static void on_unread(void *ctx, uint64_t bucket)
@@ -424,13 +428,17 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_COLLECT };
 	const struct cache_sink sink = { .report = cache_repair_find_again, .ctx = &again,
 					 .progress = cache_repair_progress_again };
-	int ret = cache_set_each_extent(c->set, judge, &s, &sink, err);
+	int ret = 0;
 
+	if (d->scan)
+		ret = cache_orphans_find(c->set, d, on_unread, &s, &s.orphans, err);
+	if (!ret)
+		ret = cache_set_each_extent(c->set, judge_of_tree, &s, &sink, err);
 	if (!ret)
 		ret = cache_repair_changed(&again, err);
-
-	if (!ret && d->scan)
-		ret = cache_repair_scan(c->set, d, judge_orphan, on_unread, &s, err);
+	if (!ret && s.orphans)
+		ret = cache_orphans_each(s.orphans, judge_orphan, &s, err);
+	cache_orphans_free(s.orphans);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for the extents that stay");
 	if (ret)

@@ -67,15 +67,14 @@ int cache_repair_changed(const struct repair_again *a, struct cache_err *err);
 bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_bkey *k);
 
 /*
- * Nodes that no parent leads to (behaviour 11). Each bucket that starts like a
- * node is verified with every gen its pointer could have had; the checksum is
- * seeded with that pointer, so a match is proof. @fn receives the dirty extents of
- * those whose gen is the bucket's own; an interior node has none. @unread receives the
- * buckets that cannot be read.
+ * Nodes that no parent leads to (behaviour 11). Each bucket that starts like a node is
+ * verified with every gen its pointer could have had; the checksum is seeded with that
+ * pointer, so a match is proof. @fn receives those whose gen is the bucket's own, as if of
+ * level 0. @unread receives the buckets that cannot be read.
  */
 int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
-		      int (*fn)(void *ctx, const struct cache_bkey *k),
-		      void (*unread)(void *ctx, uint64_t bucket), void *ctx,
+		      cache_btree_node_fn *fn, void *ctx,
+		      void (*unread)(void *ctx, uint64_t bucket), void *unread_ctx,
 		      struct cache_err *err);
 
 /*

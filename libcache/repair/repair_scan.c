@@ -15,9 +15,10 @@ struct scan {
 	uint64_t magic;
 	uint32_t node_sectors, first_sectors;
 	char *buf;
-	int (*fn)(void *ctx, const struct cache_bkey *k);
-	void (*unread)(void *ctx, uint64_t bucket);
+	cache_btree_node_fn *fn;
 	void *ctx;
+	void (*unread)(void *ctx, uint64_t bucket);
+	void *unread_ctx;
 };
 
 /* The gen of the pointer that the first set was written for; -1: no node. */
@@ -32,7 +33,7 @@ static int node_gen(const struct scan *s, uint64_t bucket)
 	return cache_bset_find_gen(d, sb, bucket, own);
 }
 
-static int take_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
+static int take_node(const struct scan *s, uint64_t bucket, uint8_t gen)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 	const struct cache_sb *sb = &s->set->sb;
@@ -44,9 +45,8 @@ static int take_keys(const struct scan *s, uint64_t bucket, uint8_t gen)
 	cache_bkey_set_ptrs(&n.key, 1);
 	n.key.ptr[0] = cache_ptr_make(sb->nr_this_dev, cache_bucket_sector(sb, bucket), gen);
 	ret = cache_btree_node_salvage(sb, s->buf, &n, &silent, NULL);
-	for (size_t i = 0; i < n.keys.n && !ret; i++)
-		if (cache_key_dirty(&n.keys.k[i]) && cache_key_ptrs(&n.keys.k[i]))
-			ret = s->fn(s->ctx, &n.keys.k[i]);
+	if (!ret)
+		ret = s->fn(s->ctx, &n);
 	cache_btree_node_fini(&n);
 	return ret;
 }
@@ -63,7 +63,7 @@ static bool read_node(struct scan *s, uint64_t bucket)
 	if (!ret)
 		ret = cache_dev_read(s->set->dev, sector, s->node_sectors, s->buf, NULL);
 	if (ret)
-		s->unread(s->ctx, bucket);
+		s->unread(s->unread_ctx, bucket);
 	return !ret;
 }
 
@@ -80,18 +80,19 @@ static int scan_bucket(struct scan *s, uint64_t bucket)
 	if (cache_gen_after(cache_bucket_gen(&s->set->buckets, bucket), gen) &&
 	    !(cache_bit(s->d->falsely_freed, bucket) && cache_set_is_node(s->set, bucket, gen)))
 		return 0;
-	return take_keys(s, bucket, gen);
+	return take_node(s, bucket, gen);
 }
 
 int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
-		      int (*fn)(void *ctx, const struct cache_bkey *k),
-		      void (*unread)(void *ctx, uint64_t bucket), void *ctx,
+		      cache_btree_node_fn *fn, void *ctx,
+		      void (*unread)(void *ctx, uint64_t bucket), void *unread_ctx,
 		      struct cache_err *err)
 {
 	struct scan s = {
 		.set = set, .d = d, .magic = cache_sb_set_magic(&set->sb) ^ CACHE_BSET_MAGIC,
 		.node_sectors = cache_btree_node_sectors(&set->sb),
-		.first_sectors = CACHE_PAGE_SECTORS, .fn = fn, .unread = unread, .ctx = ctx,
+		.first_sectors = CACHE_PAGE_SECTORS, .fn = fn, .ctx = ctx, .unread = unread,
+		.unread_ctx = unread_ctx,
 	};
 	int ret = 0;
 

@@ -43,6 +43,7 @@ struct maul_node {
 	uint64_t bucket, ptr;
 	uint64_t sum;		/* of what its sets say, and where */
 	uint32_t nsets, used_blocks;
+	unsigned level;
 	bool damaged;
 };
 
@@ -126,7 +127,8 @@ static inline int maul_see_node(void *ctx, const struct cache_btree_node *n)
 		return 0;
 	s->node[s->n++] = (struct maul_node){
 		{ n->lo_inode, n->lo_offset, cache_key_inode(&n->key), n->key.low, false },
-		n->bucket, n->key.ptr[0], maul_sum(n, n->nsets), n->nsets, n->used_blocks, n->damaged };
+		n->bucket, n->key.ptr[0], maul_sum(n, n->nsets), n->nsets, n->used_blocks,
+		n->level, n->damaged };
 	return 0;
 }
 
@@ -346,14 +348,15 @@ enum maul_kind {
 	MAUL_ZERO, MAUL_FLIP, MAUL_RANDOM, MAUL_COPY, MAUL_BLOCK_CSUM, MAUL_SWAP, MAUL_BUCKET,
 	MAUL_NODE_CSUM, MAUL_TAKEN_BACK, MAUL_LOST, MAUL_MISDIRECTED, MAUL_TORN, MAUL_HALVES,
 	MAUL_NODE_TWICE, MAUL_RING_BUCKET, MAUL_RING, MAUL_RING_FOREIGN, MAUL_RING_FIRST,
-	MAUL_GENS, MAUL_MIB, MAUL_SB_FORMATTED, MAUL_BIT_EARLY, MAUL_TRUNCATED, MAUL_KINDS
+	MAUL_GENS, MAUL_MIB, MAUL_SB_FORMATTED, MAUL_BIT_EARLY, MAUL_TRUNCATED,
+	MAUL_INTERIOR, MAUL_KINDS
 };
 
 static const char *const maul_names[MAUL_KINDS] = {
 	"zero", "flip", "random", "copy", "block-csum", "swap", "bucket", "node-csum",
 	"taken-back", "lost-write", "misdirected", "torn", "halves-swapped", "node-twice",
 	"ring-bucket-earlier", "ring-earlier", "ring-foreign", "ring-firsts", "gens",
-	"zero-mib", "sb-formatted", "bit-early", "truncated" };
+	"zero-mib", "sb-formatted", "bit-early", "truncated", "interior-lost" };
 
 /*
  * Not taken by chance yet: what they do is not repaired as it must be. MAUL_KIND asks for
@@ -455,6 +458,9 @@ static inline bool maul_hit_kind(struct maul *m, enum maul_kind kind)
 		return true;
 	case MAUL_TRUNCATED:
 		maul_truncate(m);
+		return true;
+	case MAUL_INTERIOR:
+		maul_lose_interior(m);
 		return true;
 	default:
 		return false;

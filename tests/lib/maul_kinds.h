@@ -202,6 +202,20 @@ static inline void maul_flip_early(struct maul *m)
 	free(p);
 }
 
+/* The root, or another interior node; of a tree that is one leaf, nothing. */
+static inline void maul_lose_interior(struct maul *m)
+{
+	const struct maul_node *interior[MAUL_NODES_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->nodes.n; i++)
+		if (m->nodes.node[i].level)
+			interior[n++] = &m->nodes.node[i];
+	if (n)
+		maul_copy(m, NULL, 0, cache_ptr_sector(interior[maul_below(m, n)]->ptr),
+			  m->sb.bucket_sectors);
+}
+
 /* Up to a quarter of it is gone. */
 static inline void maul_truncate(struct maul *m)
 {

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Leaves that no parent leads to: what they say, and in which order. Where a part of the
+ * tree is lost, leaves that were replaced may lie beside those that replaced them, and
+ * nothing in a node says when it was made. But a leaf begins with what its predecessor held
+ * last: its first set is the merged content of the one that was split. So of two leaves that
+ * say something of one range the newer one is that whose first set has more of what the
+ * other one holds; every key of it, clean ones and those without a pointer too, goes over the
+ * older one. A leaf that the tree still leads to is one of them where its range is in
+ * doubt. The journal is newer than all of them: all its keys go over what is left.
+ *
+ * Of the nodes only place and range are kept; those whose ranges overlap are read again
+ * together, so memory is that of the largest such heap.
+ */
+#include "repair/repair_orphans.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/checked.h"
+#include "base/crc64.h"
+#include "disk/btree_salvage.h"
+#include "format/bset_codec.h"
+
+/* Of more nodes than these, all in one heap, the order is not searched for. */
+#define ORDERED_MAX	512
+
+struct orphan {
+	struct cache_bkey first, last;	/* its first key, and the one that ends last */
+	uint64_t ptr;
+};
+
+struct cache_orphans {
+	struct cache_set *set;
+	const struct repair_doubt *d;
+	struct orphan *o;
+	size_t n, capacity;
+	struct orphan *range;
+	size_t nranges;
+	uint64_t *pooled;		/* bit a bucket: leaves of the tree that are among them */
+};
+
+static int add_orphan(struct cache_orphans *s, const struct cache_btree_node *n)
+{
+	const struct cache_keys *keys = &n->keys;
+	void *p = cache_array_grow(s->o, s->n, &s->capacity, sizeof(*s->o));
+
+	if (!p)
+		return -ENOMEM;
+	s->o = p;
+	s->o[s->n++] = (struct orphan){ keys->k[0], keys->k[keys->n - 1], n->key.ptr[0] };
+	return 0;
+}
+
+/* What stands where the key points begins like a node. */
+static bool leads_to_node(const struct cache_set *set, const struct cache_bkey *k)
+{
+	const struct cache_bset_disk *d;
+	uint64_t sector = cache_ptr_sector(k->ptr[0]);
+	char *buf;
+	bool is;
+
+	if (!cache_key_ptrs(k) || cache_key_dirty(k) || sector % set->sb.bucket_sectors ||
+	    cache_key_size(k) != cache_btree_node_sectors(&set->sb) ||
+	    !cache_ptr_is_available(&set->sb, k, 0) ||
+	    cache_ptr_bucket(&set->sb, k, 0) >= set->sb.nbuckets)
+		return false;
+	buf = cache_dev_buf(CACHE_SECTOR_BYTES);
+	d = (const void *)buf;
+	is = buf && !cache_dev_read(set->dev, sector, 1, buf, NULL) &&
+	     cache_le64_get(d->magic) == (cache_sb_set_magic(&set->sb) ^ CACHE_BSET_MAGIC);
+	free(buf);
+	return is;
+}
+
+/* Of an interior node every live key leads to a node; extents that look so do not. */
+static bool is_interior(const struct cache_set *set, const struct cache_keys *keys)
+{
+	for (size_t i = 0; i < keys->n; i++) {
+		const struct cache_bkey *k = &keys->k[i];
+
+		if (cache_key_dirty(k) || cache_key_size(k) != cache_btree_node_sectors(&set->sb))
+			return false;
+		if (leads_to_node(set, k))
+			return true;
+	}
+	return false;
+}
+
+static int on_node(void *ctx, const struct cache_btree_node *n)
+{
+	struct cache_orphans *s = ctx;
+
+	return !n->keys.n || is_interior(s->set, &n->keys) ? 0 : add_orphan(s, n);
+}
+
+static int by_first(const void *a, const void *b)
+{
+	const struct cache_bkey *x = &((const struct orphan *)a)->first;
+	const struct cache_bkey *y = &((const struct orphan *)b)->first;
+
+	return cache_pos_cmp(cache_key_inode(x), cache_key_start(x), cache_key_inode(y),
+			     cache_key_start(y));
+}
+
+static bool begins_before_end(const struct cache_bkey *first, const struct cache_bkey *last)
+{
+	return cache_pos_cmp(cache_key_inode(first), cache_key_start(first),
+			     cache_key_inode(last), last->low) < 0;
+}
+
+/* Where orphans say something, without overlap: a range is an orphan without a pointer. */
+static int make_ranges(struct cache_orphans *s)
+{
+	qsort(s->o, s->n, sizeof(*s->o), by_first);
+	s->range = calloc(s->n + 1, sizeof(*s->range));
+	if (!s->range)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++) {
+		struct orphan *last = s->nranges ? &s->range[s->nranges - 1] : NULL;
+
+		if (!last || !begins_before_end(&s->o[i].first, &last->last))
+			s->range[s->nranges++] = s->o[i];
+		else if (cache_bkey_cmp(&s->o[i].last, &last->last) > 0)
+			last->last = s->o[i].last;
+	}
+	return 0;
+}
+
+static bool is_in_range(const struct cache_orphans *s, const struct cache_keys *keys)
+{
+	size_t lo = 0, hi = s->nranges;
+
+	/* the first that ends after the leaf's first key begins */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (begins_before_end(&keys->k[0], &s->range[mid].last))
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo < s->nranges && begins_before_end(&s->range[lo].first, &keys->k[keys->n - 1]);
+}
+
+/* A leaf of the tree, in doubt, that says something of what an orphan says something of. */
+static int see_leaf(void *ctx, const struct cache_btree_node *n)
+{
+	struct cache_orphans *s = ctx;
+
+	if (n->level || !n->keys.n || !is_in_range(s, &n->keys) ||
+	    !(s->d->all || cache_repair_is_doubtful(s->d, &n->keys.k[0])))
+		return 0;
+	cache_bit_set(s->pooled, n->bucket);
+	return add_orphan(s, n);
+}
+
+int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
+		       void (*unread)(void *ctx, uint64_t bucket), void *ctx,
+		       struct cache_orphans **found, struct cache_err *err)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_orphans *s = calloc(1, sizeof(*s));
+	int ret = s ? 0 : -ENOMEM;
+
+	*found = s;
+	if (s) {
+		s->set = set;
+		s->d = d;
+		s->pooled = cache_bits_new(set->sb.nbuckets);
+		ret = s->pooled ? 0 : -ENOMEM;
+	}
+	if (!ret)
+		ret = cache_repair_scan(set, d, on_node, s, unread, ctx, err);
+	if (!ret)
+		ret = make_ranges(s);
+	if (!ret && s->n)
+		ret = cache_set_each_node(set, see_leaf, s, &silent, err);
+	if (!ret)
+		qsort(s->o, s->n, sizeof(*s->o), by_first);
+	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for nodes that were cut off")
+			      : ret;
+}
+
+void cache_orphans_free(struct cache_orphans *s)
+{
+	if (!s)
+		return;
+	free(s->o);
+	free(s->range);
+	free(s->pooled);
+	free(s);
+}
+
+bool cache_orphans_has(const struct cache_orphans *s, uint64_t leaf_bucket)
+{
+	return s && leaf_bucket && cache_bit(s->pooled, leaf_bucket);
+}
+
+/* A node of a heap. */
+struct member {
+	struct cache_keys first, all;	/* its first set, settled; merged */
+	uint64_t ptr;
+	unsigned depth;			/* so many older ones below it */
+	bool busy;
+};
+
+struct heap {
+	struct cache_orphans *s;
+	struct member *m;
+	size_t n;
+	struct cache_overlay_walk over;
+	struct cache_bkey next;		/* of the journal; what ended before is gone */
+	bool more;
+	int (*fn)(void *ctx, const struct cache_extent *e);
+	void *ctx;
+};
+
+static int take_first_set(struct member *m, const struct cache_bset_ref *set)
+{
+	int ret = 0;
+	unsigned n;
+
+	for (uint32_t at = 0; at < set->nwords && !ret; at += n) {
+		struct cache_bkey k;
+
+		n = cache_bkey_decode(set->words + at, set->nwords - at, &k);
+		if (!n)
+			break;
+		if (cache_key_size(&k) && cache_key_size(&k) <= k.low)
+			ret = cache_keys_push(&m->first, &k);
+	}
+	return ret ? ret : cache_keys_settle(&m->first, 0);
+}
+
+static int read_member(struct heap *h, struct member *m, uint64_t ptr)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	const struct cache_sb *sb = &h->s->set->sb;
+	uint32_t nsectors = cache_btree_node_sectors(sb);
+	char *buf = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
+	struct cache_btree_node n = { .bucket = cache_ptr_sector(ptr) / sb->bucket_sectors };
+	int ret = buf ? 0 : -ENOMEM;
+
+	n.key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, nsectors, false);
+	cache_bkey_set_ptrs(&n.key, 1);
+	n.key.ptr[0] = m->ptr = ptr;
+	if (!ret)
+		ret = cache_dev_read(h->s->set->dev, cache_ptr_sector(ptr), nsectors, buf, NULL);
+	if (!ret)
+		ret = cache_btree_node_salvage(sb, buf, &n, &silent, NULL);
+	if (!ret && n.nsets)
+		ret = take_first_set(m, &n.sets[0]);
+	m->all = n.keys;
+	n.keys = (struct cache_keys){ 0 };
+	cache_btree_node_fini(&n);
+	free(buf);
+	return ret;
+}
+
+static bool overlap(const struct member *a, const struct member *b)
+{
+	return a->all.n && b->all.n &&
+	       begins_before_end(&a->all.k[0], &b->all.k[b->all.n - 1]) &&
+	       begins_before_end(&b->all.k[0], &a->all.k[a->all.n - 1]);
+}
+
+static bool same_key(const struct cache_bkey *a, const struct cache_bkey *b)
+{
+	return a->high == b->high && a->low == b->low &&
+	       (!cache_key_ptrs(a) || a->ptr[0] == b->ptr[0]);
+}
+
+/* So many of what @old holds, of its range, stand in the first set of @new; of @total. */
+static uint64_t inherited(const struct member *new, const struct member *old, uint64_t *total)
+{
+	uint64_t n = 0;
+	size_t i = 0;
+
+	*total = 0;
+	for (size_t j = 0; j < old->all.n && new->all.n; j++) {
+		const struct cache_bkey *k = &old->all.k[j];
+
+		if (!begins_before_end(&new->all.k[0], k) ||
+		    !begins_before_end(k, &new->all.k[new->all.n - 1]))
+			continue;
+		++*total;
+		while (i < new->first.n && cache_bkey_cmp(&new->first.k[i], k) < 0)
+			i++;
+		n += i < new->first.n && same_key(&new->first.k[i], k);
+	}
+	return n;
+}
+
+static bool is_newer(const struct member *a, const struct member *b)
+{
+	uint64_t of_b, of_a, ab = inherited(a, b, &of_b), ba = inherited(b, a, &of_a);
+
+	/* ab of of_b against ba of of_a; a tie: what the tree had no more is older */
+	return ab * cache_max_u64(of_a, 1) > ba * cache_max_u64(of_b, 1);
+}
+
+/* The longest chain of older ones below it. */
+static unsigned depth_of(struct heap *h, struct member *m)
+{
+	if (m->depth || m->busy)
+		return m->depth;
+	m->busy = true;
+	for (size_t i = 0; i < h->n; i++)
+		if (&h->m[i] != m && overlap(m, &h->m[i]) && is_newer(m, &h->m[i])) {
+			unsigned below = depth_of(h, &h->m[i]);
+
+			m->depth = m->depth > below ? m->depth : below;
+		}
+	m->busy = false;
+	return ++m->depth;
+}
+
+static int by_depth(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	return x->depth != y->depth ? (x->depth < y->depth ? -1 : 1) :
+	       x->ptr < y->ptr ? -1 : x->ptr > y->ptr;
+}
+
+static int overlay(struct cache_keys *keys, const struct cache_keys *newer)
+{
+	struct cache_keys out = { 0 };
+	int ret = cache_keys_overlay(keys, newer, &out);
+
+	if (ret) {
+		cache_keys_fini(&out);
+		return ret;
+	}
+	cache_keys_fini(keys);
+	*keys = out;
+	return 0;
+}
+
+/* The journal's keys from the heap's first to its last position, without their pointers. */
+static int take_journal(struct heap *h, const struct cache_keys *keys, struct cache_keys *over)
+{
+	int ret = 0;
+
+	while (h->more && !ret && begins_before_end(&h->next, &keys->k[keys->n - 1])) {
+		struct cache_bkey hide = h->next;
+
+		if (begins_before_end(&keys->k[0], &hide)) {
+			cache_bkey_set_ptrs(&hide, 0);
+			ret = cache_keys_push(over, &hide);
+		}
+		/* one that goes on is asked again by the next heap */
+		if (!begins_before_end(&keys->k[keys->n - 1], &h->next) &&
+		    cache_bkey_cmp(&h->next, &keys->k[keys->n - 1]) > 0)
+			break;
+		h->more = cache_overlay_next(&h->over, &h->next);
+	}
+	return ret;
+}
+
+static int emit(struct heap *h, const struct cache_keys *keys)
+{
+	const struct cache_set *set = h->s->set;
+	int ret = 0;
+
+	for (size_t i = 0; i < keys->n && !ret; i++) {
+		struct cache_extent e = { .key = keys->k[i] };
+
+		if (!cache_key_ptrs(&e.key))
+			continue;
+		e.check_key = cache_ptr_dev(e.key.ptr[0]) == CACHE_PTR_CHECK_DEV;
+		e.available = cache_ptr_is_available(&set->sb, &e.key, 0);
+		e.staleness = cache_bkey_staleness(&set->sb, &set->gens, &e.key);
+		ret = h->fn(h->ctx, &e);
+	}
+	return ret;
+}
+
+static int merge_heap(struct heap *h)
+{
+	struct cache_keys keys = { 0 }, over = { 0 };
+	int ret = 0;
+
+	for (size_t i = 0; i < h->n && h->n <= ORDERED_MAX; i++)
+		depth_of(h, &h->m[i]);
+	qsort(h->m, h->n, sizeof(*h->m), by_depth);
+	for (size_t i = 0; i < h->n && !ret; i++)
+		ret = overlay(&keys, &h->m[i].all);
+	if (!ret && keys.n)
+		ret = take_journal(h, &keys, &over);
+	if (!ret && over.n)
+		ret = overlay(&keys, &over);
+	if (!ret)
+		ret = emit(h, &keys);
+	cache_keys_fini(&keys);
+	cache_keys_fini(&over);
+	return ret;
+}
+
+/* Orphans [from, to), which overlap in a chain. */
+static int each_of_heap(struct heap *h, size_t from, size_t to)
+{
+	int ret = 0;
+
+	h->n = 0;
+	h->m = calloc(to - from, sizeof(*h->m));
+	if (!h->m)
+		return -ENOMEM;
+	for (size_t i = from; i < to && !ret; i++)
+		ret = read_member(h, &h->m[h->n++], h->s->o[i].ptr);
+	if (!ret)
+		ret = merge_heap(h);
+	for (size_t i = 0; i < h->n; i++) {
+		cache_keys_fini(&h->m[i].first);
+		cache_keys_fini(&h->m[i].all);
+	}
+	free(h->m);
+	return ret;
+}
+
+int cache_orphans_each(struct cache_orphans *s, int (*fn)(void *ctx, const struct cache_extent *e),
+		       void *ctx, struct cache_err *err)
+{
+	struct heap h = { .s = s, .fn = fn, .ctx = ctx };
+	int ret = cache_overlay_walk_init(&h.over, &s->set->overlay);
+	size_t from = 0;
+
+	h.more = !ret && cache_overlay_next(&h.over, &h.next);
+	while (from < s->n && !ret) {
+		struct cache_bkey end = s->o[from].last;
+		size_t to = from + 1;
+
+		for (; to < s->n && begins_before_end(&s->o[to].first, &end); to++)
+			if (cache_bkey_cmp(&s->o[to].last, &end) > 0)
+				end = s->o[to].last;
+		ret = each_of_heap(&h, from, to);
+		from = to;
+	}
+	cache_overlay_walk_fini(&h.over);
+	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for nodes that were cut off")
+			      : ret;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LIBCACHE_REPAIR_ORPHANS_H
+#define LIBCACHE_REPAIR_ORPHANS_H
+
+#include "repair/repair_impl.h"
+
+struct cache_orphans;
+
+/**
+ * cache_orphans_find() - all leaves that nothing leads to, and those beside them
+ * @d:      ranges known; its visited nodes are not looked at
+ * @unread: receives the buckets that cannot be read
+ *
+ * Free @found with cache_orphans_free(), also after an error. Reads the first page of each
+ * bucket that was not visited, and every node there; then the tree again.
+ * Memory: 160 bytes a leaf. Return: 0; -ENOMEM, -ECANCELED; as cache_set_each_node().
+ */
+int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
+		       void (*unread)(void *ctx, uint64_t bucket), void *ctx,
+		       struct cache_orphans **found, struct cache_err *err);
+void cache_orphans_free(struct cache_orphans *s);
+
+/* Whether the leaf of the tree is one of them: what it says is merged with what they say. */
+bool cache_orphans_has(const struct cache_orphans *s, uint64_t leaf_bucket);
+
+/* What they say and the journal does not say otherwise, in key order. */
+int cache_orphans_each(struct cache_orphans *s, int (*fn)(void *ctx, const struct cache_extent *e),
+		       void *ctx, struct cache_err *err);
+
+#endif
