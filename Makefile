@@ -37,8 +37,11 @@ BASHDIR	?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR	?= $(PREFIX)/share/zsh/site-functions
 FISHDIR	?= $(PREFIX)/share/fish/vendor_completions.d
 DOCDIR	?= $(PREFIX)/share/doc/cache-tools
-# The only place that has the version; NEWS is held to it.
-VERSION	:= 0.1.0
+# The version stands in libcache/version.h alone; NEWS is held to it.
+VERSION	:= $(shell sed -n 's/^.define CACHE_VERSION_[MP]A*[A-Z]*[[:space:]]\{1,\}\([0-9]*\)$$/\1/p' \
+		include/libcache/version.h | paste -s -d.)
+# What programs ask for that are linked with the shared library; changes with its interface.
+SONAME	:= libcache.so.0
 
 ifneq ($(V),1)
 Q := @
@@ -61,7 +64,7 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $(if $(LIB_PKGS),$(shell pkg-config --cflags $
 PKG_LIBS = $(eval PKG_LIBS := $(if $(LIB_PKGS),$(shell pkg-config --libs $(LIB_PKGS))))$(PKG_LIBS)
 
 ALL_CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-		-DCACHE_TOOLS_VERSION='"$(VERSION)"' -Iinclude -Ilibcache $(CPPFLAGS)
+		-Iinclude -Ilibcache $(CPPFLAGS)
 ALL_CFLAGS = $(ALL_CPPFLAGS) $(WARN) $(SANFLAGS) $(CFLAGS) $(PKG_CFLAGS) -pthread
 ALL_LDFLAGS := $(SANFLAGS) $(LDFLAGS) -pthread
 LIBS = $(PKG_LIBS)
@@ -87,7 +90,7 @@ APPLET_NAMES := $(shell awk -F'"' '/^(APPLET|ALIAS)/ { print $$2 }' cmd/applets.
 ALIAS_NAMES := $(shell awk -F'"' '/^ALIAS/ { print $$2 }' cmd/applets.def)
 LINKS := $(addprefix $(BUILD)/bin/,$(APPLET_NAMES))
 
-all: $(BUILD)/bin/cache-tools $(LINKS)
+all: $(BUILD)/bin/cache-tools $(LINKS) $(BUILD)/libcache.so
 
 help:
 	@sed -n '/^# cache-tools/,/^$$/p' Makefile | expand | sed 's/^# \{0,1\}//'
@@ -104,9 +107,23 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@$(if $(Q),echo "  CC      $<")
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# One set of objects for both libraries; only what public headers declare is visible.
+$(LIB_OBJ): private ALL_CFLAGS += -fPIC -fvisibility=hidden
+
 $(BUILD)/libcache.a: $(LIB_OBJ)
 	@$(if $(Q),echo "  AR      $@")
 	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+
+# The exported functions and what they need, no more.
+SO_MAP := include/libcache.map
+SO_WANTS = $(shell sed -n 's/^[[:space:]]\(cache_[a-z0-9_]*\);/-Wl,-u,\1/p' $(SO_MAP))
+$(BUILD)/libcache.so: $(BUILD)/libcache.a $(SO_MAP)
+	@$(if $(Q),echo "  LD      $@")
+	$(Q)$(CC) -shared $(ALL_LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=$(SO_MAP) \
+		-Wl,-z,defs -Wl,--as-needed -o $(BUILD)/libcache.so.$(VERSION) $(SO_WANTS) \
+		$(BUILD)/libcache.a $(LIBS)
+	$(Q)ln -sf libcache.so.$(VERSION) $(BUILD)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
 
 $(BUILD)/bin/cache-tools: $(CMD_OBJ) $(BUILD)/libcache.a
 	@mkdir -p $(@D)
@@ -285,14 +302,15 @@ version:
 INSTALL ?= install
 # Every installed path, one per line: install makes them, uninstall takes them away.
 MANPAGES := $(wildcard man/*.[358])
-HEADERS := $(wildcard libcache/*/*.h libcache/*/*.def)
-DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md)
+HEADERS := $(patsubst include/%,%,$(wildcard include/libcache/*.h include/libcache/*.def))
+DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md doc/samples/*.c)
 D_SBIN := $(DESTDIR)$(SBINDIR)
 INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(foreach m,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
 	$(ALIAS_NAMES:%=$(DESTDIR)$(MANDIR)/man8/%.8) \
 	$(HEADERS:%=$(DESTDIR)$(INCDIR)/%) \
-	$(DESTDIR)$(LIBDIR)/libcache.a $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc \
+	$(addprefix $(DESTDIR)$(LIBDIR)/,libcache.a libcache.so $(SONAME) libcache.so.$(VERSION)) \
+	$(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc \
 	$(DESTDIR)$(ZSHDIR)/_cache-tools \
 	$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCS))) \
 	$(foreach n,cache-tools $(APPLET_NAMES),$(DESTDIR)$(BASHDIR)/$n $(DESTDIR)$(FISHDIR)/$n.fish)
@@ -306,12 +324,14 @@ install: all
 	$(Q)sed -n 's/^ALIAS(\([a-z_]*\),[^"]*"\([^"]*\)".*/\1 \2/p' cmd/applets.def | \
 	while read -r stem alias; do \
 		echo ".so man8/$$(echo $$stem | tr _ -).8" > $(DESTDIR)$(MANDIR)/man8/$$alias.8; done
-	$(Q)for h in $(HEADERS); do $(INSTALL) -m 644 $$h $(DESTDIR)$(INCDIR)/$$h; done
-	$(INSTALL) -m 644 $(BUILD)/libcache.a $(DESTDIR)$(LIBDIR)
+	$(Q)for h in $(HEADERS); do $(INSTALL) -m 644 include/$$h $(DESTDIR)$(INCDIR)/$$h; done
+	$(INSTALL) -m 644 $(BUILD)/libcache.a $(BUILD)/libcache.so.$(VERSION) $(DESTDIR)$(LIBDIR)
+	$(Q)ln -sf libcache.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcache.so
 	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'Name: libcache' 'Version: $(VERSION)' \
-		"Description: read, check, repair and allocate on bcache devices" \
-		'Requires.private: $(LIB_PKGS)' 'Cflags: -I$(INCDIR)/libcache' \
-		'Libs: -L$(LIBDIR) -lcache -pthread' > $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc
+		"Description: read, check, repair and format bcache devices" \
+		'Requires.private: $(LIB_PKGS)' 'Cflags: -I$(INCDIR)' \
+		'Libs: -L$(LIBDIR) -lcache' 'Libs.private: -pthread' > $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc
 	$(INSTALL) -m 644 completions/cache-tools.bash $(DESTDIR)$(BASHDIR)/cache-tools
 	$(INSTALL) -m 644 completions/cache-tools.fish $(DESTDIR)$(FISHDIR)/cache-tools.fish
 	$(INSTALL) -m 644 completions/_cache-tools $(DESTDIR)$(ZSHDIR)
@@ -321,8 +341,7 @@ install: all
 
 uninstall:
 	rm -f $(INSTALLED)
-	-$(Q)rmdir $(sort $(dir $(HEADERS:%=$(DESTDIR)$(INCDIR)/%))) $(DESTDIR)$(INCDIR)/libcache \
-		$(DESTDIR)$(DOCDIR)
+	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache $(DESTDIR)$(DOCDIR)
 
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/obj/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)

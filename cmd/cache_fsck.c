@@ -381,7 +381,7 @@ static int open_all(struct run *r)
 static int check_and_repair(struct run *r)
 {
 	const struct opts *o = r->o;
-	struct cache_repair_opts opts = {
+	struct cache_repair_opts opts = { .size = sizeof(opts),
 		.look_only = o->mode == MODE_LOOK, .safe_only = o->mode == MODE_PREEN && !o->dry_run,
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
 		.clear_discard = o->clear_discard, .seed = o->seed,

@@ -6,7 +6,7 @@
 #include "common.h"
 
 #include "fsck/fsck.h"
-#include "repair/repair_run.h"
+#include <libcache/repair.h>
 
 /* Findings kept for JSON, which can say only at the end what was repaired. */
 struct fsck_findings {

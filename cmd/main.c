@@ -4,6 +4,8 @@
 #include "common.h"
 #include "nearest.h"
 
+#include <libcache/version.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,7 +93,7 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?"))
 		return print_list(stdout, EXIT_DONE);
 	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
-		return puts("cache-tools (cache-tools) " CACHE_TOOLS_VERSION) < 0;
+		return printf("cache-tools (cache-tools) %s\n", cache_version(NULL)) < 0;
 	if (!strcmp(name, "--complete"))
 		return complete(argc > 2 ? argv[2] : NULL);
 	if (!*name)

@@ -342,6 +342,7 @@ static int plan(struct make *mk)
 	struct cache_err err = { 0 };
 	int ret;
 
+	mk->m.size = sizeof(mk->m);
 	mk->m.note = on_note;
 	mk->m.ctx = mk;
 	mk->m.like_peer = mk->peer;

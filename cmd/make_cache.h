@@ -8,7 +8,7 @@
 
 #include "common.h"
 #include "host/ids.h"
-#include "mkcache/mkcache.h"
+#include <libcache/format.h>
 #include "host/probe.h"
 
 /* A device of the command line, beside its entry in m.devs. */

@@ -4,6 +4,8 @@
 
 #include "base/types.h"
 
+#include <libcache/version.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -92,7 +94,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 
 static void print_version(FILE *out, struct argp_state *state)
 {
-	fprintf(out, "%s (cache-tools) %s\n", state->name, CACHE_TOOLS_VERSION);
+	fprintf(out, "%s (cache-tools) %s\n", state->name, cache_version(NULL));
 }
 
 /*

@@ -7,7 +7,7 @@
 #include "super_text.h"
 #include "undo.h"
 
-#include "super/backup.h"
+#include <libcache/backup.h>
 #include "host/ids.h"
 
 #include <errno.h>
@@ -110,7 +110,7 @@ static void on_field(void *ctx, const struct cache_repair_field *f)
 
 static int put_back(struct restore *r, bool dry_run)
 {
-	struct cache_backup_opts opts = { .dry_run = dry_run, .force = r->s->force,
+	struct cache_backup_opts opts = { .size = sizeof(opts), .dry_run = dry_run, .force = r->s->force,
 					  .field = on_field, .ctx = r };
 	struct cache_err err = { 0 };
 	int ret = cache_backup_restore(r->dev, &r->b, &opts, &r->differs, &err);
@@ -186,7 +186,7 @@ static int check(const struct super_backup *s)
 	struct cache_report *out = cmd_report(s->cmd);
 	struct cache_fsck_result res = { 0 };
 	struct cache_dev *dev;
-	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &res,
+	struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1, .results = &res,
 				.report = on_finding, .ctx = (void *)s };
 	struct cache_err err = { 0 };
 	int ret = cache_dev_open(s->path, CACHE_DEV_READ, &dev, &err);

@@ -4,7 +4,7 @@
 #define CMD_UNDO_H
 
 #include "common.h"
-#include "dev/undo.h"
+#include <libcache/device.h>
 
 #define CMD_UNDO_OPTION \
 	{ "undo", 'z', "FILE", 0, "save what is overwritten to FILE, for cache-undo" }

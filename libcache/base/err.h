@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * An error is two things: a negative errno for the program, which every
- * function returns, and one line for the person, kept in a struct cache_err.
- *
- *   -EBADMSG	 magic or checksum is wrong
- *   -EUCLEAN	 the checksum is right and the content breaks a rule
- *   -EOPNOTSUPP version or feature unknown to us
- *   -ERANGE	 past the end of the device or of the structure
- *   -EIO	 a transfer failed or was short
- *   -EINVAL	 the caller's mistake
- *   -ENOMEM, and whatever errno a system call gave
- */
+/* How an error is recorded, and how structs of options are read; what it is: error.h. */
 #ifndef LIBCACHE_ERR_H
 #define LIBCACHE_ERR_H
 
-#include <stdint.h>
+#include <stddef.h>
+
+#include <libcache/error.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define CACHE_ERR_TEXT_BYTES	256
-
-/* Zero it, then pass it. The first cause wins; callers put context in front. */
-struct cache_err {
-	int	 code;		/* 0, or the negative errno of the first cause */
-	uint64_t sector;	/* of the device where it was found, or 0 */
-	char	 text[CACHE_ERR_TEXT_BYTES];	/* one line, no newline */
-};
 
 /**
  * cache_err_set() - record the first cause of a failure
@@ -51,8 +33,16 @@ int cache_err_set(struct cache_err *err, int code, uint64_t sector,
 int cache_err_prefix(struct cache_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The text, or strerror(-@code) when nobody left one. Never NULL. */
-const char *cache_err_text(const struct cache_err *err, int code);
+/**
+ * cache_opts_read() - a caller's struct of options as this version of the library has it
+ * @to:      receives it, zero where the caller's is shorter
+ * @nbytes:  sizeof(*@to)
+ * @from:    begins with a size_t, its own size; may be NULL
+ *
+ * Return: 0; -EINVAL for a size that is none, and for one too long that has something set
+ * that is not known here.
+ */
+int cache_opts_read(void *to, size_t nbytes, const void *from, struct cache_err *err);
 
 #ifdef __cplusplus
 }

@@ -11,12 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <libcache/error.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define CACHE_SECTOR_SHIFT	9
-#define CACHE_SECTOR_BYTES	512u
 /* No block device is larger: its size in bytes is a signed 64-bit number. */
 #define CACHE_DEV_SECTORS_MAX	(INT64_MAX >> CACHE_SECTOR_SHIFT)
 /* The kernel derives sizes from its page size, which is not stored on disk. */

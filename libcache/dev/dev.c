@@ -99,6 +99,11 @@ void *cache_dev_buf(size_t nbytes)
 	return p;
 }
 
+void cache_dev_buf_free(void *buf)
+{
+	free(buf);
+}
+
 static int check_range(const struct cache_dev *dev, const char *what, uint64_t sector,
 		       uint64_t nsectors, struct cache_err *err)
 {

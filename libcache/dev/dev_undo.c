@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A device that saves what is overwritten, and has it on disk before that is done. */
 #include "dev/dev_ops.h"
-#include "dev/undo.h"
+#include "dev/dev.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "dev/undo.h"
+#include "dev/dev.h"
 #include "dev/undo_disk.h"
 
 struct undo_record {

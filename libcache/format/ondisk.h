@@ -8,53 +8,13 @@
 
 #include <assert.h>
 
+#include <libcache/superblock.h>
+
 #include "base/types.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* One copy only, and the driver transfers 4 KiB there (format 1). */
-#define CACHE_SB_SECTOR			8u
-#define CACHE_SB_BYTES			4096
-#define CACHE_SB_LABEL_BYTES		32
-#define CACHE_SB_JOURNAL_BUCKETS	256
-#define CACHE_MAX_CACHES_PER_SET	8
-#define CACHE_BDEV_DATA_START_SECTORS	16
-
-enum cache_sb_version {				/* format 1.2 */
-	CACHE_SB_VERSION_CDEV			= 0,
-	CACHE_SB_VERSION_BDEV			= 1,
-	CACHE_SB_VERSION_CDEV_WITH_UUID		= 3,
-	CACHE_SB_VERSION_BDEV_WITH_OFFSET	= 4,
-	CACHE_SB_VERSION_CDEV_WITH_FEATURES	= 5,
-	CACHE_SB_VERSION_BDEV_WITH_FEATURES	= 6,
-};
-
-enum cache_feature_incompat {			/* format 1.3 */
-	CACHE_FEATURE_INCOMPAT_OBSO_LARGE_BUCKET	= 0x1,
-	CACHE_FEATURE_INCOMPAT_LOG_LARGE_BUCKET		= 0x2,
-};
-
-/* flags of a cache device (format 1.4) */
-#define CACHE_SB_SYNC			(UINT64_C(1) << 0)
-#define CACHE_SB_DISCARD		(UINT64_C(1) << 1)
-#define CACHE_SB_REPLACEMENT_SHIFT	2
-#define CACHE_SB_REPLACEMENT_MASK	7u
-/* flags of a backing device */
-#define CACHE_BDEV_MODE_MASK		15u
-#define CACHE_BDEV_STATE_SHIFT		61
-#define CACHE_BDEV_STATE_MASK		3u
-
-enum cache_replacement { CACHE_LRU, CACHE_FIFO, CACHE_RANDOM };
-enum cache_mode {
-	CACHE_MODE_WRITETHROUGH, CACHE_MODE_WRITEBACK,
-	CACHE_MODE_WRITEAROUND, CACHE_MODE_NONE,
-};
-enum cache_bdev_state {
-	CACHE_BDEV_STATE_NONE, CACHE_BDEV_STATE_CLEAN,
-	CACHE_BDEV_STATE_DIRTY, CACHE_BDEV_STATE_STALE,
-};
 
 struct cache_sb_disk {
 	cache_le64	csum;		/* crc64 of bytes 8 .. 208 + 8 * keys */

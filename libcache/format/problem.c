@@ -7,12 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cache_problem_info table[CACHE_P_COUNT] = {
-	[CACHE_P_NONE] = { .code = "NONE", .error = -EUCLEAN, .text = "" },
+/* Numbers have gaps, rows do not. */
+enum row {
+	ROW_NONE,
+#define PROBLEM(code, ...) ROW_##code,
+#include <libcache/problems.def>
+#undef PROBLEM
+};
+
+static const struct cache_problem_info table[] = {
+	[ROW_NONE] = { .code = "NONE", .error = -EUCLEAN, .text = "" },
 #define PROBLEM(code, number, severity, verdict, remedy, error, text)	\
-	[CACHE_P_##code] = { #code, number, CACHE_SEVERITY_##severity,	\
+	[ROW_##code] = { #code, number, CACHE_SEVERITY_##severity,	\
 			     CACHE_VERDICT_##verdict, CACHE_FIX_##remedy, error, text },
-#include "format/problems.def"
+#include <libcache/problems.def>
 #undef PROBLEM
 };
 
@@ -27,7 +35,13 @@ static const struct {
 
 const struct cache_problem_info *cache_problem_info(enum cache_problem code)
 {
-	return &table[(unsigned)code < CACHE_P_COUNT ? code : CACHE_P_NONE];
+	switch (code) {
+#define PROBLEM(code, ...) case CACHE_P_##code: return &table[ROW_##code];
+#include <libcache/problems.def>
+#undef PROBLEM
+	default:
+		return &table[ROW_NONE];
+	}
 }
 
 const char *cache_severity_name(enum cache_severity severity)
@@ -173,7 +187,8 @@ int cache_found(const struct cache_sink *sink, struct cache_err *err,
 	char text[CACHE_ERR_TEXT_BYTES];
 
 	if (sink) {
-		sink->report(sink->ctx, f);
+		if (sink->report)
+			sink->report(sink->ctx, f);
 		return 0;
 	}
 	if (info->severity != CACHE_SEVERITY_CORRUPT)

@@ -18,6 +18,11 @@ const uint8_t cache_sb_magic[16] = {
 	0x82, 0x65, 0xf5, 0x7f, 0x48, 0xba, 0x6d, 0x81
 };
 
+bool cache_sb_has_magic(const struct cache_sb *sb)
+{
+	return !memcmp(sb->magic, cache_sb_magic, sizeof(cache_sb_magic));
+}
+
 uint64_t cache_sb_csum(const void *buf)
 {
 	const struct cache_sb_disk *d = buf;

@@ -65,7 +65,7 @@ static uint64_t magic_word(const uint8_t *magic)
 
 static bool has_magic(const struct cache_sb *sb)
 {
-	return !memcmp(sb->magic, cache_sb_magic, sizeof(cache_sb_magic));
+	return cache_sb_has_magic(sb);
 }
 
 static bool offset(const struct sb_ctx *c, struct cache_finding *f)

@@ -190,8 +190,7 @@ static void learn(struct check *k, unsigned i)
 	}
 	b->sectors = cache_dev_sectors(k->f->devs[i]);
 	b->logical_block_bytes = cache_dev_logical_block_bytes(k->f->devs[i]);
-	res->is_backing = cache_sb_is_bdev(&b->sb) &&
-			  !memcmp(b->sb.magic, cache_sb_magic, sizeof(cache_sb_magic));
+	res->is_backing = cache_sb_is_bdev(&b->sb) && cache_sb_has_magic(&b->sb);
 	if (!res->is_backing)
 		b->sb.version = 0;
 }
@@ -221,15 +220,19 @@ static int run(struct check *k)
 	return 0;
 }
 
-int cache_fsck_run(struct cache_fsck *f)
+int cache_fsck_run(const struct cache_fsck *given)
 {
-	struct check k = { .f = f };
-	int ret = -ENOMEM;
+	struct cache_fsck f;
+	struct check k = { .f = &f };
+	int ret = cache_opts_read(&f, sizeof(f), given, NULL);
 
-	k.backing = calloc(f->ndevs, sizeof(*k.backing));
-	k.done = calloc(f->ndevs, sizeof(*k.done));
-	if (k.backing && k.done)
-		ret = run(&k);
+	if (ret)
+		return ret;
+	memset(f.results, 0, f.ndevs * sizeof(*f.results));
+
+	k.backing = calloc(f.ndevs + 1, sizeof(*k.backing));
+	k.done = calloc(f.ndevs + 1, sizeof(*k.done));
+	ret = k.backing && k.done ? run(&k) : -ENOMEM;
 	free(k.backing);
 	free(k.done);
 	return ret;

@@ -131,7 +131,7 @@ static bool read_super(const char *path, struct cache_sb *sb)
 	if (cache_dev_open(path, CACHE_DEV_READ, &dev, NULL))
 		return false;
 	ok = !cache_sb_read(dev, sb, NULL) &&
-	     !memcmp(sb->magic, cache_sb_magic, sizeof(cache_sb_magic)) &&
+	     cache_sb_has_magic(sb) &&
 	     sb->csum_stored == sb->csum_computed;
 	cache_dev_close(dev);
 	return ok;

@@ -3,6 +3,7 @@
  * The plan of a format: choices become superblocks, and the rules by which a kernel
  * would refuse them are asked. Nothing is written here.
  */
+#include "base/checked.h"
 #include "mkcache/mkcache_impl.h"
 
 #include <errno.h>
@@ -160,7 +161,7 @@ static int make_supers(struct cache_mkcache *m, struct cache_err *err)
 	return 0;
 }
 
-int cache_mkcache_plan(struct cache_mkcache *m, struct cache_err *err)
+static int plan(struct cache_mkcache *m, struct cache_err *err)
 {
 	int ret = 0;
 
@@ -174,4 +175,17 @@ int cache_mkcache_plan(struct cache_mkcache *m, struct cache_err *err)
 	if (!ret)
 		ret = cache_mkcache_choose(m, err);
 	return ret ? ret : make_supers(m, err);
+}
+
+int cache_mkcache_plan(struct cache_mkcache *given, struct cache_err *err)
+{
+	struct cache_mkcache m;
+	int ret = cache_opts_read(&m, sizeof(m), given, err);
+
+	if (ret)
+		return ret;
+	ret = plan(&m, err);
+	m.size = given->size;
+	memcpy(given, &m, cache_min_u64(given->size, sizeof(m)));
+	return ret;
 }

@@ -3,7 +3,10 @@
 #ifndef LIBCACHE_MKCACHE_IMPL_H
 #define LIBCACHE_MKCACHE_IMPL_H
 
-#include "mkcache/mkcache.h"
+#include <libcache/format.h>
+
+#include "dev/dev.h"
+#include "format/super.h"
 
 /* A line for the caller, about @d or, with NULL, about all of it. */
 void cache_mkcache_note(const struct cache_mkcache *m, bool warning,

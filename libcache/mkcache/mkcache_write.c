@@ -4,7 +4,7 @@
  * half a cache: first the old superblock goes, then everything that could rise again
  * under the new one, then the new one comes, each durable before the next.
  */
-#include "mkcache/mkcache.h"
+#include <libcache/format.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -167,9 +167,9 @@ static int discard_all(const struct cache_mkcache_dev *d, struct cache_err *err)
 	return cache_dev_discard(d->dev, SB_END_SECTOR, sectors - SB_END_SECTOR, err);
 }
 
-int cache_mkcache_write(struct cache_mkcache *m, unsigned i, struct cache_err *err)
+static int write_device(const struct cache_mkcache *m, const struct cache_mkcache_dev *d,
+			struct cache_err *err)
 {
-	struct cache_mkcache_dev *d = &m->devs[i];
 	int ret = zero(d->dev, 0, SB_END_SECTOR, err);
 
 	if (!ret)
@@ -185,4 +185,14 @@ int cache_mkcache_write(struct cache_mkcache *m, unsigned i, struct cache_err *e
 	if (!ret)
 		ret = write_super(d, err);
 	return ret ? cache_err_prefix(err, ret, "%s", cache_dev_name(d->dev)) : 0;
+}
+
+int cache_mkcache_write(const struct cache_mkcache *given, unsigned i, struct cache_err *err)
+{
+	struct cache_mkcache m;
+	int ret = cache_opts_read(&m, sizeof(m), given, err);
+
+	if (!ret && i >= m.ndevs)
+		ret = cache_err_set(err, -EINVAL, 0, "device %u of a plan of %u", i, m.ndevs);
+	return ret ? ret : write_device(&m, &m.devs[i], err);
 }

@@ -35,11 +35,10 @@ static int check_set(struct cache_dev *dev, struct cache_fsck_result *res,
 		     struct cache_err *err)
 {
 	struct first first = { 0 };
-	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = res,
+	struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1, .results = res,
 				.report = on_finding, .ctx = &first };
 	int ret;
 
-	memset(res, 0, sizeof(*res));
 	ret = cache_fsck_run(&f);
 	if (ret)
 		return cache_err_set(err, ret, 0, "no memory for a check");

@@ -61,8 +61,7 @@ static int on_load(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 /* Why the tree of this set cannot be rebuilt; NULL: it can. */
 static const char *hopeless(const struct cache_set *set)
 {
-	if (!memcmp(set->sb.magic, cache_sb_magic, sizeof(cache_sb_magic)) &&
-	    cache_sb_is_bdev(&set->sb))
+	if (cache_sb_has_magic(&set->sb) && cache_sb_is_bdev(&set->sb))
 		return "a backing device has nothing to rebuild";
 	if (set->loaded < CACHE_LOAD_JOURNAL)
 		return "the superblock does not say where anything is";

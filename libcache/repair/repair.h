@@ -10,8 +10,8 @@
  * doubt is dropped, since the backing device has it; dirty data is kept wherever
  * its key can be read, and named where it cannot.
  */
-#ifndef LIBCACHE_REPAIR_H
-#define LIBCACHE_REPAIR_H
+#ifndef LIBCACHE_REPAIR_REPAIR_H
+#define LIBCACHE_REPAIR_REPAIR_H
 
 #include "super/repair_types.h"
 

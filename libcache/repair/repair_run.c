@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The order of a whole repair: look, repair each device that needs it, look again. */
-#include "repair/repair_run.h"
+#include <libcache/repair.h>
+
+#include "repair/repair.h"
+#include "super/repair_types.h"
 #include "host/probe.h"
 
 #include <errno.h>
@@ -62,11 +65,10 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 
 static int look(struct run *r)
 {
-	struct cache_fsck f = { .devs = r->devs, .ndevs = r->n, .results = r->checked,
+	struct cache_fsck f = { .size = sizeof(f), .devs = r->devs, .ndevs = r->n, .results = r->checked,
 				.report = on_finding, .progress = on_progress, .ctx = r };
 	int ret;
 
-	memset(r->checked, 0, r->n * sizeof(*r->checked));
 	ret = cache_fsck_run(&f);
 	if (ret && r->again)
 		return ret;	/* what is known stays: the first check */
@@ -219,15 +221,17 @@ int cache_repair_run(struct cache_dev *const *devs, unsigned ndevs,
 		     const struct cache_repair_opts *opts,
 		     struct cache_repair_result *results)
 {
-	struct run r = { .devs = devs, .n = ndevs, .opts = opts, .results = results };
-	int ret = -ENOMEM;
+	struct cache_repair_opts o;
+	struct run r = { .devs = devs, .n = ndevs, .opts = &o, .results = results };
+	int ret = cache_opts_read(&o, sizeof(o), opts, NULL);
 
+	if (ret)
+		return ret;
 	memset(results, 0, ndevs * sizeof(*results));
-	r.checked = calloc(ndevs, sizeof(*r.checked));
-	r.seen = calloc(ndevs, sizeof(*r.seen));
-	if (r.checked && r.seen)
-		ret = look(&r);
-	if (!ret && !opts->look_only)
+	r.checked = calloc(ndevs + 1, sizeof(*r.checked));
+	r.seen = calloc(ndevs + 1, sizeof(*r.seen));
+	ret = r.checked && r.seen ? look(&r) : -ENOMEM;
+	if (!ret && !o.look_only)
 		ret = repair_all(&r);
 	free(r.backing_sectors);
 	free(r.backing);

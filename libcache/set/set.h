@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One opened cache device with everything loaded that a kernel would load at its
- * start: superblock, journal, gens, uuid table, and what each bucket holds.
+ * One opened cache device, inside: superblock, journal, gens, uuid table, and what each
+ * bucket holds, as a kernel would load them at its start.
  */
-#ifndef LIBCACHE_SET_H
-#define LIBCACHE_SET_H
+#ifndef LIBCACHE_SET_SET_H
+#define LIBCACHE_SET_SET_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <libcache/set.h>
 
 #include "disk/btree.h"
 #include "alloc/gens.h"
@@ -20,22 +22,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* How far to load; each includes those before it. */
-enum cache_load {
-	CACHE_LOAD_SUPER,
-	CACHE_LOAD_JOURNAL,
-	CACHE_LOAD_PRIOS,	/* and the uuid table */
-	CACHE_LOAD_GENS,	/* the whole tree is read, as the kernel's start does */
-	CACHE_LOAD_MARKS,	/* and with prios and sectors used: all that an allocator asks for */
-};
-
-/* What a bucket is for: the words of the kernel's priority_stats, and more. */
-enum cache_role {
-	CACHE_ROLE_SUPERBLOCK, CACHE_ROLE_JOURNAL, CACHE_ROLE_PRIO, CACHE_ROLE_UUID,
-	CACHE_ROLE_BTREE, CACHE_ROLE_DIRTY, CACHE_ROLE_CLEAN, CACHE_ROLE_FREE,
-	CACHE_ROLE_COUNT
-};
 
 struct cache_set {
 	struct cache_dev *dev;
@@ -56,31 +42,6 @@ struct cache_set {
 	uint64_t journal_keys;		/* to be replayed */
 	struct cache_overlay overlay;	/* what the replay will insert: its entries, in order */
 };
-
-/**
- * cache_set_load() - load a cache device
- * @dev:  open device; stays the caller's, and open until cache_set_close()
- * @upto: how far
- * @sink: receives everything that is wrong, and loading goes on where it safely
- *        can; NULL: the first damage is the error
- * @set:  receives the image; cache_set_close() it
- *
- * With a sink a superblock that is not usable leaves an image with only @sb; ask
- * @loaded and @has_journal. A backing device loads as far as CACHE_LOAD_SUPER.
- *
- * Memory: 11 bytes per bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 per journal entry, 28
- * per key of it that is to be replayed; one node per level.
- * Return: 0; -EIO, -ENOMEM; -ERANGE when too small for a superblock; without a
- * sink the errno of the first broken rule.
- */
-int cache_set_load(struct cache_dev *dev, enum cache_load upto,
-		     const struct cache_sink *sink, struct cache_set **set,
-		     struct cache_err *err);
-void cache_set_close(struct cache_set *set);
-
-/* What @bucket is for, from marks as the kernel has them after its start. */
-enum cache_role cache_set_role(const struct cache_set *set, uint64_t bucket);
-const char *cache_role_name(enum cache_role role);
 
 /* One extent as the driver would see it after its start, journal replayed. */
 struct cache_extent {

@@ -5,7 +5,10 @@
 
 #include <assert.h>
 
-#include "super/backup.h"
+#include <libcache/backup.h>
+
+#include "format/ondisk.h"
+#include "format/super.h"
 
 #define CACHE_BACKUP_MAGIC	"cache-tools head"	/* 16 bytes, no NUL */
 #define CACHE_BACKUP_VERSION	1

@@ -4,7 +4,7 @@
  * state, which may have moved on since? Only what neither question speaks against is
  * written.
  */
-#include "super/backup.h"
+#include <libcache/backup.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -42,7 +42,7 @@ static int read_there(struct restore *r)
 			   NULL))
 		memset(r->was, 0, CACHE_SB_BYTES);
 	cache_sb_decode(r->was, &r->there);
-	r->there_is_right = !memcmp(r->there.magic, cache_sb_magic, sizeof(cache_sb_magic)) &&
+	r->there_is_right = cache_sb_has_magic(&r->there) &&
 			    r->there.csum_stored == r->there.csum_computed;
 	memcpy(r->now, r->b->super, CACHE_SB_BYTES);
 	return 0;
@@ -219,9 +219,13 @@ int cache_backup_restore(struct cache_dev *dev, const struct cache_backup *b,
 			 const struct cache_backup_opts *opts, bool *differs,
 			 struct cache_err *err)
 {
-	struct restore r = { .dev = dev, .b = b, .opts = opts, .err = err };
+	struct cache_backup_opts o;
+	struct restore r = { .dev = dev, .b = b, .opts = &o, .err = err };
 	bool unused;
-	int ret = restore(&r, differs ? differs : &unused);
+	int ret = cache_opts_read(&o, sizeof(o), opts, err);
+
+	if (!ret)
+		ret = restore(&r, differs ? differs : &unused);
 
 	free(r.was);
 	free(r.now);

@@ -46,7 +46,7 @@ show_all() {
 @test "what the reading of a structure can notice is noticed, with its code" {
 	for dir in "$ROOT"/tests/fsck/{sb,prio,node,root,child}_*/; do
 		code=$(sed -n 's/^code //p' "$dir/expect")
-		row=$(grep "^PROBLEM($code," "$ROOT/libcache/format/problems.def")
+		row=$(grep "^PROBLEM($code," "$ROOT/include/libcache/problems.def")
 		case $code in *_UNREADABLE) continue ;; esac
 		[[ "$row" == *" CORRUPT,"* ]] || continue
 		rm -f "$IMG"

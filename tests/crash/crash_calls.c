@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "dev/dev_ops.h"
-#include "super/backup.h"
+#include <libcache/backup.h>
+#include "format/super.h"
 #include "dev/dev.h"
 #include "dev/dev_fault.h"
 #include "base/types.h"
-#include "dev/undo.h"
 #include "test.h"
 #include "wrap.h"
 

@@ -4,7 +4,7 @@
 
 #include "damage.h"
 #include "harness.h"
-#include "super/backup.h"
+#include <libcache/backup.h>
 #include "repair/repair.h"
 #include "wrap.h"
 
@@ -184,7 +184,7 @@ TEST(a_gap_that_discards_excuse_is_repaired_before_their_bit_is_cleared)
 
 static int restore(void *ctx, struct cache_dev *dev)
 {
-	struct cache_backup_opts opts = { 0 };
+	struct cache_backup_opts opts = { .size = sizeof(opts) };
 
 	return cache_backup_restore(dev, ctx, &opts, NULL, NULL);
 }

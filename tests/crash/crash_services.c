@@ -10,9 +10,9 @@
 #include "harness.h"
 #include "bench/bench.h"
 #include "fsck/fsck.h"
-#include "mkcache/mkcache.h"
+#include <libcache/format.h>
 #include "offline/offline.h"
-#include "dev/undo.h"
+#include <libcache/device.h>
 #include "wrap.h"
 
 #define FORMAT_SECTORS	(1024 * 16)	/* 1024 buckets of 8 KiB */
@@ -20,7 +20,7 @@
 static struct cache_fsck_result look(struct cache_dev *dev, int *ret)
 {
 	struct cache_fsck_result res = { 0 };
-	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &res };
+	struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1, .results = &res };
 
 	*ret = cache_fsck_run(&f);
 	return res;
@@ -99,7 +99,7 @@ static int nobody(const uint8_t set_uuid[16],
 static int format(struct cache_dev *dev, struct cache_err *err)
 {
 	struct cache_mkcache_dev d = { .dev = dev, .uuid = { 1 } };
-	struct cache_mkcache m = { .devs = &d, .ndevs = 1, .bucket_sectors = 16,
+	struct cache_mkcache m = { .size = sizeof(m), .devs = &d, .ndevs = 1, .bucket_sectors = 16,
 				   .block_sectors = 1, .set_uuid = { 2 }, .find_set = nobody };
 	int ret = cache_mkcache_plan(&m, err);
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "harness.h"
-#include "mkcache/mkcache.h"
+#include <libcache/format.h>
 #include "offline/offline.h"
 #include "repair/repair.h"
 
@@ -68,7 +68,7 @@ static int nobody(const uint8_t set_uuid[16],
 static int format(void *ctx, struct cache_dev *dev)
 {
 	struct cache_mkcache_dev d = { .dev = dev, .uuid = { 1 } };
-	struct cache_mkcache m = { .devs = &d, .ndevs = 1, .bucket_sectors = 16,
+	struct cache_mkcache m = { .size = sizeof(m), .devs = &d, .ndevs = 1, .bucket_sectors = 16,
 				   .block_sectors = 8, .set_uuid = { 2 }, .find_set = nobody };
 	int ret = cache_mkcache_plan(&m, NULL);
 

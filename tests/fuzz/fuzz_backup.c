@@ -276,7 +276,7 @@ static int put_back(struct overlay *o, const struct cache_backup *b, unsigned bi
 		    bool *differs)
 {
 	unsigned told = 0;
-	struct cache_backup_opts opts = { .dry_run = dry_run, .force = bits & FORCE,
+	struct cache_backup_opts opts = { .size = sizeof(opts), .dry_run = dry_run, .force = bits & FORCE,
 					  .field = on_field, .ctx = &told };
 	struct cache_dev *dev = overlay_dev(o);
 	uint32_t before = o->nwrites;

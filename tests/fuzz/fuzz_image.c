@@ -219,7 +219,7 @@ static struct found check(struct overlay *o)
 {
 	struct cache_dev *dev = overlay_dev(o);
 	struct found found = { 0 };
-	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &found.res,
+	struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1, .results = &found.res,
 				.report = on_finding, .ctx = &found };
 
 	cache_fsck_run(&f);

@@ -17,7 +17,7 @@
 
 #include "base/crc64.h"
 #include "base/types.h"
-#include "dev/undo.h"
+#include "dev/dev.h"
 #include "target.h"
 #include "dev/undo_disk.h"
 

@@ -31,7 +31,7 @@ static void on_field(void *ctx, const struct cache_repair_field *f)
 static int put_back(struct cache_dev *dev, const struct cache_backup *b, bool force,
 		    bool *differs)
 {
-	struct cache_backup_opts opts = { .force = force, .field = on_field };
+	struct cache_backup_opts opts = { .size = sizeof(opts), .force = force, .field = on_field };
 	struct cache_err err = { 0 };
 	int ret = cache_backup_restore(dev, b, &opts, differs, &err);
 
@@ -176,7 +176,7 @@ TEST(a_dry_run_says_what_would_change_and_writes_nothing)
 {
 	struct cache_dev *dev = set_open("registered");
 	struct cache_backup b = take(dev);
-	struct cache_backup_opts opts = { .dry_run = true, .field = on_field };
+	struct cache_backup_opts opts = { .size = sizeof(opts), .dry_run = true, .field = on_field };
 	uint8_t now[CACHE_SB_BYTES], zeros[CACHE_SB_BYTES] = { 0 };
 	bool differs;
 

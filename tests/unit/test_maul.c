@@ -125,7 +125,7 @@ static bool are_attached(struct run *r, bool strict)
 static bool looks_clean(struct run *r)
 {
 	struct cache_fsck_result res = { 0 };
-	struct cache_fsck f = { .devs = &r->scratch, .ndevs = 1, .results = &res,
+	struct cache_fsck f = { .size = sizeof(f), .devs = &r->scratch, .ndevs = 1, .results = &res,
 				.report = on_finding, .ctx = r };
 
 	r->super = false;

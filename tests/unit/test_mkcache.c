@@ -3,7 +3,7 @@
  * Formatting: what is refused, what is chosen, what is wiped, and that a format cut
  * off anywhere leaves no half cache.
  */
-#include "mkcache/mkcache.h"
+#include "mkcache/mkcache_impl.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -104,7 +104,7 @@ static const uint8_t set_uuid[16] = { 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 
 
 static struct cache_mkcache choices(struct cache_mkcache_dev *devs, unsigned n)
 {
-	struct cache_mkcache m = { .devs = devs, .ndevs = n, .find_set = nobody };
+	struct cache_mkcache m = { .size = sizeof(m), .devs = devs, .ndevs = n, .find_set = nobody };
 
 	memcpy(m.set_uuid, set_uuid, 16);
 	return m;
@@ -120,6 +120,7 @@ static int plan_one(struct cache_mkcache *m, bool is_bdev, uint64_t sectors,
 	memset(&d, 0, sizeof(d));
 	d.is_bdev = is_bdev;
 	d.dev = memory("dev", sectors);
+	m->size = sizeof(*m);
 	m->devs = &d;
 	m->ndevs = 1;
 	m->find_set = nobody;
@@ -165,7 +166,7 @@ TEST(choices_that_make_no_sense_are_refused)
 		.label = "12345678901234567890123456789012");
 	REFUSED(-ERANGE, "too small for a superblock", true, 15, 0);
 	REFUSED(-ERANGE, "too small for a superblock", false, 0, 0);
-	CHECK_EQ(cache_mkcache_plan(&(struct cache_mkcache){ 0 }, NULL), -EINVAL);
+	CHECK_EQ(cache_mkcache_plan(&(struct cache_mkcache){ .size = sizeof(struct cache_mkcache) }, NULL), -EINVAL);
 }
 
 TEST(the_usual_bucket_is_taken_where_it_fits_and_else_the_largest_that_does)

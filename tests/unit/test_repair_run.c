@@ -2,7 +2,7 @@
 /* Check, repair, check again: the order, who is asked and told, and what stays open. */
 #include "repair_cases.h"
 
-#include "repair/repair_run.h"
+#include <libcache/repair.h>
 
 /* What was called, in order, a letter each. */
 struct calls {
@@ -64,7 +64,7 @@ static void on_repaired(void *ctx, unsigned dev, const struct cache_repair_resul
 static struct cache_repair_opts all_of(struct calls *c)
 {
 	return (struct cache_repair_opts){
-		.seed = 3, .finding = on_finding, .progress = on_progress,
+		.size = sizeof(struct cache_repair_opts), .seed = 3, .finding = on_finding, .progress = on_progress,
 		.confirm = on_confirm, .open = on_open, .close = on_close,
 		.repaired = on_repaired, .ctx = c };
 }
@@ -100,7 +100,7 @@ static bool is_same(struct cache_dev *a, struct cache_dev *b)
 
 TEST(without_any_callback_a_set_is_repaired_and_checked_again)
 {
-	struct cache_repair_opts opts = { .seed = 3 };
+	struct cache_repair_opts opts = { .size = sizeof(opts), .seed = 3 };
 	struct cache_dev *dev = damaged(true);
 	struct cache_repair_result res;
 
@@ -116,7 +116,7 @@ TEST(a_check_without_a_report_counts_what_it_finds)
 {
 	struct cache_fsck_result res = { 0 };
 	struct cache_dev *dev = damaged(false);
-	struct cache_fsck f = { .devs = &dev, .ndevs = 1, .results = &res };
+	struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1, .results = &res };
 
 	CHECK_EQ(cache_fsck_run(&f), 0);
 	CHECK(res.count[CACHE_SEVERITY_CORRUPT]);
@@ -253,7 +253,7 @@ TEST(more_than_sixteen_backing_devices_are_all_evidence)
 	enum { N = 20 };
 	struct cache_dev *devs[N + 1];
 	struct cache_repair_result res[N + 1];
-	struct cache_repair_opts opts = { .seed = 3 };
+	struct cache_repair_opts opts = { .size = sizeof(opts), .seed = 3 };
 	uint8_t buf[CACHE_SB_BYTES] __attribute__((aligned(4096))) = { 0 };
 	struct cache_sb sb, cache;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The undo device: saved before it is written, put back exactly, never to another. */
-#include "dev/undo.h"
+#include <libcache/device.h>
 
 #include <errno.h>
 #include <signal.h>

@@ -5,19 +5,19 @@
  * cache_mkcache_plan() makes every check over every device and writes nothing;
  * cache_mkcache_write() then does what the plan says. Between them the caller shows
  * what the plan found, and asks.
+ *
+ * Threads: a plan and its devices are used by one thread at a time.
  */
-#ifndef LIBCACHE_MKCACHE_H
-#define LIBCACHE_MKCACHE_H
+#ifndef LIBCACHE_FORMAT_H
+#define LIBCACHE_FORMAT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dev/dev.h"
-#include "format/super.h"
+#include <libcache/device.h>
+#include <libcache/superblock.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+CACHE_DECLS_BEGIN
 
 #define CACHE_MKCACHE_BUCKET_SECTORS	1024u	/* where it fits */
 #define CACHE_MKCACHE_LABEL_MAX		(CACHE_SB_LABEL_BYTES - 1)
@@ -32,10 +32,12 @@ struct cache_mkcache_dev {
 	struct cache_sb sb;	/* what will be written */
 	struct cache_sb old;	/* the superblock found there, if has_old */
 	bool	has_old;	/* with the right magic and checksum, sizes usable */
+	uint64_t reserved[4];
 };
 
 /* What was chosen; zero means the default. */
 struct cache_mkcache {
+	size_t size;
 	struct cache_mkcache_dev *devs;
 	unsigned ndevs;
 
@@ -54,9 +56,9 @@ struct cache_mkcache {
 	 */
 	bool	 like_peer;
 
-	/* One line that is worth reading, about @device; NULL: nobody listens. */
+	/* One line that is worth reading, about @device or, with NULL, about all. */
 	void (*note)(void *ctx, bool warning, const char *device, const char *text);
-	/* Finds running members of a set that is joined; NULL: cache_probe_set() */
+	/* Finds running members of a set that is joined; NULL: all block devices are looked at */
 	int (*find_set)(const uint8_t set_uuid[16],
 			int (*found)(void *ctx, const char *path, const struct cache_sb *sb),
 			void *ctx);
@@ -75,9 +77,9 @@ struct cache_mkcache {
  * not whole blocks, a backing block below the set's, a second cache for a set that
  * has one. Members of a set that @m joins by its uuid are looked for.
  *
- * Return: 0; -EINVAL for a choice that is wrong by itself; -ERANGE for a device too
- * small; -EUCLEAN for a rule of the format; -EEXIST for a clash with the set;
- * -EIO and what reading gives.
+ * Return: 0; -EINVAL for a choice that is wrong by itself, and for a wrong size; -ERANGE
+ * for a device too small; -EUCLEAN for a rule of the format; -EEXIST for a clash with the
+ * set; -EIO and what reading gives.
  */
 int cache_mkcache_plan(struct cache_mkcache *m, struct cache_err *err);
 
@@ -94,11 +96,10 @@ int cache_mkcache_plan(struct cache_mkcache *m, struct cache_err *err);
  * choose (format 1.5), not only the first of each bucket: after its first new entry
  * the driver reads on, and what lies behind it would be replayed (format 8).
  *
- * Return: 0; -EIO and what reading or writing gives; -ENOMEM.
+ * Return: 0; -EINVAL for a device that is not of the plan, and for a wrong size; -EIO and
+ * what reading or writing gives; -ENOMEM.
  */
-int cache_mkcache_write(struct cache_mkcache *m, unsigned i, struct cache_err *err);
+int cache_mkcache_write(const struct cache_mkcache *m, unsigned i, struct cache_err *err);
 
-#ifdef __cplusplus
-}
-#endif
+CACHE_DECLS_END
 #endif

@@ -1,5 +1,88 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
+ * A device: sectors that can be read, written and flushed. A sector is 512 bytes, always.
+ * All else that the library does goes through this, so a file, a block device and one whose
+ * overwritten sectors are saved (below) are alike. Functions that are given a device never
+ * close it.
+ *
+ * Threads: a device, or an undo file, is used by one thread at a time; different ones are
+ * independent.
+ */
+#ifndef LIBCACHE_DEVICE_H
+#define LIBCACHE_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libcache/error.h>
+
+CACHE_DECLS_BEGIN
+
+struct cache_dev;
+
+enum cache_dev_flags {
+	CACHE_DEV_READ	 = 0,
+	CACHE_DEV_WRITE	 = 1 << 0,
+	/*
+	 * Nobody else may write meanwhile: O_EXCL on a block device, which a
+	 * kernel that runs bcache on it refuses; a lock on a regular file.
+	 */
+	CACHE_DEV_EXCL	 = 1 << 1,
+	/* Go past the page cache on a regular file too; block devices always do. */
+	CACHE_DEV_DIRECT = 1 << 2,
+};
+
+/**
+ * cache_dev_open() - open a block device or a regular file
+ * @path:  its path
+ * @flags: of enum cache_dev_flags
+ * @dev:   receives the device; the caller closes it
+ *
+ * Return: 0; -ENOTBLK when it is neither; -EBUSY when CACHE_DEV_EXCL finds it in
+ * use; what open(2) or ioctl(2) gave; -ENOMEM.
+ */
+int cache_dev_open(const char *path, unsigned flags, struct cache_dev **dev,
+		   struct cache_err *err);
+
+/* NULL is fine. Does not flush. A wrapper closes the device beneath it. */
+void cache_dev_close(struct cache_dev *dev);
+
+const char *cache_dev_name(const struct cache_dev *dev);
+uint64_t cache_dev_sectors(const struct cache_dev *dev);
+/* What the hardware reads and writes at least; 512 for a regular file. */
+uint32_t cache_dev_logical_block_bytes(const struct cache_dev *dev);
+/*
+ * Memory fit for any transfer, zeroed; NULL: out of memory. cache_dev_buf_free() gives it
+ * back, and NULL is fine there.
+ */
+void *cache_dev_buf(size_t nbytes);
+void cache_dev_buf_free(void *buf);
+
+/**
+ * cache_dev_read() - read exactly @nsectors at @sector
+ *
+ * Return: 0; -ERANGE past the end of the device, checked before anything is
+ * read; -EIO or the errno of a failed or short transfer, @buf then unspecified.
+ */
+int cache_dev_read(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
+		   void *buf, struct cache_err *err);
+
+/* As cache_dev_read(), for writing. -EBADF on a device not opened to write. */
+int cache_dev_write(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
+		    const void *buf, struct cache_err *err);
+
+/* What was written before is durable when this returns 0. */
+int cache_dev_flush(struct cache_dev *dev, struct cache_err *err);
+
+/*
+ * The content of the range is no longer needed. Advice: 0 also when the device
+ * cannot discard; reading back may give zeros, the old bytes or anything.
+ */
+int cache_dev_discard(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
+		      struct cache_err *err);
+
+/*
  * Taking back what was written in place. A wrapper saves what each write covers, and
  * has it on disk before the write begins; an undo file puts it back, newest first.
  *
@@ -14,17 +97,6 @@
  * The checksum of each old and new sector says whether a device is the one that the
  * file was made for, as the writer left it or found it.
  */
-#ifndef LIBCACHE_UNDO_H
-#define LIBCACHE_UNDO_H
-
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "dev/dev.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* What an undo file says of its origin. */
 struct cache_undo_origin {
@@ -91,7 +163,5 @@ int cache_undo_check(struct cache_undo *undo, struct cache_dev *dev, struct cach
  */
 int cache_undo_apply(struct cache_undo *undo, struct cache_dev *dev, struct cache_err *err);
 
-#ifdef __cplusplus
-}
-#endif
+CACHE_DECLS_END
 #endif

@@ -15,6 +15,8 @@
  *	  begin it anew.
  *
  * And whether it is the device is asked of its size, its superblock and its journal.
+ *
+ * Threads: a backup and its device are used by one thread at a time.
  */
 #ifndef LIBCACHE_BACKUP_H
 #define LIBCACHE_BACKUP_H
@@ -22,13 +24,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dev/dev.h"
-#include "super/repair_types.h"
-#include "format/super.h"
+#include <libcache/device.h>
+#include <libcache/repair.h>
+#include <libcache/superblock.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+CACHE_DECLS_BEGIN
 
 #define CACHE_BACKUP_NAME_BYTES	464u
 
@@ -67,13 +67,14 @@ int cache_backup_save(const struct cache_backup *b, const char *file, struct cac
 int cache_backup_read(const char *file, struct cache_backup *b, struct cache_err *err);
 
 struct cache_backup_opts {
+	size_t size;
 	bool dry_run;	/* say what would change, write nothing */
 	/*
 	 * Also where nothing on the device says that the backup is of it, and where a
 	 * backing device without a cache then may have one now.
 	 */
 	bool force;
-	/* May be NULL. Each field that gets another value. */
+	/* Each field that gets another value. */
 	void (*field)(void *ctx, const struct cache_repair_field *f);
 	void *ctx;
 };
@@ -88,14 +89,12 @@ struct cache_backup_opts {
  *
  * Return: 0; -EUCLEAN when @dev is not the device of the backup, or state would be
  * turned back; -EAGAIN for the same where @opts->force would go on; -ERANGE when its
- * size is another; the errno of a rule that the result would break on @dev; -EIO,
- * -ENOMEM.
+ * size is another; the errno of a rule that the result would break on @dev; -EINVAL for
+ * a wrong size of @opts; -EIO, -ENOMEM.
  */
 int cache_backup_restore(struct cache_dev *dev, const struct cache_backup *b,
 			 const struct cache_backup_opts *opts, bool *differs,
 			 struct cache_err *err);
 
-#ifdef __cplusplus
-}
-#endif
+CACHE_DECLS_END
 #endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What can be wrong with a cache set, as data: problems.def has one row each. A finding is one
+ * row with the values of the fields that the row's text names.
+ *
+ * The numbers of problems stay as they are for ever; rows are added. Of a row in problems.def,
+ * code and number are for programs, cache_problem_info() gives the rest.
+ *
+ * Threads: everything here may be called from any thread at any time.
+ */
+#ifndef LIBCACHE_FINDINGS_H
+#define LIBCACHE_FINDINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libcache/error.h>
+
+CACHE_DECLS_BEGIN
+
+enum cache_problem {
+	CACHE_P_NONE,
+#define PROBLEM(code, number, ...) CACHE_P_##code = number,
+#include <libcache/problems.def>
+#undef PROBLEM
+	CACHE_P_COUNT
+};
+
+/* The high byte of a problem's number. */
+enum cache_pass {
+	CACHE_PASS_SUPER = 1, CACHE_PASS_JOURNAL, CACHE_PASS_PRIOS, CACHE_PASS_UUIDS,
+	CACHE_PASS_BTREE, CACHE_PASS_BUCKETS, CACHE_PASS_BACKING,
+};
+
+enum cache_severity {
+	CACHE_SEVERITY_NOTE,	/* worth knowing; the set is clean */
+	CACHE_SEVERITY_WARN,	/* not clean, though nothing on disk is broken */
+	CACHE_SEVERITY_CORRUPT,	/* a rule of the format is broken */
+};
+
+/* What a kernel does with it at the next start, mildest first. */
+enum cache_verdict {
+	CACHE_VERDICT_STARTS,
+	CACHE_VERDICT_DAMAGE,	/* starts without a word, and may return wrong blocks */
+	CACHE_VERDICT_MAY_HANG,
+	CACHE_VERDICT_HANGS,
+	CACHE_VERDICT_REFUSES,	/* the device, or the attach, is turned away */
+	CACHE_VERDICT_DISABLES,	/* the set is torn down */
+	CACHE_VERDICT_PANICS,
+};
+
+/* Which remedy repairs it; how it does so stands in repair.h. */
+enum cache_remedy {
+	CACHE_FIX_NONE,		/* nothing to do, or nothing that can be done */
+	CACHE_FIX_SUPER,	/* rewrite or rebuild the superblock */
+	CACHE_FIX_JOURNAL,	/* replay offline, then one checkpoint entry */
+	CACHE_FIX_PRIOS,	/* rebuild gens, write a new prio chain */
+	CACHE_FIX_UUIDS,	/* rebuild the uuid table */
+	CACHE_FIX_BTREE,	/* rebuild the tree in unused buckets */
+	CACHE_FIX_DROP_CLEAN,	/* drop clean extents of the range */
+	CACHE_FIX_DROP_DIRTY,	/* drop dirty extents: data is lost, asks first */
+};
+
+/*
+ * One finding. Only the fields that the problem's text names in braces have a
+ * meaning, and are printed and put into JSON under the same names.
+ */
+#define CACHE_FINDING_NUMBERS(X) \
+	X(bucket) X(sector) X(offset) X(block) X(seq) X(inode) X(start) X(end) \
+	X(level) X(index) X(count) X(gen) X(got) X(want) X(other)
+
+struct cache_finding {
+	enum cache_problem code;
+#define X(name) uint64_t name;
+	CACHE_FINDING_NUMBERS(X)
+#undef X
+	const char *what;		/* a word with static life, or NULL */
+	uint8_t uuid[16];
+	bool corrected;			/* one byte was wrong; the checksum says which: nothing is lost */
+};
+
+/* A problem's row. */
+struct cache_problem_info {
+	const char *code;		/* "SB_CSUM" */
+	unsigned number;		/* 0x0103; the high byte is the pass */
+	enum cache_severity severity;
+	enum cache_verdict verdict;
+	enum cache_remedy remedy;
+	int error;			/* negative errno when it stops an open */
+	const char *text;		/* with {field}; in hex {field:x}; a seq {field:s} */
+};
+
+/* Never NULL: an unknown @code gives an empty row. */
+const struct cache_problem_info *cache_problem_info(enum cache_problem code);
+
+const char *cache_severity_name(enum cache_severity severity);
+/* "starts" "damage" "may-hang" "hangs" "refuses" "disables" "panics" */
+const char *cache_verdict_name(enum cache_verdict verdict);
+const char *cache_remedy_name(enum cache_remedy remedy);
+
+enum cache_field_kind {
+	CACHE_FIELD_NUMBER, CACHE_FIELD_HEX, CACHE_FIELD_SEQ, CACHE_FIELD_WORD, CACHE_FIELD_UUID,
+};
+
+/* A field that a problem's text names, with its value in one finding. */
+struct cache_finding_field {
+	char name[24];
+	enum cache_field_kind kind;
+	uint64_t number;
+	const char *word;		/* CACHE_FIELD_WORD; may be NULL */
+	const uint8_t *uuid;		/* CACHE_FIELD_UUID; 16 bytes */
+};
+
+/**
+ * cache_finding_field() - the @i-th field that the text of @f names
+ *
+ * Return: false when there are no more, or the text names an unknown field.
+ */
+bool cache_finding_field(const struct cache_finding *f, unsigned i,
+			 struct cache_finding_field *field);
+
+/* The finding's line, without a newline; always terminated. */
+void cache_finding_text(const struct cache_finding *f, char *buf, size_t nbytes);
+
+/* Where findings go, and how far the work is. */
+struct cache_sink {
+	/* NULL: nobody wants to know. */
+	void (*report)(void *ctx, const struct cache_finding *f);
+	void *ctx;
+	/*
+	 * May be NULL. Called now and then; @max is an estimate. Non-zero asks to
+	 * stop at the next safe point: the call in progress returns -ECANCELED.
+	 */
+	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
+};
+
+CACHE_DECLS_END
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Checking cache sets, only looking: every rule of the format, every invariant
+ * S1 to S19, and what a kernel would do with the set at its next start.
+ *
+ * Threads: a check uses its devices; checks of different devices may run at the same time.
+ * Callbacks are made from the thread that called.
+ */
+#ifndef LIBCACHE_FSCK_H
+#define LIBCACHE_FSCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libcache/device.h>
+#include <libcache/findings.h>
+
+CACHE_DECLS_BEGIN
+
+/* Named as in the JSON output. Extents are live leaf extents, journal replayed. */
+#define CACHE_FSCK_NUMBERS(X) \
+	X(nbuckets) X(btree_depth) X(btree_nodes) X(extents) X(cached_sectors) \
+	X(dirty_extents) X(dirty_sectors) X(journal_seq) X(journal_last_seq) \
+	X(journal_entries) X(journal_keys) X(metadata_buckets) X(dirty_buckets) \
+	X(clean_buckets) X(free_buckets) X(stale_keys) X(read_bytes)
+
+struct cache_fsck_summary {
+#define X(name) uint64_t name;
+	CACHE_FSCK_NUMBERS(X)
+#undef X
+};
+
+/* What was found on one device. */
+struct cache_fsck_result {
+	int ret;			/* 0, or why it could not be checked to the end */
+	struct cache_err err;
+	bool is_backing;
+	unsigned count[3];		/* findings, by enum cache_severity */
+	/*
+	 * What a kernel would do. Never DAMAGE: that it may return wrong blocks
+	 * after starting without a word is the next field.
+	 */
+	enum cache_verdict kernel;
+	bool damage;
+	bool has_summary;		/* a cache device whose tree could be walked */
+	struct cache_fsck_summary summary;
+	uint64_t reserved[16];
+};
+
+static inline bool cache_fsck_is_clean(const struct cache_fsck_result *r)
+{
+	return !r->ret && !r->count[CACHE_SEVERITY_WARN] && !r->count[CACHE_SEVERITY_CORRUPT];
+}
+
+struct cache_fsck {
+	size_t size;
+	struct cache_dev *const *devs;	/* cache and backing devices, in any order */
+	unsigned ndevs;
+	struct cache_fsck_result *results;	/* ndevs; written over */
+	/* May be NULL. Each finding as it is made, @dev an index of devs. */
+	void (*report)(void *ctx, unsigned dev, const struct cache_finding *f);
+	/* May be NULL; non-zero asks to stop. See struct cache_sink. */
+	int (*progress)(void *ctx, unsigned dev, unsigned pass, uint64_t current,
+			uint64_t max);
+	void *ctx;
+};
+
+/**
+ * cache_fsck_run() - check all devices, backing ones together with their cache
+ *
+ * The devices stay open, and the caller's. What stops the check of one device is in
+ * its result and does not stop the others.
+ *
+ * Memory: 3 bytes per bucket of the cache in hand, one bit per bucket while its tree is
+ * walked and one where a prio_set is lost; 8 bytes a live extent or a bit a 4 KiB of the
+ * cache, whichever is less; 40 bytes per key of the journal that is to be replayed (28 to hold
+ * it, 12 at most to put it in order or to rehearse the replay); and for the nodes in hand
+ * some 50 MiB at most. `tests/size/run` measures it.
+ * Return: 0 whatever was found; -ECANCELED; -ENOMEM; -EINVAL for a wrong size.
+ */
+int cache_fsck_run(const struct cache_fsck *f);
+
+CACHE_DECLS_END
+#endif

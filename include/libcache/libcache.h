@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * libcache: read, check, repair and format the devices of bcache, Linux's block cache.
+ * Each header says what may be called from which thread; manual page: libcache(3).
+ *
+ * Nothing is printed, no process ended, no environment read and no signal handled. There is
+ * no state but what the caller holds.
+ */
+#ifndef LIBCACHE_LIBCACHE_H
+#define LIBCACHE_LIBCACHE_H
+
+#include <libcache/backup.h>
+#include <libcache/device.h>
+#include <libcache/error.h>
+#include <libcache/findings.h>
+#include <libcache/format.h>
+#include <libcache/fsck.h>
+#include <libcache/repair.h>
+#include <libcache/set.h>
+#include <libcache/superblock.h>
+#include <libcache/version.h>
+
+#endif
