@@ -11,12 +11,12 @@ int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err)
 {
 	const struct cache_set *set = c->set;
 	struct cache_replay_forecast f;
-	int ret = cache_replay_forecast(c->set, &f, err);
+	int ret = cache_replay_forecast(c->set, cache_eras_all(), &f, err);
 
 	if (ret || !cache_replay_may_hang(&f))
 		return ret;
 	return cache_found(c->sink, err, &(struct cache_finding){
-		.code = f.hangs == REPLAY_PACES ? CACHE_P_JOURNAL_RING_FULL
+		.code = !f.may_hang ? CACHE_P_JOURNAL_RING_FULL
 						: CACHE_P_JOURNAL_RING_TIGHT,
 		.got = cache_journal_free_buckets(&set->sb, &set->journal),
 		.count = set->journal_keys, .seq = f.seq });

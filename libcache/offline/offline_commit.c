@@ -93,7 +93,7 @@ static int forecast(struct cache_offline *o, const struct cache_commit_place *p,
 	set->buckets = o->t;
 	j->bucket_seq[p->index] = j->newest.pos.seq = p->seq;
 	j->newest.pos.index = p->index;
-	ret = cache_replay_forecast(set, f, err);
+	ret = cache_replay_forecast(set, cache_eras_all(), f, err);
 	set->buckets = buckets;
 	j->newest.pos = newest;
 	j->bucket_seq[p->index] = seq;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ring and the allocator of a rehearsed replay (see replay.h), in the
- * driver's arithmetic: behaviour 3.3, 3.4, 5.1, 5.6.
+ * The plays of a replay (see replay.h) and the verdict: behaviour 3.3, 13.
  */
 #include "replay/replay.h"
 
@@ -9,172 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc/alloc.h"
 #include "base/bits.h"
 #include "base/checked.h"
 
-/* Leaves written out at a time by one who waits for the journal. */
+/* So many keys are played for the times of the first entry, but so many times at least. */
+#define FIRST_KEYS	262144
+#define FIRST_TIMES	8
+/* Leaves that a thread writes at most when it finds the ring full. */
 #define FLUSH_LEAVES	8
-/* Below so many buckets queued for nodes the replay waits for the allocator. */
-#define BTREE_LOW	3
-
-/* Oldest entry that cannot be reclaimed. */
-static uint64_t front(const struct replay *r)
-{
-	uint64_t seq = r->seq;
-
-	for (uint32_t i = 0; i < r->npinned; i++)
-		if (r->node[r->pinned[i]].pin < seq)
-			seq = r->node[r->pinned[i]].pin;
-	return seq;
-}
-
-static void reclaim(struct replay *r)
-{
-	uint32_t n = r->set->sb.njournal;
-	uint64_t last_seq = front(r);
-
-	while (r->ring_discard % n != r->ring_cur % n &&
-	       r->ring_seq[r->ring_discard % n] < last_seq)
-		r->ring_discard++;
-	if (r->ring_blocks || r->ring_discard - r->ring_cur < 2)
-		return;
-	r->ring_cur++;
-	r->ring_blocks = r->set->sb.bucket_sectors / r->set->sb.block_sectors;
-}
-
-static unsigned flush_leaves(struct replay *r)
-{
-	uint64_t seq = front(r);
-	unsigned n = 0;
-
-	for (uint32_t i = 0; i < r->npinned && n < FLUSH_LEAVES;) {
-		uint32_t leaf = r->pinned[i];
-
-		if (r->node[leaf].pin != seq) {
-			i++;
-			continue;
-		}
-		cache_replay_write_leaf(r, leaf);	/* takes itself off the list */
-		n++;
-	}
-	return n;
-}
-
-/* One entry without keys, one block. REPLAY_HANGS: there is no room, nor will be. */
-static int journal_write(struct replay *r)
-{
-	while (!r->ring_blocks) {
-		unsigned flushed;
-
-		reclaim(r);
-		if (!r->ring_blocks && !r->full_at)
-			r->full_at = r->seq;
-		flushed = flush_leaves(r);
-		if (!r->ring_blocks && !flushed)
-			reclaim(r);
-		if (!r->ring_blocks && !flushed)
-			return REPLAY_HANGS;
-	}
-	r->ring_blocks--;
-	r->entries++;
-	r->ring_seq[r->ring_cur % r->set->sb.njournal] =
-		r->set->journal.newest.pos.seq + r->entries;
-	reclaim(r);
-	return 0;
-}
-
-static void push_one(uint64_t *inc, uint64_t *queue, uint64_t max)
-{
-	uint64_t n = max - *queue < *inc ? max - *queue : *inc;
-
-	*queue += n;
-	*inc -= n;
-}
-
-/* The thread, until it blocks: drain free_inc, invalidate, write prios. */
-static void alloc_run(struct replay *r)
-{
-	struct replay_alloc *a = &r->alloc;
-
-	for (;;) {
-		if (a->writing) {
-			if (!a->must && !a->allowed)
-				return;
-			if (journal_write(r))
-				return;	/* it waits, and with it nobody else */
-			a->allowed -= a->allowed && a->allowed != UINT32_MAX;
-			a->writing = false;
-			a->candidates += a->prio_max;
-		}
-		push_one(&a->inc, &a->prio, a->prio_max);
-		push_one(&a->inc, &a->btree, a->btree_max);
-		push_one(&a->inc, &a->moving, a->moving_max);
-		push_one(&a->inc, &a->none, a->none_max);
-		if (a->inc || a->dry)
-			return;
-		if (a->candidates < a->inc_max || a->prio + a->none < a->prio_max) {
-			/* the last buckets stay in its hands, or go out without a prio write */
-			a->dry = true;
-			if (a->candidates < a->inc_max)
-				return;
-		}
-		a->inc = a->inc_max;
-		a->candidates -= a->inc_max;
-		if (a->dry)
-			continue;
-		a->writing = true;
-		for (uint64_t i = 0; i < a->prio_max; i++)
-			(*(a->none ? &a->none : &a->prio))--;
-	}
-}
-
-static void alloc_unasked(struct replay *r)
-{
-	if (r->alloc.allowed)
-		alloc_run(r);
-}
-
-int cache_replay_set_root(struct replay *r)
-{
-	alloc_unasked(r);
-	return journal_write(r);
-}
-
-int cache_replay_take_buckets(struct replay *r, unsigned n)
-{
-	struct replay_alloc *a = &r->alloc;
-
-	while (n--) {
-		alloc_unasked(r);
-		if (a->btree < BTREE_LOW) {
-			a->must = true;
-			alloc_run(r);
-			a->must = false;
-		}
-		if (!a->none && !a->btree)
-			return REPLAY_HANGS;
-		(*(a->none ? &a->none : &a->btree))--;
-	}
-	return 0;
-}
-
-/* Buckets nothing points to are seeds; clean ones no journal key pins, candidates. */
-static void alloc_init(struct replay *r, uint64_t unused, uint64_t clean)
-{
-	const struct cache_sb *sb = &r->set->sb;
-	uint64_t nfree = cache_roundup_pow2(sb->nbuckets) >> 10;
-	struct replay_alloc *a = &r->alloc;
-
-	a->prio_max = cache_prio_buckets(sb);
-	a->btree_max = cache_fifo_size(sb->njournal);
-	a->moving_max = a->none_max = cache_fifo_size(nfree);
-	a->inc_max = cache_fifo_size(4 * nfree);
-	push_one(&unused, &a->prio, a->prio_max);
-	push_one(&unused, &a->btree, a->btree_max);
-	a->candidates = unused + clean;
-	a->allowed = r->pace == REPLAY_ALLOC_EAGER ? UINT32_MAX : r->pace == REPLAY_ALLOC_ONCE;
-}
+/* A replay of more keys, or that reads more nodes, may last 30 seconds. */
+#define SHORT_KEYS	65536
+#define SHORT_NODES	1024
+/* A leaf has at least so many sectors between its ends: it was split off with that many keys. */
+#define LEAF_SECTORS	64
 
 /* One entry, whose words begin at @at. */
 static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size_t at)
@@ -194,24 +40,187 @@ static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size
 	return ret;
 }
 
-static int play(struct replay *r, uint64_t unused, uint64_t clean)
+/* What is asked, and what does not depend on the driver. */
+struct question {
+	struct cache_set *set;
+	struct cache_err *err;
+	uint64_t unused, clean;		/* buckets */
+	uint64_t pieces;		/* keys, each counted for every leaf that it may touch */
+	uint32_t free;			/* ring buckets as the start finds them */
+	struct cache_replay_forecast *f;
+};
+
+/* Entries that fit into the buckets that are free: the current one is never used again. */
+static uint64_t room_of(const struct question *q)
 {
-	const struct cache_journal *j = &r->set->journal;
-	uint32_t n = r->set->sb.njournal;
-	size_t at = 0;
-	int ret;
+	return (uint64_t)q->free * (q->set->sb.bucket_sectors / q->set->sb.block_sectors);
+}
+
+static struct replay new_play(const struct question *q, const struct cache_driver *d)
+{
+	const struct cache_journal *j = &q->set->journal;
+	uint32_t n = q->set->sb.njournal;
+	struct replay r = { .set = q->set, .err = q->err, .ring_discard = 1,
+			    .ring_free = q->free, .seq = j->newest.pos.last_seq };
 
 	for (uint32_t i = 0; i < n; i++)
-		r->ring_seq[i] = j->bucket_seq[(j->newest.pos.index + i) % n];
-	r->ring_discard = 1;
-	r->seq = j->newest.pos.last_seq;
-	alloc_init(r, unused, clean);
-	ret = cache_replay_tree_init(r);
+		r.ring_seq[i] = j->bucket_seq[(j->newest.pos.index + i) % n];
+	/* buckets are discarded one after the other, so one is on its way */
+	if (r.ring_free && d->ring_waits_for_discard && q->set->sb.flags & CACHE_SB_DISCARD)
+		r.ring_free--;
+	cache_replay_alloc_init(&r, d, q->unused, q->clean);
+	return r;
+}
+
+/* Return: as the tree's functions. The numbers of @r are there afterwards. */
+static int play(struct replay *r)
+{
+	const struct cache_journal *j = &r->set->journal;
+	size_t at = 0;
+	int ret = cache_replay_tree_init(r);
+
 	if (!ret)
-		alloc_unasked(r);
+		cache_replay_alloc_run(r);
 	for (size_t i = 0; i < j->nreplay && !ret; at += j->replay[i++]->nwords)
 		ret = replay_entry(r, j->replay[i], at);
 	cache_replay_tree_fini(r);
+	return ret;
+}
+
+/*
+ * Entries that no order exceeds, from numbers alone. A node that was just written anew keeps
+ * a fifth of its blocks less one free; each set of keys takes one.
+ */
+static uint64_t count_entries(const struct question *q, const struct cache_driver *d)
+{
+	const struct cache_set *set = q->set;
+	uint64_t nblocks = cache_btree_node_sectors(&set->sb) / set->sb.block_sectors;
+	uint64_t per = cache_max_u64(nblocks - nblocks * 4 / 5, 1);
+	uint64_t changes = q->pieces, splits = 0;
+	struct replay r = new_play(q, d);
+
+	for (unsigned i = 0; i <= CACHE_BTREE_LEVEL_MAX && set->nnodes[i]; i++) {
+		changes = cache_min_u64(set->nnodes[i], changes) + changes / per;
+		splits += changes;
+	}
+	/* those of a root that is itself below a new one by then, too */
+	changes += changes / per + 1;
+	return changes + cache_replay_alloc_writes_max(&r.alloc, 3 * (splits + changes));
+}
+
+/* What a play came to: 0: it fits; 1: not, or not to its end; -EIO, -ENOMEM. */
+static int outcome(const struct question *q, const struct replay *r, int ret)
+{
+	q->f->entries = cache_max_u64(q->f->entries, r->entries);
+	if (ret <= 0 || ret == REPLAY_CANNOT)
+		return ret < 0 ? ret : 0;
+	if (!q->f->seq)
+		q->f->seq = r->seq;
+	return 1;
+}
+
+/*
+ * With the first entry before each of the keys up to the first new root, or, where those are too
+ * many, before some of them. No leaf is split more than once more for having been written then.
+ */
+static int play_first_entries(const struct question *q, const struct cache_driver *d,
+			      const struct replay *first)
+{
+	uint64_t last = first->roots ? first->first_root_at : first->inserted;
+	uint64_t nplays = cache_max_u64(FIRST_KEYS / (first->inserted + 1), FIRST_TIMES);
+	uint64_t step = 1 + last / nplays, roots = first->roots + FLUSH_LEAVES;
+	const struct replay start = new_play(q, d);
+	int ret = 0;
+
+	if (start.ring_free && roots + cache_replay_alloc_writes_max(&start.alloc,
+			3 * (first->splits + FLUSH_LEAVES + roots)) <= room_of(q))
+		return 0;
+
+	for (uint64_t at = 2; at <= last && !ret; at += step) {
+		struct replay r = new_play(q, d);
+
+		r.flush_at = at;
+		ret = play(&r);
+		ret = outcome(q, &r, ret);
+	}
+	return ret;
+}
+
+static bool is_short(const struct question *q, const struct replay *calm)
+{
+	return q->pieces <= SHORT_KEYS && calm->nloaded <= SHORT_NODES;
+}
+
+/* 0: for every order shown to start; 1: not; -EIO, -ENOMEM. */
+static int overflows(const struct question *q, const struct cache_driver *d)
+{
+	struct replay first = new_play(q, d), storm = new_play(q, d);
+	int ret;
+
+	if (count_entries(q, d) <= room_of(q))
+		return 0;
+	ret = play(&first);
+	if (ret == REPLAY_CANNOT)
+		return 0;
+	ret = outcome(q, &first, ret);
+	if (!ret && !is_short(q, &first)) {
+		storm.storm = true;
+		ret = play(&storm);
+		return outcome(q, &storm, ret);
+	}
+	return ret ? ret : play_first_entries(q, d, &first);
+}
+
+static int ask(const struct question *q, enum cache_era era)
+{
+	const struct cache_driver *d = cache_driver_of(era);
+	struct replay best = new_play(q, d);
+	int ret = overflows(q, d);
+
+	if (ret <= 0)
+		return ret;
+	best.best = true;
+	cache_replay_alloc_init(&best, d, q->unused, q->clean);
+	ret = play(&best);
+	if (ret < 0)
+		return ret;
+	if (ret == REPLAY_HANGS) {
+		q->f->hangs |= UINT32_C(1) << era;
+		q->f->seq = best.seq;
+	} else {
+		q->f->may_hang |= UINT32_C(1) << era;
+	}
+	return 0;
+}
+
+/* To the replay the drivers differ in these alone. */
+static bool plays_alike(const struct cache_sb *sb, enum cache_era a, enum cache_era b)
+{
+	const struct cache_driver *x = cache_driver_of(a), *y = cache_driver_of(b);
+
+	return x->ring_waits_for_discard == y->ring_waits_for_discard &&
+	       cache_driver_btree_buckets(x, sb->nbuckets, sb->njournal) ==
+	       cache_driver_btree_buckets(y, sb->nbuckets, sb->njournal);
+}
+
+static int ask_all(const struct question *q, uint32_t eras)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < CACHE_ERAS && !ret; i++) {
+		unsigned same = 0;
+
+		if (!(eras >> i & 1))
+			continue;
+		while (same < i && !(eras >> same & 1 && plays_alike(&q->set->sb, same, i)))
+			same++;
+		if (same == i) {
+			ret = ask(q, i);
+			continue;
+		}
+		q->f->hangs |= (q->f->hangs >> same & 1) << i;
+		q->f->may_hang |= (q->f->may_hang >> same & 1) << i;
+	}
 	return ret;
 }
 
@@ -230,8 +239,9 @@ static int unpin(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 		uint64_t b = cache_ptr_bucket(&p->set->sb, k, i);
 
 		if (!cache_ptr_is_available(&p->set->sb, k, i) ||
-		    b >= p->set->sb.nbuckets || cache_bit_test_and_set(p->seen, b))
+		    b >= p->set->sb.nbuckets || cache_bit(p->seen, b))
 			continue;
+		cache_bit_set(p->seen, b);
 		p->clean -= cache_gens_mark(&p->set->gens, b) ==
 			    CACHE_GC_MARK_RECLAIMABLE;
 	}
@@ -239,53 +249,61 @@ static int unpin(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 }
 
 /* A journal key holds its bucket until it was replayed. */
-static int count_buckets(struct cache_set *set, uint64_t *unused, uint64_t *clean,
-			 struct cache_err *err)
+static int count_buckets(struct question *q)
 {
 	static const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
+	struct cache_set *set = q->set;
 	struct pins p = { set, cache_bits_new(set->sb.nbuckets), 0 };
 	int ret;
 
 	if (!p.seen)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit map of the buckets");
+		return cache_err_set(q->err, -ENOMEM, 0, "no memory for a bit map of the buckets");
 	for (uint64_t b = set->sb.first_bucket; b < set->sb.nbuckets; b++) {
 		enum cache_gc_mark m = cache_gens_mark(&set->gens, b);
 
-		*unused += m == CACHE_GC_MARK_NONE;
+		q->unused += m == CACHE_GC_MARK_NONE;
 		p.clean += m == CACHE_GC_MARK_RECLAIMABLE;
 	}
 	ret = cache_journal_each_key(set->dev, &set->sb, &set->journal, false, unpin, &p,
-				     &ignore_findings, err);
-	*clean = p.clean;
+				     &ignore_findings, q->err);
+	q->clean = p.clean;
 	free(p.seen);
 	return ret;
 }
 
-int cache_replay_forecast(struct cache_set *set, struct cache_replay_forecast *f,
-			  struct cache_err *err)
+static void count_pieces(struct question *q)
 {
-	uint64_t unused = 0, clean = 0;
+	const struct cache_journal *j = &q->set->journal;
+	uint64_t leaves = q->set->nnodes[0] + 1;
+	struct cache_bkey k;
+	size_t at = 0;
+
+	for (size_t i = 0; i < j->nreplay; i++) {
+		size_t end = at + j->replay[i]->nwords;
+		unsigned n;
+
+		while ((n = cache_bkey_decode(q->set->overlay.words + at, end - at, &k))) {
+			q->pieces += cache_min_u64(leaves, 2 + cache_key_size(&k) / LEAF_SECTORS);
+			at += n;
+		}
+		at = end;
+	}
+}
+
+int cache_replay_forecast(struct cache_set *set, uint32_t eras,
+			  struct cache_replay_forecast *f, struct cache_err *err)
+{
+	struct question q = { .set = set, .err = err, .f = f };
 	int ret;
 
 	memset(f, 0, sizeof(*f));
-	if (!set->has_journal || !set->sb.njournal ||
+	if (!set->has_journal || !set->journal_keys || !set->sb.njournal ||
 	    set->sb.njournal > CACHE_SB_JOURNAL_BUCKETS)
 		return 0;
-	ret = count_buckets(set, &unused, &clean, err);
-	for (int pace = 0; pace < REPLAY_PACES && !ret; pace++) {
-		struct replay r = { .set = set, .err = err, .pace = pace };
-
-		ret = play(&r, unused, clean);
-		if (ret == REPLAY_HANGS) {
-			f->hangs++;
-			f->seq = r.seq;
-		} else {
-			f->narrow += r.full_at != 0;
-			f->seq = f->seq ? f->seq : r.full_at;
-			f->entries = cache_max_u64(f->entries, r.entries);
-		}
-		if (ret > 0)
-			ret = 0;
-	}
-	return ret;
+	ret = count_buckets(&q);
+	if (ret)
+		return ret;
+	count_pieces(&q);
+	q.free = cache_journal_free_buckets(&set->sb, &set->journal);
+	return ask_all(&q, eras);
 }

@@ -1,64 +1,72 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A rehearsal of the journal replay, to foresee a start that hangs.
+ * Can the journal replay of the next start hang? Nothing is written.
  *
- * The replay inserts keys into leaves; a leaf without room is split, its parent
- * gets a set of at least one block, and when that reaches the root, naming the new
- * root needs a journal entry, for which the replay waits. Beside it the allocator
- * writes prios, each time with an entry as well. Nothing of the ring can be
- * reclaimed that holds the entry now being replayed or a later one: when the ring
- * has no room before that, the replay waits for itself.
+ * During the replay entries are written to the journal: one for each new root, one for each
+ * prio write of the allocator's thread. A thread that needs one when the ring has no room
+ * waits for ring buckets to be given back. Leaves that hold them are written meanwhile; but
+ * those that hold the entry being replayed, or later ones, are not given back before the
+ * replay goes on. If the replay itself waits, or waits for the allocator, that is a hang
+ * (behaviour 13).
  *
- * What decides it is a feedback: whoever finds the ring bucket used up first writes
- * out leaves that pin the oldest entry, each of which so loses a block of room, is
- * split by the next key it gets, and soon replaces the root again. So splits
- * cannot be estimated; they are played. Only counting: nothing is written. Once that
- * feedback has begun, how it ends is a matter of chance: a play that got through it
- * is no proof.
+ * The verdict is meant to hold for every order in which the driver may act:
  *
- * Shown on real kernels, 6.1 and 6.12: see tests/kernel/README.md.
+ * - A leaf is written when its set fills a page or when it is split, else only by a thread
+ *   that finds the ring full, or after 30 seconds. A leaf that was written has less room and is
+ *   split sooner; so as long as nobody finds the ring full every leaf is split as late as in
+ *   any order, and when each key is written at once (the storm) as early.
+ * - The allocator fills its queues before anything else happens; each prio write is an entry.
+ * - The first to write an entry finds the ring full once, at any time before the first new
+ *   root, and writes leaves whose oldest key came from the oldest entry. Each such time is played.
+ * - A ring bucket that was not free at the start is had by a thread that waits: the leaves that
+ *   hold it are written, then those that hold the oldest entry left. While none can be given
+ *   back whatever is written, a thread may wait all the time: the storm is played meanwhile.
+ *
+ * *starts*: no such play hangs. Where a replay may last 30 seconds the storm is played from
+ * the beginning. *hangs*: even the play hangs in which nobody finds the ring full, leaves hold
+ * nothing and the allocator writes only what it must. Everything between may hang. Most sets
+ * need no play: what no order can exceed, counted from the number of keys and the size of
+ * nodes, fits already.
+ *
+ * As long as the entries fit into the ring buckets that were free at the start, this is a proof.
+ * Beyond it is a play of the worst that is known: when the allocator begins to wait is not varied. Where
+ * ring buckets are discarded before they are used, all but one are taken to be discarded in time.
  */
 #ifndef LIBCACHE_REPLAY_H
 #define LIBCACHE_REPLAY_H
 
+#include "format/eras.h"
 #include "set/set.h"
 
-/* How the allocator's thread happens to run beside the replay. */
-enum replay_pace {
-	REPLAY_ALLOC_LATE,	/* only when the replay has nearly used its reserve */
-	REPLAY_ALLOC_ONCE,	/* its first prio write at once, then late */
-	REPLAY_ALLOC_EAGER,	/* always before the replay */
-	REPLAY_PACES
-};
-
 struct cache_replay_forecast {
-	unsigned hangs;		/* of REPLAY_PACES plays */
-	unsigned narrow;	/* others: the ring was full, and what they wrote made room */
-	uint64_t seq;		/* entry at which the last that hung did, else the first was full */
-	uint64_t entries;	/* most journal entries written by a play that did not */
+	uint32_t hangs, may_hang;	/* masks of the eras whose start does */
+	uint64_t seq;			/* entry being replayed when the ring runs out; 0: it does not */
+	uint64_t room;			/* entries that fit before a ring bucket is given back */
+	uint64_t entries;		/* most that are written, of the worst era; a bound */
 };
 
 static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
 {
-	return f->hangs || f->narrow;
+	return f->hangs || f->may_hang;
 }
 
 /**
- * cache_replay_forecast() - play the replay of a set at every pace
- * @set: loaded up to CACHE_LOAD_GENS
+ * cache_replay_forecast() - whether the start of a set can hang in its replay
+ * @set:  loaded up to CACHE_LOAD_GENS
+ * @eras: mask of the drivers asked for
  *
- * Reads the nodes that the replay would touch, a few times each. A tree too
- * damaged to play, or a play too long to finish, counts as one that does not hang
- * at the paces it was not played to the end: what is wrong there is found elsewhere.
+ * Reads the nodes that the replay would touch, at most a few times each, and none where the
+ * count alone decides. A tree too damaged to play counts as one that starts: what is wrong
+ * there is found elsewhere. One too long to play to its end may hang.
  *
  * Memory: 4 bytes per key of the journal, or 8 while they are put down; what names the
  * children of the nodes on their way, and of leaves the set that is not written.
  * Return: 0; -EIO, -ENOMEM.
  */
-int cache_replay_forecast(struct cache_set *set, struct cache_replay_forecast *f,
-			  struct cache_err *err);
+int cache_replay_forecast(struct cache_set *set, uint32_t eras,
+			  struct cache_replay_forecast *f, struct cache_err *err);
 
-/* Below: between replay.c and replay_tree.c. */
+/* Below: between the files of this folder. */
 
 #define REPLAY_NONE	UINT32_MAX
 
@@ -76,7 +84,7 @@ struct replay_node {
 	uint32_t parent;
 	uint32_t nblocks, written;	/* of its log */
 	bool loaded;
-	uint64_t pin;			/* entry its oldest unwritten key came from; 0: none */
+	uint64_t pin;			/* leaf: entry its oldest unwritten key came from; 0: none */
 	struct replay_refs added;	/* leaf: what the replay inserted, each perhaps beyond it */
 	struct cache_keys unwritten;	/* leaf: the set not yet on disk, empty keys kept */
 	uint32_t *child;		/* interior: live ones, in order */
@@ -90,33 +98,45 @@ struct replay_alloc {
 	uint64_t candidates;		/* that the policy may still invalidate */
 	bool dry;			/* no gc before the replay has ended */
 	bool writing;			/* a prio write waits for its journal entry */
-	bool must;			/* the replay is about to wait for buckets */
-	unsigned allowed;		/* prio writes it may begin unasked */
+	uint64_t wanted;		/* of the best play: more than these are not fetched */
 };
 
 struct replay {
 	struct cache_set *set;
 	struct cache_err *err;
-	enum replay_pace pace;
+	bool best;			/* the play of *hangs* */
+	bool storm;			/* each key is written at once */
+	bool waiting;			/* a thread may be, for a ring bucket: the storm meanwhile */
 	struct replay_node *node;
 	uint32_t nnodes, root;
-	uint32_t *pinned;		/* leaves with a pin */
-	uint32_t npinned;
+	uint32_t nloaded;
+	uint64_t roots;			/* new ones */
+	uint64_t inserted;		/* pieces of keys */
+	uint64_t first_root_at;		/* how many were when the first new root was named */
+	uint64_t flush_at;		/* before this one the first entry is written; 0: before all */
 	uint64_t seq;			/* of the entry being replayed */
 	uint64_t splits;
 	struct replay_alloc alloc;
 	uint64_t ring_seq[CACHE_SB_JOURNAL_BUCKETS];	/* greatest seq, by distance from the newest */
 	uint32_t ring_cur, ring_discard;	/* distances; may pass njournal */
+	uint32_t ring_free;		/* buckets that were free at the start, and are */
 	uint32_t ring_blocks;		/* free in the current ring bucket */
 	uint64_t entries;		/* written */
-	uint64_t full_at;		/* entry at which the ring first was; 0: never */
 };
 
 /* What ends a play, beside errors. */
-enum { REPLAY_HANGS = 1, REPLAY_CANNOT };
+enum { REPLAY_HANGS = 1, REPLAY_CANNOT, REPLAY_TOO_LONG };
 
-/* replay.c: each 0 or REPLAY_HANGS. */
+/* replay_ring.c; the int ones return 0 or REPLAY_HANGS. */
+void cache_replay_alloc_init(struct replay *r, const struct cache_driver *d, uint64_t unused,
+			     uint64_t clean);
+/* The allocator's thread, until it waits. */
+void cache_replay_alloc_run(struct replay *r);
+/* The most prio writes that go with the use of @used buckets. */
+uint64_t cache_replay_alloc_writes_max(const struct replay_alloc *a, uint64_t used);
 int cache_replay_set_root(struct replay *r);
+/* Before a leaf is split: the reserve for it and for all above it. */
+int cache_replay_wait_for_buckets(struct replay *r);
 int cache_replay_take_buckets(struct replay *r, unsigned n);
 
 /* replay_tree.c */
@@ -125,7 +145,7 @@ void cache_replay_tree_fini(struct replay *r);
 int cache_replay_insert(struct replay *r, uint32_t at);
 /* @k, cut to what lies in the range of @n; false: nothing does. */
 bool cache_replay_clip(struct cache_bkey *k, const struct replay_node *n);
-/* A leaf's unwritten set goes to disk and takes up blocks; its pin ends. */
-void cache_replay_write_leaf(struct replay *r, uint32_t leaf);
+/* Leaves go to disk that hold @upto or an entry before it; 0: those that hold the oldest. */
+void cache_replay_write_leaves(struct replay *r, uint64_t upto);
 
 #endif

@@ -60,39 +60,38 @@ static int new_node(struct replay *r, const struct replay_node *like, uint32_t *
 	if (!(r->nnodes & (r->nnodes - 1))) {
 		size_t want = r->nnodes ? 2 * (size_t)r->nnodes : 1;
 		void *p = reallocarray(r->node, want, sizeof(*r->node));
-		void *q = reallocarray(r->pinned, want, sizeof(*r->pinned));
 
-		if (p)
-			r->node = p;
-		if (q)
-			r->pinned = q;
-		if (!p || !q)
+		if (!p)
 			return no_memory(r);
+		r->node = p;
 	}
 	*index = r->nnodes++;
 	r->node[*index] = *like;
 	return 0;
 }
 
-static void unpin(struct replay *r, uint32_t leaf)
-{
-	for (uint32_t i = 0; r->node[leaf].pin && i < r->npinned; i++) {
-		if (r->pinned[i] != leaf)
-			continue;
-		memmove(r->pinned + i, r->pinned + i + 1,
-			(--r->npinned - i) * sizeof(*r->pinned));
-		break;
-	}
-	r->node[leaf].pin = 0;
-}
-
-void cache_replay_write_leaf(struct replay *r, uint32_t leaf)
+/* The unwritten set goes to disk and takes up blocks. */
+static void write_leaf(struct replay *r, uint32_t leaf)
 {
 	struct replay_node *n = &r->node[leaf];
 
 	n->written += set_blocks(r, words_of(&n->unwritten));
 	cache_keys_fini(&n->unwritten);
-	unpin(r, leaf);
+	n->pin = 0;
+}
+
+void cache_replay_write_leaves(struct replay *r, uint64_t upto)
+{
+	uint64_t oldest = r->seq;
+
+	for (uint32_t i = 0; i < r->nnodes; i++)
+		if (r->node[i].pin && r->node[i].pin < oldest)
+			oldest = r->node[i].pin;
+	if (!upto)
+		upto = oldest;
+	for (uint32_t i = 0; i < r->nnodes; i++)
+		if (r->node[i].pin && r->node[i].pin <= upto && i != r->root)
+			write_leaf(r, i);
 }
 
 /* The node's bytes, read and merged: one that cannot be had ends the rehearsal, as it
@@ -156,6 +155,7 @@ static int load(struct replay *r, uint32_t index)
 	if (n->loaded)
 		return 0;
 	n->loaded = true;
+	r->nloaded++;
 	ret = read_node(r, &n->disk, n->level, &bn, &data);
 	n->nblocks = bn.nblocks;
 	n->written = bn.used_blocks;
@@ -474,7 +474,7 @@ static int climb(struct replay *r, uint32_t old, const uint32_t *new, unsigned n
 		else
 			r->node[parent].written += set_blocks(r, nwords);
 	}
-	unpin(r, old);
+	r->node[old].pin = 0;
 	return ret;
 }
 
@@ -557,8 +557,10 @@ static int split_leaf(struct replay *r, uint32_t leaf, const struct cache_bkey *
 	int ret;
 
 	if (++r->splits > SPLITS_MAX)
-		return REPLAY_CANNOT;
-	ret = live_keys(r, leaf, &live);
+		return REPLAY_TOO_LONG;
+	ret = cache_replay_wait_for_buckets(r);
+	if (!ret)
+		ret = live_keys(r, leaf, &live);
 	two = set_blocks(r, words_of(&live)) > r->node[leaf].nblocks * 4 / 5;
 	if (!ret && cache_keys_overlay(&live, &one, &all))
 		ret = no_memory(r);
@@ -574,17 +576,18 @@ static int insert_into(struct replay *r, uint32_t leaf, const struct cache_bkey 
 {
 	struct replay_node *n = &r->node[leaf];
 
+	if (++r->inserted == r->flush_at)
+		cache_replay_write_leaves(r, 0);
 	/* it might land in the middle of another key and cut that in two */
 	if (cache_bkey_words(k) + CACHE_BKEY_WORDS_MAX > space_left(r, n))
 		return split_leaf(r, leaf, k, at);
 	if (insert_unwritten(&n->unwritten, k) || refs_push(&n->added, at))
 		return no_memory(r);
-	if (!n->pin) {
+	if (!n->pin)
 		n->pin = r->seq;
-		r->pinned[r->npinned++] = leaf;
-	}
-	if (CACHE_BSET_HEADER_BYTES + 8 * words_of(&n->unwritten) > PAGE_BYTES - 48)
-		cache_replay_write_leaf(r, leaf);
+	if (r->storm || r->waiting ||
+	    CACHE_BSET_HEADER_BYTES + 8 * words_of(&n->unwritten) > PAGE_BYTES - 48)
+		write_leaf(r, leaf);
 	return 0;
 }
 
@@ -631,7 +634,5 @@ void cache_replay_tree_fini(struct replay *r)
 		free(r->node[i].child);
 	}
 	free(r->node);
-	free(r->pinned);
 	r->node = NULL;
-	r->pinned = NULL;
 }

@@ -238,27 +238,65 @@ TEST(whatever_is_inserted_the_nodes_tile_and_nothing_is_lost)
 	play_free(p);
 }
 
-TEST(a_replay_without_buckets_hangs_and_one_too_long_is_given_up)
+/* Keys until something ends the play. */
+static int insert_until_it_ends(struct play *p)
 {
-	struct play *p = play_new(NULL, 0);
-	struct cache_bkey k;
 	int ret = 0;
 
-	p->r.alloc.none = p->r.alloc.btree = 0;
 	for (unsigned n = 0; !ret && n < 1000; n++) {
-		k = extent(0, n * 16, n * 16 + 8, true, 40 * BS, 0);
+		struct cache_bkey k = extent(0, n * 16, n * 16 + 8, true, 40 * BS, 0);
+
 		ret = insert_key(p, &k);
 	}
-	CHECK_EQ(ret, REPLAY_HANGS);
+	return ret;
+}
+
+TEST(a_replay_without_buckets_or_room_in_the_ring_hangs)
+{
+	struct play *p = play_new(NULL, 0);
+
+	p->r.alloc.none = p->r.alloc.btree = 0;
+	CHECK_EQ(insert_until_it_ends(p), REPLAY_HANGS);
 	play_free(p);
 	p = play_new(NULL, 0);
-	p->r.splits = UINT32_MAX;
-	for (unsigned n = ret = 0; !ret && n < 1000; n++) {
-		k = extent(0, n * 16, n * 16 + 8, true, 40 * BS, 0);
-		ret = insert_key(p, &k);
-	}
-	CHECK_EQ(ret, REPLAY_CANNOT);
+	p->r.alloc.none = 7;		/* the driver splits no leaf without its reserve */
+	p->r.alloc.btree = 0;
+	CHECK_EQ(insert_until_it_ends(p), REPLAY_HANGS);
 	play_free(p);
+	p = play_new(NULL, 0);
+	p->r.ring_blocks = 0;
+	p->r.set->sb.njournal = 2;
+	p->r.ring_discard = 1;
+	p->r.ring_seq[1] = 7;		/* not replayed yet */
+	CHECK_EQ(insert_until_it_ends(p), REPLAY_HANGS);
+	CHECK(p->r.waiting);
+	play_free(p);
+}
+
+TEST(a_replay_too_long_is_given_up)
+{
+	struct play *p = play_new(NULL, 0);
+
+	p->r.splits = UINT32_MAX;
+	CHECK_EQ(insert_until_it_ends(p), REPLAY_TOO_LONG);
+	play_free(p);
+}
+
+TEST(a_leaf_that_is_written_at_each_key_is_split_sooner)
+{
+	struct play *calm = play_new(NULL, 0), *storm = play_new(NULL, 0);
+
+	storm->r.storm = true;
+	for (unsigned n = 0; n < 400; n++) {
+		insert(calm, n * 16, 8, (40 + n % 900) * BS);
+		insert(storm, n * 16, 8, (40 + n % 900) * BS);
+		CHECK(storm->r.splits >= calm->r.splits);
+		CHECK(storm->r.entries >= calm->r.entries);
+	}
+	check(storm);
+	CHECK(storm->r.splits > 10 * calm->r.splits);
+	play_free(calm);
+	play_free(storm);
 }
 
 TEST_MAIN()
