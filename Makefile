@@ -252,9 +252,10 @@ bench: benches
 demo: all $(IMAGES)
 	$(Q)BUILD=$(BUILD) tests/demo
 
-# A real kernel, twice: KERNEL= names other Debian kernel packages, LONG=1 cuts the
-# power fifty times, NAME= picks scenarios.
-KERNEL	?= linux-image-cloud-amd64 linux-image-6.12-cloud-amd64
+# Real kernels: KERNEL= names Debian packages ([SUITE/]PACKAGE) in the place of the four of
+# tests/kernel/run, LONG=1 runs everything on each and cuts the power fifty times, NAME=
+# picks scenarios.
+KERNEL	?=
 
 $(BUILD)/kernel/guest: tests/kernel/guest/guest.c tests/kernel/guest/written.h
 	@mkdir -p $(@D)

@@ -11,8 +11,9 @@
 #	reads=0		random reads before the writes		both=0	and beside them
 #	from=0 writes=0	write number and count			last=detach|gc
 # What it says goes to ttyS1, undisturbed by the kernel. Variables: END=cut|stop (default
-# stop), CUT_MS=time until the cut (default: when all have finished), MOMENTS=1: when half
-# of the writes of a set, or half of that time, is over, it says "=== MOMENT NAME ===".
+# stop), CUT_MS=time until the cut (default: when all have finished), MOMENTS=N: at so many
+# moments of its writes, or of that time, the first of them when half is over, it says
+# "=== MOMENT NAME N ===".
 
 volume_of() {
 	find "$(set_of $1)/" -maxdepth 1 -name 'volume*'
@@ -43,9 +44,17 @@ start() {
 	esac
 }
 
-# half_way NAME: the host may look at the set now; what it is told comes before
-half_way() {
-	[ -z "$MOMENTS" ] || echo "=== MOMENT $1 ==="
+# write_some NAME FROM COUNT BATCH HOW...: half of it, and then at each moment a part of the rest
+write_some() {
+	name=$1 from=$2 left=$3 batch=$4; shift 4
+	some=$((left / 2)) n=1
+	while [ $n -le ${MOMENTS:-0} ] && [ $some -gt 0 ]; do
+		./guest write $* $from $some $batch
+		echo "=== MOMENT $name $n ==="
+		from=$((from + some)) left=$((left - some))
+		some=$((left / (MOMENTS - n + 1))) n=$((n + 1))
+	done
+	[ $left = 0 ] || ./guest write $* $from $left $batch
 }
 
 # live NAME CACHE DEVICE SEED KEY=VALUE...
@@ -69,12 +78,11 @@ live() {
 		nth=$((nth + 1))
 	done &
 	beside=$!
-	if [ $cache != - ] && [ -z "$CUT_MS" ] && [ $writes -gt 1 ]; then
-		./guest write $how $from $((writes / 2)) $batch
-		half_way $name
-		from=$((from + writes / 2)) writes=$((writes - writes / 2))
+	if [ $cache != - ] && [ -z "$CUT_MS" ]; then
+		write_some $name $from $writes $batch $how
+	elif [ $writes != 0 ]; then
+		./guest write $how $from $writes $batch
 	fi
-	[ $writes = 0 ] || ./guest write $how $from $writes $batch
 	kill $beside 2> /dev/null
 	case $last in
 	detach)
@@ -96,13 +104,15 @@ done < plan
 if [ -n "$CUT_MS" ]; then
 	usleep $((CUT_MS * 500))
 	while read -r name cache _; do
-		[ $cache = - ] || half_way $name
+		[ -z "$MOMENTS" ] || [ $cache = - ] || echo "=== MOMENT $name 1 ==="
 	done < plan
 	usleep $((CUT_MS * 500))
 	power_cut
 fi
 wait $kids
 sleep 2
+# the console may lag behind when the power is cut
+dmesg | grep 'bcache: '
 while read -r name cache _; do
 	[ $cache = - ] && continue
 	echo "=== WORDS $name"
