@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Header backups: the superblock of a device in a file, against the day that it is
+ * Superblock backups: the superblock (format 1) of a device in a file, in case it is
  * overwritten. Geometry, identity and the place of the journal ring never change once
- * a set has run, so these are as right years later. What does change is state: whether
+ * a set has run, so these are still right years later. What does change is state: whether
  * the set has run, whether a backing device has dirty data in a cache, and in which.
- * State is never turned back by a restore:
+ * A restore never sets the state back:
  *
- *	- where the superblock on the device is still right, its state stays;
+ *	- if the superblock on the device is still valid, its state is kept;
  *	- a backing device whose superblock is gone, and that had a cache when it was
  *	  saved, is marked dirty: the kernel then looks for the dirty data, and finding
  *	  none is no harm, while not looking is;

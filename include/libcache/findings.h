@@ -39,10 +39,10 @@ enum cache_severity {
 	CACHE_SEVERITY_CORRUPT,	/* a rule of the format is broken */
 };
 
-/* What a kernel does with it at the next start, mildest first. */
+/* What a kernel does because of it at the next start (behaviour 7), mildest first. */
 enum cache_verdict {
 	CACHE_VERDICT_STARTS,
-	CACHE_VERDICT_DAMAGE,	/* starts without a word, and may return wrong blocks */
+	CACHE_VERDICT_DAMAGE,	/* starts without a message, and may return wrong blocks */
 	CACHE_VERDICT_MAY_HANG,
 	CACHE_VERDICT_HANGS,
 	CACHE_VERDICT_REFUSES,	/* the device, or the attach, is turned away */

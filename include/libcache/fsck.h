@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Checking cache sets, only looking: every rule of the format, every invariant
- * S1 to S19, and what a kernel would do with the set at its next start.
+ * Checking cache sets without writing: every rule of the format, every invariant S1 to S19
+ * (behaviour 10), and what a kernel would do with the set at its next start (behaviour 7).
  *
  * Threads: a check uses its devices; checks of different devices may run at the same time.
  * Callbacks are made from the thread that called.

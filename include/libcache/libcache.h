@@ -5,6 +5,10 @@
  *
  * Nothing is printed, no process ended, no environment read and no signal handled. There is
  * no state but what the caller holds.
+ *
+ * In comments "format 1.6" is section 1.6 of doc/format.md and "behaviour 3.2" section 3.2 of
+ * doc/behaviour.md, which are installed with the documents of cache-tools; S1 to S19 and D1 to
+ * D17 are the invariants of behaviour 10.
  */
 #ifndef LIBCACHE_LIBCACHE_H
 #define LIBCACHE_LIBCACHE_H

@@ -7,8 +7,8 @@
  *	then the rest of a cache device, with the backing devices at hand as evidence;
  *	and all devices are checked again if one was written.
  *
- * A repair writes new structures into unused buckets and one journal entry that names them:
- * cut off at any instant the set is the old one or the new one.
+ * A repair writes new structures into unused buckets and one journal entry that names them
+ * (behaviour 3.5 and 11): a power cut leaves the old set or the new one.
  *
  * Threads: as fsck.h.
  */

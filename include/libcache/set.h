@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One cache device with all that a kernel would load at its start: superblock, journal,
- * gens, uuid table and btree. Only read.
+ * One cache device with all that a kernel would load at its start (behaviour 7): superblock,
+ * journal, gens, uuid table and btree. The device is only read.
  *
  *	cache_set_load()	as far as wanted
  *	cache_set_bucket()	what a bucket holds
