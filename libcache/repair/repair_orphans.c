@@ -39,7 +39,7 @@ struct cache_orphans {
 	size_t n, capacity;
 	struct orphan *range;
 	size_t nranges;
-	uint64_t *pooled;		/* bit a bucket: leaves of the tree that are among them */
+	uint64_t *pooled;		/* one bit per bucket: leaves of the tree that are among them */
 };
 
 static int add_orphan(struct cache_orphans *s, const struct cache_btree_node *n)
