@@ -42,14 +42,18 @@ struct cache_btree_node {
 	uint32_t nsets;
 	struct cache_keys keys;		/* merged; keys the driver drops are not among them */
 	bool damaged;			/* a set did not verify: only those before it are here */
+	/* Capacity of @sets, and memory that the parser works in; used again by the next one. */
+	size_t sets_capacity;
+	struct cache_keys spare;
+	size_t *run;
 };
 
 /**
  * cache_btree_node_parse() - verify the sets of a node and merge them
  * @sb:   usable superblock
  * @data: the node's bytes, KEY_SIZE of @node->key sectors; must outlive @node
- * @node: key, level, bucket and bounds set; the rest filled. Release with
- *        cache_btree_node_fini(), also after an error
+ * @node: key, level, bucket and bounds set, the rest zero or as another call left it:
+ *        its memory is used again. Release with cache_btree_node_fini(), also after an error
  * @sink: as cache_found()
  */
 int cache_btree_node_parse(const struct cache_sb *sb, const void *data,

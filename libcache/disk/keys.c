@@ -11,6 +11,23 @@
 
 #include "base/array.h"
 
+int cache_keys_reserve(struct cache_keys *keys, size_t n)
+{
+	size_t capacity = keys->capacity ? keys->capacity : CACHE_ARRAY_FIRST;
+	void *p;
+
+	if (keys->capacity - keys->n >= n)
+		return 0;
+	while (capacity - keys->n < n)
+		capacity *= 2;
+	p = reallocarray(keys->k, capacity, sizeof(*keys->k));
+	if (!p)
+		return -ENOMEM;
+	keys->k = p;
+	keys->capacity = capacity;
+	return 0;
+}
+
 int cache_keys_push(struct cache_keys *keys, const struct cache_bkey *k)
 {
 	void *p = cache_array_grow(keys->k, keys->n, &keys->capacity, sizeof(*keys->k));
@@ -74,6 +91,51 @@ int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
 			ret = cache_keys_push(out, &b->k[j++]);
 		else
 			ret = cache_keys_push(out, &a->k[i++]);
+	}
+	return ret;
+}
+
+/* Run @i of those that begin at @start. */
+static struct cache_keys run_of(const struct cache_keys *keys, const size_t *start,
+				size_t nruns, size_t i)
+{
+	size_t end = i + 1 < nruns ? start[i + 1] : keys->n;
+
+	return (struct cache_keys){ .k = keys->k + start[i], .n = end - start[i] };
+}
+
+/* Each pair of neighbours becomes one run in @out; @start is that of @out then. */
+static int fold_pairs(const struct cache_keys *keys, size_t *start, size_t *nruns,
+		      struct cache_keys *out, unsigned level)
+{
+	size_t n = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < *nruns && !ret; i += 2) {
+		struct cache_keys a = run_of(keys, start, *nruns, i), b = { 0 };
+		size_t at = out->n;
+
+		if (i + 1 < *nruns)
+			b = run_of(keys, start, *nruns, i + 1);
+		ret = level ? cache_keys_merge(&a, &b, out) : cache_keys_overlay(&a, &b, out);
+		start[n++] = at;
+	}
+	*nruns = n;
+	return ret;
+}
+
+int cache_keys_fold(struct cache_keys *keys, size_t *start, size_t nruns,
+		    struct cache_keys *spare, unsigned level)
+{
+	int ret = 0;
+
+	while (nruns > 1 && !ret) {
+		struct cache_keys was = *keys;
+
+		spare->n = 0;
+		ret = fold_pairs(keys, start, &nruns, spare, level);
+		*keys = *spare;
+		*spare = was;
 	}
 	return ret;
 }

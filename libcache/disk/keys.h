@@ -17,6 +17,9 @@ struct cache_keys {
 	size_t n, capacity;
 };
 
+/* Capacity for @n more. 0 or -ENOMEM. */
+int cache_keys_reserve(struct cache_keys *keys, size_t n);
+
 /* 0 or -ENOMEM. */
 int cache_keys_push(struct cache_keys *keys, const struct cache_bkey *k);
 void cache_keys_fini(struct cache_keys *keys);
@@ -24,7 +27,7 @@ void cache_keys_fini(struct cache_keys *keys);
 /**
  * cache_keys_overlay() - extents of @b hide, cut and split those of @a
  * @a, @b: sorted by start, without overlap inside one list; no key of size 0
- * @out:   receives the result, sorted; must be empty
+ * @out:   the result is appended to it, sorted
  *
  * A key without pointers hides like any other and stays in the result.
  * Return: 0 or -ENOMEM.
@@ -45,6 +48,19 @@ int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
  * Memory: what @keys has, and as much again. Return: 0 or -ENOMEM.
  */
 int cache_keys_settle(struct cache_keys *keys, unsigned level);
+
+/**
+ * cache_keys_fold() - runs of sorted keys become one, later ones winning
+ * @keys:  one run behind the other; replaced by the result
+ * @start: where each of the @nruns runs begins in @keys; overwritten
+ * @spare: memory to work in; what it holds is lost
+ * @level: 0: as overlay; else: as merge
+ *
+ * Neighbours are merged in pairs, so the time is keys times the logarithm of runs.
+ * Return: 0 or -ENOMEM; @keys is then unspecified.
+ */
+int cache_keys_fold(struct cache_keys *keys, size_t *start, size_t nruns,
+		    struct cache_keys *spare, unsigned level);
 
 /* Whether extents are sorted by start and do not overlap; interior: by position. */
 bool cache_keys_are_sorted(const struct cache_keys *keys, unsigned level);
