@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Walking the tree. Nodes are reached once only (one bit per bucket), levels are
- * bounded, and the leaves under one parent are read in batches.
+ * Walking the tree. Nodes are read and reached once only (one bit per bucket), levels
+ * are bounded, and the leaves under one parent are read in batches.
  */
 #include "base/checked.h"
 
@@ -12,14 +12,16 @@
 #include "base/bits.h"
 #include "disk/btree.h"
 #include "disk/btree_salvage.h"
+#include "disk/node_reads.h"
 
-#define BATCH_NODES	32
 #define BATCH_BYTES	(8u << 20)
 
 struct walk {
 	struct cache_btree_walk *w;
 	struct cache_err *err;
 	uint64_t *entered;	/* one bit per bucket */
+	struct cache_node_reads reads;
+	struct cache_btree_node node;	/* the one that is visited; its memory serves all */
 };
 
 unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
@@ -66,12 +68,12 @@ static int found_node(struct walk *s, enum cache_problem code, const struct cach
 		.inode = cache_key_inode(k), .end = k->low });
 }
 
-/* 1: enter it; 0: it was entered before, and that was said; else an error. */
-static int enter(struct walk *s, const struct cache_bkey *k, unsigned level)
+/* 1: go on with it; 0: it was entered before, and that was said; else an error. */
+static int enter(struct walk *s, const struct cache_bkey *k, unsigned level, bool twice)
 {
 	int ret = 0;
 
-	if (cache_bit_test_and_set(s->entered, bucket_of(s, k)))
+	if (twice)
 		return found_node(s, CACHE_P_NODE_TWICE, k, level);
 	if (cache_ptr_sector(k->ptr[0]) % s->w->sb->bucket_sectors)
 		ret = found_node(s, CACHE_P_CHILD_OFFSET, k, level);
@@ -117,8 +119,19 @@ static int live_children(struct walk *s, const struct cache_btree_node *n,
 	return 0;
 }
 
-static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
-		 const struct cache_bkey *left, void *data);
+static int visit_children(struct walk *s, const struct cache_keys *live, unsigned level,
+			  const struct cache_bkey *left);
+
+/* Reads those of @keys that were not entered before; that they are now is noted. */
+static int read_batch(struct walk *s, const struct cache_bkey *keys, size_t n)
+{
+	int ret;
+
+	for (size_t i = 0; i < n; i++)
+		s->reads.node[i].twice = cache_bit_test_and_set(s->entered, bucket_of(s, &keys[i]));
+	ret = cache_node_reads(&s->reads, keys, n);
+	return ret ? cache_err_set(s->err, ret, 0, "no memory for a btree node") : 0;
+}
 
 /* How many of @keys, from @first on, make one batch. */
 static size_t batch_size(const struct cache_keys *keys, size_t first)
@@ -126,7 +139,7 @@ static size_t batch_size(const struct cache_keys *keys, size_t first)
 	uint64_t nbytes = 0;
 	size_t n = 0;
 
-	for (; n < BATCH_NODES && first + n < keys->n; n++) {
+	for (; n < CACHE_NODE_BATCH && first + n < keys->n; n++) {
 		nbytes += cache_key_size(&keys->k[first + n]) * CACHE_SECTOR_BYTES;
 		if (n && nbytes > BATCH_BYTES)
 			break;
@@ -134,82 +147,77 @@ static size_t batch_size(const struct cache_keys *keys, size_t first)
 	return n;
 }
 
-static void free_batch(struct cache_dev_req *reqs, size_t n)
+/* A node whose bytes are at hand; @live receives its children. */
+static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
+		 const struct cache_bkey *left, const struct cache_node_read *r,
+		 struct cache_keys *live)
 {
-	for (size_t i = 0; i < n; i++)
-		free(reqs[i].buf);
+	struct cache_btree_node *n = &s->node;
+	int ret;
+
+	n->key = *key;
+	n->level = level;
+	n->bucket = bucket_of(s, key);
+	n->lo_inode = cache_key_inode(left);
+	n->lo_offset = left->low;
+	ret = r->hole ? cache_btree_node_parse(s->w->sb, r->data, n, s->w->sink, s->err)
+		      : cache_btree_node_salvage(s->w->sb, r->data, n, s->w->sink, s->err);
+	cache_node_reads_judge(&s->reads, key, n->nsets);
+	s->w->nnodes[level]++;
+	s->w->nbad += n->damaged;
+	if (!ret)
+		ret = s->w->node(s->w->ctx, n);
+	if (!ret && level)
+		ret = live_children(s, n, live);
+	return ret;
 }
 
-static int read_batch(struct walk *s, const struct cache_bkey *keys, size_t n,
-		      struct cache_dev_req *reqs)
-{
-	memset(reqs, 0, n * sizeof(*reqs));
-	for (size_t i = 0; i < n; i++) {
-		reqs[i].sector = cache_ptr_sector(keys[i].ptr[0]);
-		reqs[i].nsectors = cache_key_size(&keys[i]);
-		reqs[i].buf = cache_dev_buf(reqs[i].nsectors * CACHE_SECTOR_BYTES);
-		if (!reqs[i].buf)
-			return cache_err_set(s->err, -ENOMEM, 0, "no memory for a btree node");
-		s->w->read_bytes += reqs[i].nsectors * CACHE_SECTOR_BYTES;
-	}
-	return cache_dev_read_many(s->w->dev, reqs, n);
-}
-
-/* Children [first, first + n) of a node at @level + 1; the one before is @left. */
+/*
+ * Children [first, first + n) of a node at @level + 1; the one before is @left. The
+ * children of a node above the leaves are visited before its next sibling is read: one
+ * buffer serves all levels.
+ */
 static int visit_batch(struct walk *s, const struct cache_keys *keys, size_t first, size_t n,
 		       unsigned level, const struct cache_bkey *left)
 {
-	struct cache_dev_req reqs[BATCH_NODES];
-	int ret = read_batch(s, keys->k + first, n, reqs);
+	struct cache_node_read *r = s->reads.node;
+	struct cache_bkey end = cache_bkey_make(0, 0, 0, false);
+	struct cache_keys live = { 0 };
+	int ret = read_batch(s, keys->k + first, n);
 
 	for (size_t i = 0; i < n && !ret; i++) {
 		const struct cache_bkey *k = &keys->k[first + i];
 
-		ret = enter(s, k, level);
-		if (ret > 0 && reqs[i].result) {
+		end = first + i ? k[-1] : *left;
+		ret = enter(s, k, level, r[i].twice);
+		if (ret <= 0)
+			continue;
+		if (r[i].result) {
 			s->w->nbad++;
 			ret = found_node(s, CACHE_P_NODE_UNREADABLE, k, level);
-		} else if (ret > 0) {
-			ret = visit(s, k, level, first + i ? k - 1 : left, reqs[i].buf);
+		} else {
+			ret = visit(s, k, level, &end, &r[i], &live);
 		}
 	}
-	free_batch(reqs, n);
-	return ret;
-}
-
-static int visit_children(struct walk *s, const struct cache_btree_node *n)
-{
-	struct cache_bkey left = cache_bkey_make(n->lo_inode, n->lo_offset, 0, false);
-	struct cache_keys live = { 0 };
-	int ret = live_children(s, n, &live);
-
-	for (size_t i = 0; i < live.n && !ret;) {
-		/* Only leaves are worth reading ahead: below others much is read first. */
-		size_t batch = n->level == 1 ? batch_size(&live, i) : 1;
-
-		ret = visit_batch(s, &live, i, batch, n->level - 1, &left);
-		i += batch;
-	}
+	if (!ret && level)
+		ret = visit_children(s, &live, level - 1, &end);
 	cache_keys_fini(&live);
 	return ret;
 }
 
-static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
-		 const struct cache_bkey *left, void *data)
+/* All of @live, whose parent begins where @left ends. */
+static int visit_children(struct walk *s, const struct cache_keys *live, unsigned level,
+			  const struct cache_bkey *left)
 {
-	struct cache_btree_node n = {
-		.key = *key, .level = level, .bucket = bucket_of(s, key),
-		.lo_inode = cache_key_inode(left), .lo_offset = left->low,
-	};
-	int ret = cache_btree_node_salvage(s->w->sb, data, &n, s->w->sink, s->err);
+	int ret = 0;
 
-	s->w->nnodes[level]++;
-	s->w->nbad += n.damaged;
-	if (!ret)
-		ret = s->w->node(s->w->ctx, &n);
-	if (!ret && level)
-		ret = visit_children(s, &n);
-	cache_btree_node_fini(&n);
+	for (size_t i = 0; i < live->n && !ret;) {
+		/* Only leaves are worth reading ahead: below others much is read first. */
+		size_t batch = level ? 1 : batch_size(live, i);
+
+		ret = visit_batch(s, live, i, batch, level, left);
+		i += batch;
+	}
 	return ret;
 }
 
@@ -240,7 +248,7 @@ static int check_root(struct walk *s)
 
 int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err)
 {
-	struct walk s = { .w = w, .err = err };
+	struct walk s = { .w = w, .err = err, .reads = { .dev = w->dev, .sb = w->sb } };
 	struct cache_keys root = { .k = &w->root, .n = 1 };
 	struct cache_bkey left = cache_bkey_make(0, 0, 0, false);
 	int ret = check_root(&s);
@@ -251,6 +259,9 @@ int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err)
 	if (!s.entered)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit map of the buckets");
 	ret = visit_batch(&s, &root, 0, 1, w->root_level, &left);
+	w->read_bytes = s.reads.read_bytes;
+	cache_node_reads_fini(&s.reads);
+	cache_btree_node_fini(&s.node);
 	free(s.entered);
 	return ret;
 }

@@ -86,8 +86,9 @@ struct cache_btree_walk {
 /**
  * cache_btree_walk() - visit every node that a driver would reach
  *
- * A bucket is entered once only, so the walk ends whatever the pointers say.
- * Memory: one node per level, a batch of leaves, one bit per bucket.
+ * A bucket is read and entered once only, so the walk ends whatever the pointers say. A
+ * node's bytes, @node->sets, are there for the visitor alone.
+ * Memory: the children of one node per level, a batch of leaves, one bit per bucket.
  *
  * Return: 0; what the visitor returned; without a sink the errno of the first
  * broken rule; -ENOMEM.

@@ -383,4 +383,60 @@ TEST(a_key_before_its_left_neighbours_end_is_out_of_range)
 	node_free(&t);
 }
 
+/* A root of @n children, each @sectors long in a bucket of its own, or all in one. */
+static uint64_t read_of_children(uint32_t bucket_sectors, unsigned n, uint64_t sectors,
+				 bool all_in_one, uint64_t *written)
+{
+	struct disk d = disk_new(64 + 2 * n, bucket_sectors, 8);
+	struct cache_bkey *child = calloc(n, sizeof(*child));
+	struct cache_gens gens = gens_of_one(&d.sb);
+	struct findings h;
+	struct cache_sink sink = findings_sink(&h);
+	struct visit v = { .n = 0 };
+	struct cache_btree_walk w = {
+		.dev = d.dev, .sb = &d.sb, .gens = &gens, .sink = &sink,
+		.root = root_key(&d.sb, 50, 1), .root_level = 1, .node = note_node, .ctx = &v,
+	};
+
+	for (unsigned i = 0; i < n; i++) {
+		child[i] = node_key(&d.sb, 0, 8 + 8 * i, 64 + (all_in_one ? 0 : i), 1);
+		cache_bkey_set_size(&child[i], sectors);
+		if (written)
+			put_bset(&d, &child[i], 5, 0, NULL, 0);
+	}
+	put_bset(&d, &w.root, 7, 0, child, n);
+	CHECK_EQ(cache_btree_walk(&w, NULL), 0);
+	CHECK_EQ(w.nnodes[0], all_in_one ? 1 : n);
+	if (written)
+		*written = n * sectors * CACHE_SECTOR_BYTES;
+	cache_gens_fini(&gens);
+	cache_dev_close(d.dev);
+	free(child);
+	return w.read_bytes;
+}
+
+TEST(a_child_that_leads_into_a_hole_costs_a_block_and_not_a_node)
+{
+	uint64_t large = read_of_children(8192, 40, 8192, false, NULL);
+	uint64_t small = read_of_children(1024, 400, 1024, false, NULL);
+
+	CHECK(large <= 40 * CACHE_PAGE_BYTES + (12 << 20));	/* with the root */
+	CHECK(small <= 400 * CACHE_PAGE_BYTES + (10 << 20));
+	CHECK(read_of_children(1024, 800, 1024, false, NULL) <= small + 401 * CACHE_PAGE_BYTES);
+}
+
+TEST(a_bucket_is_read_once_however_many_children_lead_there)
+{
+	uint64_t once = read_of_children(1024, 1, 1024, true, NULL);
+
+	CHECK_EQ(read_of_children(1024, 500, 1024, true, NULL), once);
+}
+
+TEST(nodes_that_are_whole_are_read_whole_and_once)
+{
+	uint64_t written, got = read_of_children(8192, 40, 8192, false, &written);
+
+	CHECK(got >= written && got <= written + (4 << 20));
+}
+
 TEST_MAIN()

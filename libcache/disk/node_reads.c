@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "disk/node_reads.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+/* What may be read of nodes that turn out to be none, beside a share of what was useful. */
+#define WASTE_BYTES	(8u << 20)
+#define WASTE_SHARE	4
+
+static uint64_t bytes_of(const struct cache_bkey *key)
+{
+	return cache_key_size(key) * CACHE_SECTOR_BYTES;
+}
+
+static int read_range(struct cache_node_reads *r, const struct cache_bkey *key, char *buf,
+		      uint64_t from, uint64_t to)
+{
+	r->read_bytes += (to - from) * CACHE_SECTOR_BYTES;
+	return cache_dev_read(r->dev, cache_ptr_sector(key->ptr[0]) + from, to - from,
+			      buf + from * CACHE_SECTOR_BYTES, NULL);
+}
+
+static bool is_zero(const char *buf, uint64_t nbytes)
+{
+	return !buf[0] && !memcmp(buf, buf + 1, nbytes - 1);
+}
+
+/* The first block, and the rest only when there is something in it. */
+static int read_in_steps(struct cache_node_reads *r, const struct cache_bkey *key,
+			 struct cache_node_read *node)
+{
+	uint64_t size = cache_key_size(key), block = r->sb->block_sectors, have;
+	int ret;
+
+	have = cache_min_u64(size, block * cache_div_up(CACHE_PAGE_SECTORS, block));
+	ret = read_range(r, key, node->data, 0, have);
+	if (ret || have == size)
+		return ret;
+	node->hole = is_zero(node->data, have * CACHE_SECTOR_BYTES);
+	return node->hole ? 0 : read_range(r, key, node->data, have, size);
+}
+
+/* Each node's place in the buffer, which is made large enough. */
+static int place(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n)
+{
+	uint64_t nbytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		nbytes += cache_div_up(bytes_of(&keys[i]), CACHE_PAGE_BYTES) * CACHE_PAGE_BYTES;
+	if (nbytes > r->buf_bytes) {
+		free(r->buf);
+		r->buf_bytes = 0;
+		r->buf = cache_dev_buf(nbytes);
+		if (!r->buf)
+			return -ENOMEM;
+		r->buf_bytes = nbytes;
+	}
+	nbytes = 0;
+	for (size_t i = 0; i < n; i++) {
+		r->node[i].data = r->buf + nbytes;
+		nbytes += cache_div_up(bytes_of(&keys[i]), CACHE_PAGE_BYTES) * CACHE_PAGE_BYTES;
+	}
+	return 0;
+}
+
+/* A read among those that are begun at once, in the order of the device. */
+static void add_read(struct cache_dev_req *reqs, uint8_t *node, unsigned n,
+		     const struct cache_bkey *key, char *buf, uint8_t i)
+{
+	uint64_t sector = cache_ptr_sector(key->ptr[0]);
+
+	for (; n && reqs[n - 1].sector > sector; n--) {
+		reqs[n] = reqs[n - 1];
+		node[n] = node[n - 1];
+	}
+	reqs[n] = (struct cache_dev_req){ .sector = sector, .nsectors = cache_key_size(key),
+					  .buf = buf };
+	node[n] = i;
+}
+
+int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n)
+{
+	struct cache_dev_req reqs[CACHE_NODE_BATCH];
+	uint8_t node[CACHE_NODE_BATCH];
+	uint64_t risk = r->wasted;
+	unsigned nreqs = 0;
+	int ret = place(r, keys, n);
+
+	for (size_t i = 0; i < n && !ret; i++) {
+		uint64_t nbytes = bytes_of(&keys[i]);
+
+		if (r->node[i].twice)
+			continue;
+		r->node[i].hole = false;
+		risk += nbytes;
+		if (risk > WASTE_BYTES + r->useful / WASTE_SHARE) {
+			r->node[i].result = read_in_steps(r, &keys[i], &r->node[i]);
+			continue;
+		}
+		r->read_bytes += nbytes;
+		add_read(reqs, node, nreqs++, &keys[i], r->node[i].data, i);
+	}
+	if (!ret && nreqs)
+		ret = cache_dev_read_many(r->dev, reqs, nreqs);
+	for (unsigned i = 0; i < nreqs && !ret; i++)
+		r->node[node[i]].result = reqs[i].result;
+	return ret;
+}
+
+void cache_node_reads_judge(struct cache_node_reads *r, const struct cache_bkey *key,
+			    uint32_t nsets)
+{
+	*(nsets ? &r->useful : &r->wasted) += bytes_of(key);
+}
+
+void cache_node_reads_fini(struct cache_node_reads *r)
+{
+	free(r->buf);
+}
