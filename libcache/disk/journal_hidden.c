@@ -17,9 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 #include "disk/journal_blocks.h"
 #include "disk/jset_codec.h"
+#include "format/correct.h"
 
 struct hidden {
 	struct cache_dev *dev;
@@ -31,6 +33,9 @@ struct hidden {
 	uint64_t max;
 	uint32_t gap;		/* entries that can have stood since */
 	char *buf;		/* CACHE_JSET_MAX_BYTES */
+	char *window;		/* CACHE_JSET_WINDOW_BYTES */
+	struct cache_jset_pos *pos;	/* believed and not among j->entries, of one bucket */
+	size_t npos, capacity;
 	int found;
 };
 
@@ -46,37 +51,67 @@ int cache_journal_unreadable(const struct cache_sb *sb, struct cache_journal *j,
 		.sector = sector });
 }
 
+static bool is_before(const struct cache_jset_pos *a, const struct cache_jset_pos *b)
+{
+	return a->index != b->index ? a->index < b->index : a->offset_sectors < b->offset_sectors;
+}
+
 static bool is_known(const struct cache_journal *j, const struct cache_jset_pos *pos)
 {
-	for (size_t i = 0; i < j->nentries; i++)
-		if (j->entries[i].index == pos->index &&
-		    j->entries[i].offset_sectors == pos->offset_sectors)
-			return true;
-	return false;
+	size_t lo = 0, hi = j->nentries;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (is_before(&j->entries[mid], pos))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < j->nentries && !is_before(pos, &j->entries[lo]);
 }
 
 /*
- * In ring order, then by place, as all of them. One behind the end of the ring stands
- * before those that led to it, who then asks again: it is there already.
+ * One behind the end of the ring stands before those that led to it, who then asks again:
+ * it is there already.
  */
-static int insert(struct hidden *h, const struct cache_jset_pos *pos)
+static int add(struct hidden *h, const struct cache_jset_pos *pos)
 {
-	struct cache_journal *j = h->j;
-	size_t i = j->nentries;
 	struct cache_jset_pos *p;
 
-	if (is_known(j, pos))
+	if (is_known(h->j, pos))
 		return 0;
-	p = reallocarray(j->entries, j->nentries + 1, sizeof(*p));
+	p = cache_array_grow(h->pos, h->npos, &h->capacity, sizeof(*p));
+	if (!p)
+		return cache_err_set(h->err, -ENOMEM, 0, "no memory for a journal entry");
+	h->pos = p;
+	h->pos[h->npos++] = *pos;
+	h->found++;
+	return 0;
+}
+
+/* Those that were added go among all entries, in ring order, then by place. */
+static int insert_all(struct hidden *h)
+{
+	struct cache_journal *j = h->j;
+	size_t i = j->nentries, n = h->npos;
+	struct cache_jset_pos *p;
+
+	if (!n)
+		return 0;
+	p = reallocarray(j->entries, i + n, sizeof(*p));
 	if (!p)
 		return cache_err_set(h->err, -ENOMEM, 0, "no memory for a journal entry");
 	j->entries = p;
-	for (; i && (p[i - 1].index > pos->index || (p[i - 1].index == pos->index &&
-			p[i - 1].offset_sectors > pos->offset_sectors)); i--)
-		p[i] = p[i - 1];
-	p[i] = *pos;
-	j->nentries++;
-	h->found++;
+	j->nentries += n;
+	while (n) {
+		bool old_last = i && is_before(&h->pos[n - 1], &p[i - 1]);
+
+		p[i + n - 1] = old_last ? p[i - 1] : h->pos[n - 1];
+		i -= old_last;
+		n -= !old_last;
+	}
+	h->npos = 0;
 	return 0;
 }
 
@@ -107,24 +142,62 @@ static int take(struct hidden *h, uint32_t index, uint32_t offset)
 	jset.pos.hidden = true;
 	if (!goes_on(h, &jset.pos))
 		return 0;
-	ret = insert(h, &jset.pos);
+	ret = add(h, &jset.pos);
 	h->seq = jset.pos.seq;
 	h->last_seq = jset.pos.last_seq;
 	h->gap = 0;
 	return ret ? ret : (int)cache_jset_sectors(h->sb, jset.pos.nwords);
 }
 
+/* Sectors of one bucket that were read at once. */
+struct window {
+	uint32_t from, to;
+	bool read;		/* else each block is asked for */
+	uint64_t failed;	/* sector of one that could not be read; 0: none */
+};
+
+/* Whether an entry can begin at @offset, as far as a window tells that was read there. */
+static bool may_begin(struct hidden *h, struct window *w, uint32_t index, uint32_t offset)
+{
+	struct cache_jset_pos at = { .index = index, .offset_sectors = offset };
+	uint64_t sector = cache_jset_sector(h->sb, &at);
+	uint64_t magic = cache_sb_set_magic(h->sb) ^ CACHE_JSET_MAGIC, got;
+
+	if (offset >= w->to) {
+		w->from = offset;
+		w->to = cache_min_u64(h->sb->bucket_sectors, (uint64_t)offset +
+				      CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES);
+		w->read = !cache_dev_read(h->dev, sector, w->to - offset, h->window, NULL);
+		w->failed = w->read ? w->failed : sector;
+	}
+	got = cache_le64_get(((const struct cache_jset_disk *)(h->window +
+			     (uint64_t)(offset - w->from) * CACHE_SECTOR_BYTES))->magic);
+	/* as cache_journal_block(): a wrong byte is corrected there */
+	return !w->read || got == magic || cache_differ_in_one_byte(got, magic);
+}
+
 static int look(struct hidden *h, uint32_t index, uint32_t offset)
 {
-	while (offset < h->sb->bucket_sectors && !h->j->bucket_unreadable[index]) {
-		int used = take(h, index, offset);
+	struct window w = { 0 };
 
+	while (offset < h->sb->bucket_sectors && !h->j->bucket_unreadable[index]) {
+		int used = 0;
+
+		if (may_begin(h, &w, index, offset))
+			used = take(h, index, offset);
 		if (used < 0)
 			return used;
 		h->gap += !used;	/* an entry takes a block at least */
 		offset += used ? (uint32_t)used : h->sb->block_sectors;
 	}
-	return 0;
+	/* block by block all of it could be read: it failed once even so */
+	if (w.failed) {
+		int ret = cache_journal_unreadable(h->sb, h->j, index, w.failed, h->sink, h->err);
+
+		if (ret)
+			return ret;
+	}
+	return insert_all(h);
 }
 
 int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
@@ -138,9 +211,11 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 	int ret;
 
 	h.buf = cache_dev_buf(CACHE_JSET_MAX_BYTES);
-	if (!h.buf)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
-	ret = look(&h, index, end);
+	h.window = cache_dev_buf(CACHE_JSET_WINDOW_BYTES);
+	if (!h.buf || !h.window)
+		ret = cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
+	else
+		ret = look(&h, index, end);
 	/* the damaged one did not fit behind it: it began the next bucket; and the next again */
 	for (int found = -1; !ret && next != index && !j->bucket_seq[next] && found != h.found;
 	     next = (next + 1) % sb->njournal) {
@@ -148,6 +223,8 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 		h.gap = 0;
 		ret = look(&h, next, 0);
 	}
+	free(h.pos);
+	free(h.window);
 	free(h.buf);
 	return ret ? ret : h.found;
 }
