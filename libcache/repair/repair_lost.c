@@ -35,6 +35,7 @@ struct lost_node {
 
 struct lost_prio {
 	uint64_t bucket, seq, next;
+	uint32_t reach;		/* prio_sets that follow each other from here; 0: not known */
 };
 
 struct lost {
@@ -74,7 +75,7 @@ static int take_prio(struct lost *l, uint64_t bucket)
 		return -ENOMEM;
 	l->prio = p;
 	l->prio[l->nprios++] = (struct lost_prio){ bucket, cache_le64_get(d->seq),
-						   cache_le64_get(d->next_bucket) };
+						   cache_le64_get(d->next_bucket), 0 };
 	return 0;
 }
 
@@ -107,31 +108,72 @@ static int sift_bucket(struct lost *l, uint64_t bucket)
 	return 0;
 }
 
-static const struct lost_prio *prio_of(const struct lost *l, uint64_t bucket, uint64_t seq)
+/* The prio_set in @bucket, an index; they were found in the order of their buckets. */
+static uint32_t prio_in(const struct lost *l, uint64_t bucket)
 {
-	for (uint32_t i = 0; i < l->nprios; i++)
-		if (l->prio[i].bucket == bucket && l->prio[i].seq == seq)
-			return &l->prio[i];
-	return NULL;
+	uint32_t lo = 0, hi = l->nprios;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (l->prio[mid].bucket < bucket)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < l->nprios && l->prio[lo].bucket == bucket ? lo : NOBODY;
 }
 
-static bool is_whole_chain(const struct lost *l, const struct lost_prio *head)
+/* The one of the same seq that it links to, or NOBODY. */
+static uint32_t prio_after(const struct lost *l, uint32_t i)
 {
-	const struct lost_prio *p = head;
+	uint32_t next = prio_in(l, l->prio[i].next);
 
-	for (uint64_t n = cache_prio_buckets(l->sb); n > 1 && p; n--)
-		p = prio_of(l, p->next, head->seq);
-	return p;
+	return next != NOBODY && l->prio[next].seq == l->prio[i].seq ? next : NOBODY;
+}
+
+#define ON_THE_WAY	NOBODY
+
+/*
+ * How many prio_sets follow each other from @head on, none of them twice, in ->reach of
+ * all that are met. The last one's link is left over: where it leads back, a ring was met.
+ */
+static void measure_chain(struct lost *l, uint32_t head)
+{
+	uint32_t i = head, n = 0, ring = 0, end;
+
+	while (i != NOBODY && !l->prio[i].reach) {
+		l->prio[i].reach = ON_THE_WAY;
+		i = prio_after(l, i);
+	}
+	end = i;
+	if (end != NOBODY && l->prio[end].reach == ON_THE_WAY) {
+		do {
+			ring++;
+			i = prio_after(l, i);
+		} while (i != end);
+		for (; l->prio[i].reach == ON_THE_WAY; i = prio_after(l, i))
+			l->prio[i].reach = ring;
+	}
+	n = end == NOBODY ? 0 : l->prio[end].reach;
+	for (i = head; i != NOBODY && l->prio[i].reach == ON_THE_WAY; i = prio_after(l, i))
+		ring = ++n;
+	for (i = head; n && i != NOBODY && l->prio[i].reach == ON_THE_WAY; i = prio_after(l, i))
+		l->prio[i].reach = ring--;
 }
 
 /* The head of the newest chain of which all members are there; 0: none is whole. */
-static uint64_t find_chain(const struct lost *l)
+static uint64_t find_chain(struct lost *l)
 {
 	const struct lost_prio *best = NULL;
 
-	for (uint32_t i = 0; i < l->nprios; i++)
-		if ((!best || l->prio[i].seq > best->seq) && is_whole_chain(l, &l->prio[i]))
+	for (uint32_t i = 0; i < l->nprios; i++) {
+		if (!l->prio[i].reach)
+			measure_chain(l, i);
+		if ((!best || l->prio[i].seq > best->seq) &&
+		    l->prio[i].reach >= cache_prio_buckets(l->sb))
 			best = &l->prio[i];
+	}
 	return best ? best->bucket : 0;
 }
 
@@ -354,12 +396,8 @@ static void count_ruined_nodes(struct lost *l)
 /* In use for metadata, and for what is not known yet. */
 static bool is_unclaimed(const struct lost *l, uint64_t bucket)
 {
-	if (l->prios.prio[bucket] != CACHE_BTREE_PRIO || node_in(l, bucket))
-		return false;
-	for (uint32_t i = 0; i < l->nprios; i++)
-		if (l->prio[i].bucket == bucket)
-			return false;
-	return true;
+	return l->prios.prio[bucket] == CACHE_BTREE_PRIO && !node_in(l, bucket) &&
+	       prio_in(l, bucket) == NOBODY;
 }
 
 /* Older tables may still lie about; the one that follows all others is the last. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/checked.h"
 #include "disk/jset_codec.h"
 #include "base/crc64.h"
@@ -156,18 +157,26 @@ static uint64_t prio_set_at(struct search *s, const struct repair_evidence *ev,
 	return cache_le64_get(d->seq);
 }
 
-/* How many prio_sets of one seq hang together; the one after them is older. */
-static uint64_t count_members(struct search *s, const struct repair_evidence *ev)
+/*
+ * How many prio_sets of one seq hang together; the one after them is older, or, as the
+ * last link is left over from before, one of them again.
+ */
+static int count_members(struct search *s, struct repair_evidence *ev)
 {
-	uint64_t bucket = ev->newest.prio_bucket[ev->nr_this_dev], next = 0;
-	uint64_t max = s->dev_sectors / ev->bucket_sectors, n = 0;
+	uint64_t bucket = ev->newest.prio_bucket[ev->nr_this_dev], next = 0, n = 0;
+	uint64_t *counted = cache_bits_new(s->dev_sectors / ev->bucket_sectors);
 	uint64_t seq = prio_set_at(s, ev, ev->bucket_sectors, bucket, &next);
 
-	for (uint64_t got = seq; got && got == seq && n < max; n++) {
+	if (!counted)
+		return -ENOMEM;
+	for (uint64_t got = seq; got && got == seq &&
+	     !cache_bit_test_and_set(counted, bucket); n++) {
 		bucket = next;
 		got = prio_set_at(s, ev, ev->bucket_sectors, bucket, &next);
 	}
-	return n;
+	free(counted);
+	ev->members = n;
+	return 0;
 }
 
 /* Where the newest entry's prio_set verifies. */
@@ -186,28 +195,27 @@ static bool size_by_prios(struct search *s, struct repair_evidence *ev)
 	return false;
 }
 
-static void find_bucket_size(struct search *s, struct repair_evidence *ev)
+static int find_bucket_size(struct search *s, struct repair_evidence *ev)
 {
 	const struct cache_bkey *k = &ev->newest.uuid_bucket;
 	uint64_t table = cache_key_size(k);
 
 	ev->bucket_proven = size_by_prios(s, ev);
-	if (ev->bucket_proven) {
-		ev->members = count_members(s, ev);
-		return;
-	}
+	if (ev->bucket_proven)
+		return count_members(s, ev);
 	/* the table fills its bucket, unless that is larger than 4 MiB */
 	if (cache_is_pow2(table) && table >= CACHE_PAGE_SECTORS && table < META_SECTORS_MAX &&
 	    cache_key_ptrs(k) && !(cache_ptr_sector(k->ptr[0]) % table))
 		ev->bucket_sectors = table;
+	return 0;
 }
 
-static void conclude(struct search *s, uint64_t set_magic, struct repair_evidence *ev)
+static int conclude(struct search *s, uint64_t set_magic, struct repair_evidence *ev)
 {
 	const struct ring_set *l = choose(s, set_magic);
 
 	if (!l)
-		return;
+		return 0;
 	for (unsigned i = 0; i < s->nsets; i++)
 		ev->nstrangers += s->ring_set[i].nentries;
 	ev->nstrangers -= l->nentries;
@@ -217,13 +225,14 @@ static void conclude(struct search *s, uint64_t set_magic, struct repair_evidenc
 	ev->newest_sector = l->newest_sector;
 	ev->last_sector = l->last_sector;
 	ev->blocks = l->blocks;
-	find_bucket_size(s, ev);
+	return find_bucket_size(s, ev);
 }
 
 int cache_repair_evidence(struct cache_dev *dev, uint64_t set_magic,
 			  struct repair_evidence *ev, struct cache_err *err)
 {
 	struct search *s = calloc(1, sizeof(*s));
+	int ret;
 
 	memset(ev, 0, sizeof(*ev));
 	if (s)
@@ -235,8 +244,8 @@ int cache_repair_evidence(struct cache_dev *dev, uint64_t set_magic,
 	s->dev = dev;
 	s->dev_sectors = cache_dev_sectors(dev);
 	search_rings(s);
-	conclude(s, set_magic, ev);
+	ret = conclude(s, set_magic, ev);
 	free(s->buf);
 	free(s);
-	return 0;
+	return ret ? cache_err_set(err, ret, 0, "no memory to follow the prio chain") : 0;
 }
