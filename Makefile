@@ -7,7 +7,7 @@
 #   make		build build/bin/cache-tools, every applet beside it
 #   make demo		format an image and tour one that a kernel wrote
 #   make check		all tests and lints		(needs nothing but make deps)
-#   make check-KIND	one kind: unit cli fsck images crash fuzz counts lint
+#   make check-KIND	one kind: unit cli fsck images crash fuzz counts hostile lint
 #   make check-asan	all, under address and undefined-behaviour sanitizers
 #   make check-kernel	boot real kernels on what we read and write
 #   make bench		speeds as ratios, side by side
@@ -188,7 +188,7 @@ check: tests
 	$(Q)BUILD=$(BUILD) tests/run
 
 # One kind of test alone: make check-unit, check-cli, check-fsck, check-lint ...
-CHECK_KINDS := unit cli fsck images crash fuzz counts lint
+CHECK_KINDS := unit cli fsck images crash fuzz counts hostile lint
 $(CHECK_KINDS:%=check-%): check-%: tests
 	$(Q)BUILD=$(BUILD) tests/run $*
 

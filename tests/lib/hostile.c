@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hostile WHAT N	builds an image that is hostile in one way, N times over, and reads it
+ *
+ * What the worst images take must grow with what they hold. Only what reads is counted:
+ * callgrind --toggle-collect='measured*'. tests/hostile/run holds the growth to a bound.
+ */
+#include "disk.h"
+
+#include "repair/repair_impl.h"
+#include "super/repair_evidence.h"
+
+static __attribute__((noinline)) int measured_parse(const struct disk *d, const void *data,
+						    struct cache_btree_node *n)
+{
+	return cache_btree_node_parse(&d->sb, data, n, NULL, NULL);
+}
+
+/* One node of @n sets of eight keys, each set over a part of the one before. */
+static int sets(uint64_t n)
+{
+	struct disk d = disk_new(64, 8 * n, 8);
+	struct cache_btree_node node = { .key = root_key(&d.sb, 40, 1), .bucket = 40 };
+	struct cache_bkey keys[8];
+	char *data = cache_dev_buf(n * CACHE_PAGE_BYTES);
+	int ret;
+
+	cache_bkey_set_size(&node.key, 8 * n);
+	for (uint64_t i = 0; i < n; i++) {
+		for (uint64_t j = 0; j < 8; j++)
+			keys[j] = extent(0, 64 * i + 16 * j, 64 * i + 16 * j + 16, true,
+					 50 * d.sb.bucket_sectors, 1);
+		make_bset(&d.sb, (void *)(data + i * CACHE_PAGE_BYTES), &node.key, 7, keys, 8);
+	}
+	ret = measured_parse(&d, data, &node);
+	ret = ret || node.nsets != n;
+	cache_btree_node_fini(&node);
+	free(data);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
+static int no_visit(void *ctx, const struct cache_btree_node *n)
+{
+	return 0;
+}
+
+static __attribute__((noinline)) int measured_walk(struct cache_btree_walk *w)
+{
+	return cache_btree_walk(w, NULL);
+}
+
+/* @n children of 4 MiB that lead into holes. */
+static int holes(uint64_t n)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct disk d = disk_new(64 + n, 8192, 8);
+	struct cache_bkey *child = calloc(n, sizeof(*child));
+	struct cache_gens gens;
+	struct cache_btree_walk w = {
+		.dev = d.dev, .sb = &d.sb, .gens = &gens, .sink = &silent,
+		.root = root_key(&d.sb, 50, 1), .root_level = 1, .node = no_visit,
+	};
+	uint8_t *gen = malloc(64 + n);
+	int ret;
+
+	memset(gen, 1, 64 + n);
+	for (uint64_t i = 0; i < n; i++) {
+		child[i] = node_key(&d.sb, 0, 8 + 8 * i, 64 + i, 1);
+		cache_bkey_set_size(&child[i], 8192);
+	}
+	cache_bkey_set_size(&w.root, 8 * (n / 100 + 1));
+	put_bset(&d, &w.root, 7, 0, child, n);
+	ret = cache_gens_init(&gens, 64 + n, gen);
+	if (!ret)
+		ret = measured_walk(&w);
+	ret = ret || w.nnodes[0] != n;
+	cache_gens_fini(&gens);
+	free(child);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
+static __attribute__((noinline)) int measured_journal(const struct disk *d,
+						      struct cache_journal *j)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+
+	return cache_journal_read(d->dev, &d->sb, j, &silent, NULL);
+}
+
+/* @n entries behind a damaged one, in one bucket. */
+static int hidden(uint64_t n)
+{
+	struct disk d = disk_new(64, 8 * (n + 2), 8);
+	struct jset_spec spec = { .seq = 1, .last_seq = 1, .uuid_bucket = root_key(&d.sb, 30, 1),
+				  .btree_root = root_key(&d.sb, 31, 1), .prio_bucket = 32 };
+	struct cache_journal j;
+	int ret;
+
+	for (uint32_t at = 0; spec.seq < n + 2; spec.seq++)
+		at += put_jset(&d, 0, at, &spec);
+	disk_flip(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[0]) + 8, 40);
+	ret = measured_journal(&d, &j);
+	ret = ret || j.nentries != n;
+	cache_journal_fini(&j);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
+static __attribute__((noinline)) int measured_search(struct cache_set *set)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+
+	return cache_repair_find_lost(set, &silent, NULL);
+}
+
+/* No ring, and @n prio_sets of one seq that follow each other, none of them a whole chain. */
+static int prios(uint64_t n)
+{
+	uint64_t nbuckets = 64 + 4 * n;
+	struct disk d = disk_new(nbuckets, 8, 8);
+	uint16_t *prio = malloc(nbuckets * sizeof(*prio));
+	uint8_t *gen = calloc(nbuckets, 1);
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_set *set;
+	int ret;
+
+	for (uint64_t b = 0; b < nbuckets; b++)
+		prio[b] = CACHE_BTREE_PRIO;
+	for (uint64_t i = 0; i < n; i++)
+		put_prio_set(&d, 64 + i, 9, i + 1 < n ? 65 + i : 64, 0, prio, gen);
+	ret = cache_set_load(d.dev, CACHE_LOAD_JOURNAL, &silent, &set, NULL);
+	if (!ret) {
+		ret = measured_search(set);
+		cache_set_close(set);
+	}
+	free(prio);
+	free(gen);
+	return ret;
+}
+
+static __attribute__((noinline)) int measured_evidence(const struct disk *d,
+						       struct repair_evidence *ev)
+{
+	return cache_repair_evidence(d->dev, 0, ev, NULL);
+}
+
+/* A prio_set that links to itself, on a device of @n buckets. */
+static int link(uint64_t n)
+{
+	struct disk d = disk_new(n, 1024, 8);
+	uint16_t *prio = calloc(n, sizeof(*prio));
+	uint8_t *gen = calloc(n, 1);
+	struct jset_spec spec = { .seq = 1, .last_seq = 1, .uuid_bucket = root_key(&d.sb, 30, 1),
+				  .btree_root = root_key(&d.sb, 31, 1), .prio_bucket = 32 };
+	struct repair_evidence ev;
+	int ret;
+
+	put_jset(&d, 0, 0, &spec);
+	put_prio_set(&d, 32, 9, 32, 0, prio, gen);
+	ret = measured_evidence(&d, &ev);
+	ret = ret || ev.members != 1;
+	free(prio);
+	free(gen);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(uint64_t n);
+} cases[] = {
+	{ "sets", sets }, { "holes", holes }, { "hidden", hidden }, { "prios", prios },
+	{ "link", link },
+};
+
+static int ret_of_run;
+static uint64_t n_of_run;
+static int (*run_of_run)(uint64_t n);
+
+TEST(it_is_read)
+{
+	ret_of_run = run_of_run(n_of_run);
+	CHECK_EQ(ret_of_run, 0);
+}
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc == 3 && i < sizeof(cases) / sizeof(*cases); i++) {
+		if (strcmp(argv[1], cases[i].name))
+			continue;
+		n_of_run = strtoull(argv[2], NULL, 10);
+		run_of_run = cases[i].run;
+		return test_run_one(&test_of_it_is_read);
+	}
+	fputs("usage: hostile sets|holes|hidden|prios|link N\n", stderr);
+	return 2;
+}
