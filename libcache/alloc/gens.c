@@ -7,19 +7,17 @@
 
 int cache_gens_init(struct cache_gens *g, uint64_t nbuckets, uint8_t *gen)
 {
-	*g = (struct cache_gens){ .nbuckets = nbuckets, .gen = gen };
-	g->last_gc = malloc(nbuckets);
-	g->mark = calloc(nbuckets, sizeof(*g->mark));
-	if (!g->last_gc || !g->mark)
-		return -ENOMEM;
-	memcpy(g->last_gc, gen, nbuckets);
-	return 0;
+	*g = (struct cache_gens){ .nbuckets = nbuckets,
+				  .rec = calloc(nbuckets, CACHE_GENS_BYTES) };
+	for (uint64_t b = 0; g->rec && b < nbuckets; b++)
+		if (gen[b])
+			cache_gens_rec(g, b)[0] = cache_gens_rec(g, b)[1] = gen[b];
+	free(gen);
+	return g->rec ? 0 : -ENOMEM;
 }
 
 void cache_gens_fini(struct cache_gens *g)
 {
-	free(g->gen);
-	free(g->last_gc);
-	free(g->mark);
+	free(g->rec);
 	memset(g, 0, sizeof(*g));
 }

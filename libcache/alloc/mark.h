@@ -41,6 +41,25 @@ struct cache_mark_clash {
 bool cache_mark_initial(struct cache_marks *m, const struct cache_bkey *k, unsigned level,
 			struct cache_mark_clash *clash);
 
+/*
+ * What cache_mark_initial() does with an extent of one pointer, into @bucket of this device, as
+ * long as neither the bucket's gen nor another mark makes a difference; false: it may, and
+ * nothing was done. Only for gens without a table, none of them unknown.
+ */
+static inline bool cache_mark_plain(struct cache_gens *g, const struct cache_bkey *k,
+				    uint64_t bucket)
+{
+	uint8_t *rec = cache_gens_rec(g, bucket), gen = cache_ptr_gen(k->ptr[0]);
+
+	if (rec[0] != gen || rec[1] != gen || rec[2] == CACHE_GC_MARK_METADATA)
+		return false;
+	if (cache_key_dirty(k))
+		rec[2] = CACHE_GC_MARK_DIRTY;
+	else if (!rec[2])
+		rec[2] = CACHE_GC_MARK_RECLAIMABLE;
+	return true;
+}
+
 /* As gc marks it (behaviour 4.1): no gen is raised. */
 bool cache_mark_key(struct cache_marks *m, const struct cache_bkey *k, unsigned level,
 		    struct cache_mark_clash *clash);

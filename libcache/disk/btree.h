@@ -42,6 +42,8 @@ struct cache_btree_node {
 	uint32_t nsets;
 	struct cache_keys keys;		/* merged; keys the driver drops are not among them */
 	bool damaged;			/* a set did not verify: only those before it are here */
+	/* A leaf of keys of which each has one pointer, which is in order and to this device. */
+	bool plain;
 	/* Capacity of @sets, and memory that the parser works in; used again by the next one. */
 	size_t sets_capacity;
 	struct cache_keys spare;

@@ -4,6 +4,7 @@
 #define LIBCACHE_BTREE_IMPL_H
 
 #include "disk/btree.h"
+#include "format/geometry.h"
 
 /* One node while it is parsed. */
 struct cache_node_parse {
@@ -13,6 +14,7 @@ struct cache_node_parse {
 	const struct cache_sink *sink;
 	struct cache_err *err;
 	uint32_t block_bytes;
+	struct cache_geometry geometry;
 	/* Only where a set is out of order the driver's last key is not the greatest. */
 	bool misordered;
 	struct cache_bkey greatest, last;	/* of all sets; of the set that has that */

@@ -86,17 +86,38 @@ static int check_order(struct cache_node_parse *p, const struct cache_bset_ref *
 	return 0;
 }
 
-/* Whether its first pointer surely is in order; most keys have no other. */
-static bool is_plain(const struct cache_sb *sb, const struct cache_bkey *k)
-{
-	return !cache_key_ptrs(k) || (cache_key_ptrs(k) == 1 && !cache_extent_invalid(sb, k));
-}
-
 /* Whether two keys of a set, neither past what a device can have, stand in order. */
 static bool in_order(const struct cache_bkey *prev, const struct cache_bkey *k, unsigned level)
 {
 	return prev->low <= CACHE_KEY_OFFSET_MAX && k->low <= CACHE_KEY_OFFSET_MAX &&
 	       (level ? cache_bkey_cmp(prev, k) <= 0 : cache_bkey_is_before(prev, k));
+}
+
+/* Whether an extent is one of those that need no other look; most are. */
+static bool is_plain(const struct cache_node_parse *p, const struct cache_bkey *k)
+{
+	uint64_t bucket;
+
+	return cache_key_size(k) && cache_key_size(k) <= k->low && k->low <= CACHE_KEY_OFFSET_MAX &&
+	       cache_geometry_is_plain(&p->geometry, k, &bucket);
+}
+
+/* Plain extents in order, behind the last key. Returns where in @set another one stands. */
+static uint32_t decode_plain(struct cache_node_parse *p, const struct cache_bset_ref *set,
+			     uint32_t at)
+{
+	struct cache_keys *keys = &p->node->keys;
+	struct cache_bkey *k = keys->k + keys->n;
+
+	for (; set->nwords - at >= 3 && k[-1].low <= CACHE_KEY_OFFSET_MAX; at += 3, k++) {
+		k->high = cache_le64_get(set->words[at]);
+		k->low = cache_le64_get(set->words[at + 1]);
+		k->ptr[0] = cache_le64_get(set->words[at + 2]);
+		if (!is_plain(p, k) || !cache_bkey_is_before(k - 1, k))
+			break;
+	}
+	keys->n = k - keys->k;
+	return at;
 }
 
 /* The keys of one set behind those of the others; @sorted: they are a run as they lie. */
@@ -111,9 +132,19 @@ static int decode_set(struct cache_node_parse *p, const struct cache_bset_ref *s
 
 	*sorted = true;
 	for (uint64_t index = 0; at < set->nwords && ret >= 0; index++) {
-		struct cache_bkey *k = &keys->k[keys->n];
-		unsigned n = cache_bkey_decode(set->words + at, set->nwords - at, k);
+		struct cache_bkey *k;
+		unsigned n;
 
+		if (!level && keys->n > first) {
+			uint32_t from = at;
+
+			at = decode_plain(p, set, from);
+			index += (at - from) / 3;
+			if (at == set->nwords)
+				break;
+		}
+		k = &keys->k[keys->n];
+		n = cache_bkey_decode(set->words + at, set->nwords - at, k);
 		if (!n) {
 			struct cache_finding f = cache_node_finding(p, CACHE_P_NODE_TILING,
 								    set->block);
@@ -126,7 +157,10 @@ static int decode_set(struct cache_node_parse *p, const struct cache_bset_ref *s
 		ret = judge_raw_key(p, set, index, k);
 		if (ret <= 0)
 			continue;
-		p->suspect |= level || !is_plain(p->sb, k);
+		if (!is_plain(p, k)) {
+			p->node->plain = false;
+			p->suspect |= level || cache_key_ptrs(k);
+		}
 		if (keys->n > first && !in_order(k - 1, k, level)) {
 			*sorted = false;
 			ret = check_order(p, set, index, k - 1, k);

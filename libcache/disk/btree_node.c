@@ -126,12 +126,14 @@ int cache_btree_node_parse(const struct cache_sb *sb, const void *data,
 			   struct cache_err *err)
 {
 	struct cache_node_parse p = { .sb = sb, .data = data, .node = node, .sink = sink, .err = err,
-			   .block_bytes = sb->block_sectors * CACHE_SECTOR_BYTES };
+			   .block_bytes = sb->block_sectors * CACHE_SECTOR_BYTES,
+			   .geometry = cache_geometry_of(sb) };
 	int ret;
 
 	node->nsets = node->used_blocks = 0;
 	node->keys.n = 0;
 	node->damaged = false;
+	node->plain = !node->level;
 	ret = check_size(&p);
 	if (ret || !node->nblocks)
 		return ret;

@@ -234,6 +234,7 @@ static int merge(struct salvage *s)
 	}
 	cache_keys_fini(keys);
 	*keys = out;
+	s->node->plain = false;	/* what was taken was not looked at like that */
 	return 0;
 }
 

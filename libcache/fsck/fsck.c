@@ -75,43 +75,16 @@ static void found_count(struct fsck_cache *c, enum cache_problem code, uint64_t 
 			.code = code, .count = count });
 }
 
-void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry *e)
-{
-	bool flash = cache_uuid_state(e) == CACHE_SLOT_FLASH, overwritten = cache_uuid_is_overwritten(e);
-
-	slot->data_start = flash || overwritten ? 0 : CACHE_BDEV_DATA_START_SECTORS;
-	slot->data_end = flash && !overwritten ? e->sectors : CACHE_DEV_SECTORS_MAX;
-}
-
-/* What is known of the backing devices of the set, before its extents are judged. */
-static int init_slots(struct fsck_cache *c, const struct fsck_backing *backing, unsigned n)
-{
-	const struct cache_uuids *u = &c->set->uuids;
-
-	c->slots = calloc(u->n ? u->n : 1, sizeof(*c->slots));
-	if (!c->slots)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < u->n; i++)
-		cache_fsck_bound_slot(&c->slots[i], &u->slot[i]);
-	for (unsigned i = 0; i < n; i++) {
-		int64_t slot = -1;
-
-		if (!memcmp(backing[i].sb.set_uuid, c->set->sb.set_uuid, 16))
-			slot = cache_uuid_find(u, backing[i].sb.uuid);
-		if (slot < 0 || !cache_sb_is_bdev(&backing[i].sb))
-			continue;
-		c->slots[slot].data_start = backing[i].sb.data_offset_sectors;
-		c->slots[slot].data_end = backing[i].sectors;
-	}
-	return 0;
-}
-
 int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 		      unsigned nbacking, struct cache_err *err)
 {
 	const struct cache_journal *j = &c->set->journal;
-	int ret = init_slots(c, backing, nbacking);
+	int ret = 0;
 
+	c->backing = backing;
+	c->nbacking = nbacking;
+	if (!c->seen)
+		ret = cache_fsck_init_slots(c);
 	if (ret)
 		return cache_err_set(err, ret, 0, "no memory for the uuid table's slots");
 	summarize(c);
@@ -162,17 +135,26 @@ static int check_cache(struct check *k, unsigned dev)
 	struct cache_fsck_result *res = &k->f->results[dev];
 	struct route r = { k->f, dev };
 	struct cache_sink sink = sink_of(&r);
-	struct fsck_cache c = { .sink = &sink, .sum = &res->summary };
-	int ret = cache_set_load(k->f->devs[dev], CACHE_LOAD_GENS, &sink, &c.set, &res->err);
+	struct fsck_cache c = { .sink = &sink, .sum = &res->summary, .backing = k->backing,
+				.nbacking = k->f->ndevs };
+	struct cache_extent_visit visit = cache_fsck_visit(&c);
+	struct cache_set *set = NULL;
+	int ret = cache_set_load_visit(k->f->devs[dev], CACHE_LOAD_GENS, &visit, &sink, &set,
+				       &res->err);
 
+	cache_fsck_seen(&c, &visit);
+	c.set = set;
 	if (ret)
-		return ret;
+		goto out;
 	if (c.set->loaded == CACHE_LOAD_GENS) {
 		ret = cache_fsck_loaded(&c, k->backing, k->f->ndevs, &res->err);
 		res->has_summary = !ret;
 		if (!ret)
 			check_backing_of(k, &c);
 	}
+out:
+	cache_fsck_held_fini(&c.held);
+	cache_fsck_shared_fini(&c.shared);
 	free(c.slots);
 	cache_set_close(c.set);
 	return ret;

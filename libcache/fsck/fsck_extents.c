@@ -148,6 +148,149 @@ static int judge_extent(void *ctx, const struct cache_extent *e)
 	return judge_shared(c, e);
 }
 
+/* Whether data may be in @inode's slot: then c->slot is it. */
+static void learn_slot(struct fsck_cache *c, uint64_t inode)
+{
+	const struct cache_uuids *u = &c->set->uuids;
+	enum cache_slot_state state = CACHE_SLOT_FREE;
+
+	if (inode < u->n)
+		state = cache_uuid_state(&u->slot[inode]);
+	c->inode = inode;
+	c->slot = state == CACHE_SLOT_BACKING || state == CACHE_SLOT_FLASH ? &c->slots[inode] : NULL;
+	c->wants_dirty = state == CACHE_SLOT_FLASH;
+}
+
+/*
+ * A plain extent that nothing is to be said of: its gen is its bucket's, and it lies where
+ * data of its slot may lie. It is counted; false: judge_extent() must look at it.
+ */
+static bool count_plain(struct fsck_cache *c, const struct cache_bkey *k, uint64_t bucket)
+{
+	uint64_t size = cache_key_size(k), start = k->low - size;
+	bool dirty = cache_key_dirty(k);
+	struct fsck_slot *slot;
+
+	if (cache_key_inode(k) != c->inode)
+		learn_slot(c, cache_key_inode(k));
+	slot = c->slot;
+	if (!slot || cache_gens_gen(&c->set->gens, bucket) != cache_ptr_gen(k->ptr[0]) ||
+	    start < slot->data_start || k->low > slot->data_end || (c->wants_dirty && !dirty) ||
+	    bucket < cache_sb_reserved_buckets(&c->set->sb) ||
+	    (start | k->low) & (c->set->sb.block_sectors - 1))
+		return false;
+	c->sum->extents++;
+	c->sum->cached_sectors += size;
+	c->sum->dirty_extents += dirty;
+	c->sum->dirty_sectors += dirty ? size : 0;
+	if (!slot->extents++ || start < slot->first)
+		slot->first = start;
+	slot->end = cache_max_u64(slot->end, k->low);
+	slot->cached_sectors += size;
+	slot->dirty_extents += dirty;
+	slot->dirty_sectors += dirty ? size : 0;
+	return true;
+}
+
+/* What cannot be counted without a look, as the set would show it. */
+static int judge_key(struct fsck_cache *c, const struct cache_btree_node *n,
+		     const struct cache_bkey *k)
+{
+	const struct cache_extent e = {
+		.key = *k, .leaf_bucket = n->bucket, .available = true,
+		.staleness = cache_bkey_staleness(&c->set->sb, &c->set->gens, k) };
+
+	return judge_extent(c, &e);
+}
+
+static int add_shared(struct fsck_cache *c, const struct cache_btree_node *n,
+		      const struct cache_bkey *k)
+{
+	uint64_t shared;
+	int ret = cache_fsck_shared_add(&c->shared, cache_ptr_sector(k->ptr[0]),
+					cache_key_size(k), &shared);
+	const struct cache_extent e = { .key = *k, .leaf_bucket = n->bucket };
+
+	if (!ret && shared && !c->shared.again)
+		found_extent(c, &e, (struct cache_finding){
+			.code = CACHE_P_EXTENT_SHARED, .count = shared });
+	return ret;
+}
+
+#define AHEAD	16	/* extents, of which the blocks' bits are fetched */
+
+static int judge_leaf(void *ctx, const struct cache_btree_node *n)
+{
+	struct fsck_cache *c = ctx;
+	int ret = 0;
+
+	for (size_t i = 0; i < n->keys.n && !ret; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+		uint64_t bucket = cache_ptr_sector(k->ptr[0]) >> c->geometry.bucket_shift;
+
+		if (i + AHEAD < n->keys.n)
+			cache_fsck_shared_fetch(&c->shared, cache_ptr_sector(k[AHEAD].ptr[0]));
+		ret = count_plain(c, k, bucket) ? add_shared(c, n, k) : judge_key(c, n, k);
+	}
+	return ret;
+}
+
+/* The gens may still change: then all of this is done again. */
+static int begin_visit(void *ctx, struct cache_set *set)
+{
+	struct fsck_cache *c = ctx;
+
+	c->set = set;
+	c->inode = UINT64_MAX;
+	c->geometry = cache_geometry_of(&set->sb);
+	cache_fsck_shared_init(&c->shared, &set->sb);
+	return cache_fsck_init_slots(c);
+}
+
+static int see_extent(void *ctx, const struct cache_extent *e)
+{
+	struct fsck_cache *c = ctx;
+	const struct cache_sink *sink = c->sink, hold = { cache_fsck_hold, &c->held, NULL };
+	int ret;
+
+	c->sink = &hold;
+	ret = judge_extent(c, e);
+	c->sink = sink;
+	return ret ? ret : c->held.failed ? -ENOMEM : c->held.full;
+}
+
+static int see_leaf(void *ctx, const struct cache_btree_node *n)
+{
+	struct fsck_cache *c = ctx;
+	const struct cache_sink *sink = c->sink, hold = { cache_fsck_hold, &c->held, NULL };
+	int ret;
+
+	c->sink = &hold;
+	ret = judge_leaf(c, n);
+	c->sink = sink;
+	return ret ? ret : c->held.failed ? -ENOMEM : c->held.full;
+}
+
+struct cache_extent_visit cache_fsck_visit(struct fsck_cache *c)
+{
+	return (struct cache_extent_visit){ .begin = begin_visit, .fn = see_extent,
+					    .leaf = see_leaf, .ctx = c };
+}
+
+void cache_fsck_seen(struct fsck_cache *c, const struct cache_extent_visit *visit)
+{
+	c->seen = visit->done;
+	if (c->seen)
+		return;
+	cache_fsck_held_fini(&c->held);
+	cache_fsck_shared_fini(&c->shared);
+	free(c->slots);
+	c->slots = NULL;
+	c->unaligned = c->members = 0;
+	c->sum->stale_keys = c->sum->extents = c->sum->cached_sectors = 0;
+	c->sum->dirty_extents = c->sum->dirty_sectors = 0;
+}
+
 /*
  * Dirty data whose owner is gone (S15), and any whose owner is yet to come: the next device
  * that is attached takes the first empty slot, and with it what another one left there.
@@ -171,6 +314,13 @@ static void judge_slots(struct fsck_cache *c)
 	}
 }
 
+static int end_shared(struct fsck_cache *c, struct cache_err *err)
+{
+	int ret = cache_fsck_shared_end(&c->shared);
+
+	return ret ? cache_err_set(err, ret, 0, "no memory for the blocks of the cache") : 0;
+}
+
 /* The findings of the tree were reported while it was marked: these walks are silent. */
 static int each_extent(struct fsck_cache *c, cache_extent_fn *fn, struct cache_err *err)
 {
@@ -178,18 +328,22 @@ static int each_extent(struct fsck_cache *c, cache_extent_fn *fn, struct cache_e
 					   .progress = c->sink->progress };
 	int ret = cache_set_each_extent(c->set, fn, c, &silent, err);
 
-	if (!ret)
-		ret = cache_fsck_shared_end(&c->shared);
-	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for the blocks of the cache")
-			      : ret;
+	if (ret == -ENOMEM)
+		cache_err_set(err, ret, 0, "no memory for the blocks of the cache");
+	return ret ? ret : end_shared(c, err);
 }
 
 int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err)
 {
 	int ret;
 
-	cache_fsck_shared_init(&c->shared, &c->set->sb);
-	ret = each_extent(c, judge_extent, err);
+	if (c->seen) {
+		cache_fsck_held_report(&c->held, c->sink);
+		ret = end_shared(c, err);
+	} else {
+		cache_fsck_shared_init(&c->shared, &c->set->sb);
+		ret = each_extent(c, judge_extent, err);
+	}
 	if (!ret && c->shared.again) {
 		c->shared.again = false;
 		ret = each_extent(c, judge_shared_again, err);

@@ -5,6 +5,7 @@
 
 #include "fsck/fsck_shared.h"
 #include "fsck/fsck.h"
+#include "format/geometry.h"
 #include "set/set.h"
 
 /* A backing device at hand. */
@@ -21,22 +22,52 @@ struct fsck_slot {
 	uint64_t first, end;		/* sectors they lie in, if there are any */
 };
 
+/* Findings that are reported later, or not at all. */
+struct fsck_held {
+	struct cache_finding *f;
+	size_t n, capacity;
+	bool full;		/* some are missing */
+	bool failed;		/* for want of memory */
+};
+
+/* A cache_sink's report, into a struct fsck_held. */
+void cache_fsck_hold(void *ctx, const struct cache_finding *f);
+void cache_fsck_held_report(struct fsck_held *h, const struct cache_sink *sink);
+void cache_fsck_held_fini(struct fsck_held *h);
+
 struct fsck_cache {
 	struct cache_set *set;
 	const struct cache_sink *sink;
 	struct fsck_slot *slots;	/* set->uuids.n */
 	struct fsck_shared shared;
 	uint64_t unaligned, members;
-	uint64_t nodes, nodes_expected;
 	struct cache_fsck_summary *sum;
+	/* Backing devices at hand, of any set. */
+	const struct fsck_backing *backing;
+	unsigned nbacking;
+	/* Extents that were judged while the set was loaded: what was found, and counted. */
+	struct fsck_held held;
+	bool seen;
+	/* Of the extent that came last, as most that follow are like it. */
+	struct cache_geometry geometry;
+	uint64_t inode;			/* UINT64_MAX: nothing below is known */
+	struct fsck_slot *slot;		/* NULL: it has none that data may be in */
+	bool wants_dirty;
 };
 
-/*
- * All passes over a loaded image but those of backing devices. @backing: those at
- * hand, of any set. Release c->slots with free().
- */
+/* All passes over a loaded image but those of backing devices. */
 int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 		      unsigned nbacking, struct cache_err *err);
+
+/*
+ * What judges extents while a set is loaded, so that the tree is read once; after the load
+ * cache_fsck_seen() says whether it was of use. @c: set, sink, sum and backing devices.
+ */
+struct cache_extent_visit cache_fsck_visit(struct fsck_cache *c);
+void cache_fsck_seen(struct fsck_cache *c, const struct cache_extent_visit *visit);
+
+/* c->slots, with what is known of the backing devices of the set. 0 or -ENOMEM. */
+int cache_fsck_init_slots(struct fsck_cache *c);
 
 /* The bounds of what a slot has, as far as it says them: one that was overwritten does not. */
 void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry *e);

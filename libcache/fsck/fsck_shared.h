@@ -34,6 +34,13 @@ void cache_fsck_shared_fini(struct fsck_shared *s);
 int cache_fsck_shared_add(struct fsck_shared *s, uint64_t sector, uint64_t nsectors,
 			  uint64_t *shared);
 
+/* One at @sector will come soon. */
+static inline void cache_fsck_shared_fetch(const struct fsck_shared *s, uint64_t sector)
+{
+	if (s->bits)
+		__builtin_prefetch(&s->bits[(sector >> s->shift) / 64], 1);
+}
+
 /* After the last extent: may set ->again, and then takes all of them once more. */
 int cache_fsck_shared_end(struct fsck_shared *s);
 

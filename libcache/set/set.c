@@ -80,15 +80,22 @@ static int load_prios(struct cache_set *set, enum cache_load upto,
 	return ret;
 }
 
-int cache_set_load_rest(struct cache_set *set, enum cache_load upto,
-			  const struct cache_sink *sink, struct cache_err *err)
+static int load_rest(struct cache_set *set, enum cache_load upto,
+		     struct cache_extent_visit *visit, const struct cache_sink *sink,
+		     struct cache_err *err)
 {
 	int ret = load_prios(set, upto, sink, err);
 
-	return ret || upto < CACHE_LOAD_GENS ? ret : cache_set_mark(set, upto, sink, err);
+	return ret || upto < CACHE_LOAD_GENS ? ret : cache_set_mark(set, upto, visit, sink, err);
 }
 
-static int load(struct cache_set *set, enum cache_load upto,
+int cache_set_load_rest(struct cache_set *set, enum cache_load upto,
+			  const struct cache_sink *sink, struct cache_err *err)
+{
+	return load_rest(set, upto, NULL, sink, err);
+}
+
+static int load(struct cache_set *set, enum cache_load upto, struct cache_extent_visit *visit,
 		const struct cache_sink *sink, struct cache_err *err)
 {
 	int ret = load_super(set, sink, err);
@@ -99,12 +106,12 @@ static int load(struct cache_set *set, enum cache_load upto,
 	ret = load_journal(set, sink, err);
 	if (ret || upto < CACHE_LOAD_PRIOS || !set->has_journal)
 		return ret;
-	return cache_set_load_rest(set, upto, sink, err);
+	return load_rest(set, upto, visit, sink, err);
 }
 
-int cache_set_load(struct cache_dev *dev, enum cache_load upto,
-		     const struct cache_sink *sink, struct cache_set **imgp,
-		     struct cache_err *err)
+int cache_set_load_visit(struct cache_dev *dev, enum cache_load upto,
+			 struct cache_extent_visit *visit, const struct cache_sink *sink,
+			 struct cache_set **imgp, struct cache_err *err)
 {
 	struct cache_set *set = calloc(1, sizeof(*set));
 	int ret;
@@ -112,13 +119,21 @@ int cache_set_load(struct cache_dev *dev, enum cache_load upto,
 	if (!set)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a set");
 	set->dev = dev;
-	ret = load(set, upto, sink, err);
+	if (visit)
+		visit->done = false;
+	ret = load(set, upto, visit, sink, err);
 	if (ret) {
 		cache_set_close(set);
 		return ret;
 	}
 	*imgp = set;
 	return 0;
+}
+
+int cache_set_load(struct cache_dev *dev, enum cache_load upto, const struct cache_sink *sink,
+		   struct cache_set **set, struct cache_err *err)
+{
+	return cache_set_load_visit(dev, upto, NULL, sink, set, err);
 }
 
 void cache_set_close(struct cache_set *set)

@@ -69,6 +69,32 @@ typedef int cache_extent_fn(void *ctx, const struct cache_extent *e);
 int cache_set_each_extent(struct cache_set *set, cache_extent_fn *fn, void *ctx,
 			    const struct cache_sink *sink, struct cache_err *err);
 
+/* What a load may show of the tree on its way. */
+struct cache_extent_visit {
+	/* Superblock, journal, gens and uuids are there. May be NULL. 0 or -ENOMEM. */
+	int (*begin)(void *ctx, struct cache_set *set);
+	/* More than 0 refuses an extent, and to see any other; less is an error of the load. */
+	cache_extent_fn *fn;
+	/*
+	 * May be NULL. A whole leaf in place of its extents: all of them lie in its range,
+	 * none is hidden by the journal, and it is ->plain. Not said: which are stale.
+	 */
+	cache_btree_node_fn *leaf;
+	void *ctx;
+	bool done;	/* filled: what was shown is all, and as it is after the load */
+};
+
+/**
+ * cache_set_load_visit() - as cache_set_load(), and shows the extents while it reads them
+ * @visit: NULL: shows nothing
+ *
+ * Where a key raises a gen, or a gen is not known, or @visit refuses one, the extents are as
+ * good as not seen: ->done is false, and cache_set_each_extent() will show them.
+ */
+int cache_set_load_visit(struct cache_dev *dev, enum cache_load upto,
+			 struct cache_extent_visit *visit, const struct cache_sink *sink,
+			 struct cache_set **set, struct cache_err *err);
+
 /*
  * Every node with its raw sets, as it lies: see cache_btree_walk(), and -EIO when
  * a node was read well before and now is not: that goes to @sink too, but a caller that

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "alloc/mark.h"
+#include "format/geometry.h"
 
 struct marking {
 	struct cache_set *set;
@@ -20,6 +21,8 @@ struct marking {
 	const struct cache_sink *sink;
 	struct cache_err *err;
 	uint64_t nodes, nodes_expected;
+	struct cache_geometry geometry;
+	struct cache_set_stream *stream;	/* extents are seen on the way; NULL: they are not */
 };
 
 /* The gens that were read are the table: who asks what they were on disk reads again. */
@@ -131,6 +134,48 @@ static int find_falsely_freed(struct marking *s, const struct cache_btree_node *
 	return ret;
 }
 
+#define AHEAD	16	/* keys, of which the buckets are fetched */
+
+/* A leaf of plain keys: most find their bucket as it should be. */
+static int mark_plain_leaf(struct marking *s, const struct cache_btree_node *n)
+{
+	struct cache_gens *g = &s->set->gens;
+	unsigned shift = s->geometry.bucket_shift;
+	int ret = 0;
+
+	for (size_t i = 0; i < n->keys.n && !ret; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+
+		if (i + AHEAD < n->keys.n)
+			__builtin_prefetch(cache_gens_rec(g, cache_ptr_sector(k[AHEAD].ptr[0]) >>
+							  shift), 1);
+		if (!cache_mark_plain(g, k, cache_ptr_sector(k->ptr[0]) >> shift))
+			ret = mark(s, k, 0);
+	}
+	return ret;
+}
+
+static int mark_keys(struct marking *s, const struct cache_btree_node *n)
+{
+	int ret = 0;
+
+	if (n->plain && !s->set->gens.table && !s->m.gen_unknown)
+		return mark_plain_leaf(s, n);
+	for (size_t i = 0; i < n->keys.n && !ret; i++)
+		ret = mark(s, &n->keys.k[i], n->level);
+	return ret;
+}
+
+/* When one is refused on the way, all are seen again later. */
+static int see_extents(struct marking *s, const struct cache_btree_node *n)
+{
+	int ret = s->stream ? cache_set_stream_leaf(s->stream, n) : 0;
+
+	if (ret > 0)
+		s->stream = NULL;
+	return ret >= 0 ? 0 : cache_err_set(s->err, ret, 0, "no memory to look at extents");
+}
+
 static int mark_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct marking *s = ctx;
@@ -138,8 +183,10 @@ static int mark_node(void *ctx, const struct cache_btree_node *n)
 
 	if (!ret && n->level)
 		ret = find_falsely_freed(s, n);
-	for (size_t i = 0; i < n->keys.n && !ret; i++)
-		ret = mark(s, &n->keys.k[i], n->level);
+	if (!ret)
+		ret = mark_keys(s, n);
+	if (!ret)
+		ret = see_extents(s, n);
 	return ret ? ret : mark(s, &n->key, n->level + 1);
 }
 
@@ -283,10 +330,9 @@ static int load_overlay(struct cache_set *set, struct cache_err *err)
 static int mark_journal(struct marking *s)
 {
 	struct cache_set *set = s->set;
-	int ret = cache_journal_each_key(set->dev, &set->sb, &set->journal, true,
-					 mark_journal_key, s, s->sink, s->err);
 
-	return ret ? ret : load_overlay(set, s->err);
+	return cache_journal_each_key(set->dev, &set->sb, &set->journal, true,
+				      mark_journal_key, s, s->sink, s->err);
 }
 
 /* A bucket of the set's own structures; the driver overrides what marked it. */
@@ -340,17 +386,47 @@ static int check_stale(struct marking *s, enum cache_problem code, const struct 
 		.want = cache_gens_gen(&s->set->gens, bucket) });
 }
 
+/*
+ * Extents are seen while the tree is marked, and what was seen holds if no gen was raised:
+ * else one may be stale that did not look so.
+ */
+static int walk_and_see(struct marking *s, struct cache_extent_visit *visit)
+{
+	struct cache_set_stream stream;
+	int ret;
+
+	if (!visit || s->m.gen_unknown)
+		return walk_tree(s);
+	ret = visit->begin ? visit->begin(visit->ctx, s->set) : 0;
+	if (ret)
+		return cache_err_set(s->err, ret, 0, "no memory to look at extents");
+	ret = cache_set_stream_init(&stream, s->set, visit);
+	if (ret)
+		return cache_err_set(s->err, ret, 0, "no memory for the journal's keys");
+	s->stream = &stream;
+	ret = walk_tree(s);
+	if (!ret && s->stream)
+		ret = cache_set_stream_end(&stream);
+	visit->done = !ret && s->stream;
+	cache_set_stream_fini(&stream);
+	return ret < 0 ? ret : 0;
+}
+
 int cache_set_mark(struct cache_set *set, enum cache_load upto,
-		     const struct cache_sink *sink, struct cache_err *err)
+		   struct cache_extent_visit *visit, const struct cache_sink *sink,
+		   struct cache_err *err)
 {
 	struct marking s = { .set = set, .sink = sink, .err = err,
-			     .m = { .sb = &set->sb, .gens = &set->gens } };
+			     .m = { .sb = &set->sb, .gens = &set->gens },
+			     .geometry = cache_geometry_of(&set->sb) };
 	int ret = init_tables(&s, upto);
 
 	if (!ret)
 		ret = init_unknown(&s);
 	if (!ret)
-		ret = walk_tree(&s);
+		ret = load_overlay(set, err);
+	if (!ret)
+		ret = walk_and_see(&s, visit);
 	if (!ret)
 		ret = mark_journal(&s);
 	if (!ret)
@@ -360,6 +436,8 @@ int cache_set_mark(struct cache_set *set, enum cache_load upto,
 	if (!ret)
 		ret = check_stale(&s, CACHE_P_UUID_STALE, &set->journal.newest.uuid_bucket);
 	set->raised = s.m.raised;
+	if (visit)
+		visit->done &= !ret && !set->raised;
 	if (!ret)
 		set->loaded = upto;
 	return ret;

@@ -63,7 +63,7 @@ TEST(any_keys_leave_the_same_gens_and_marks_with_a_table_and_without)
 
 	cache_rng_init(&rng, 1);
 	CHECK_EQ(cache_buckets_init(&t, NBUCKETS, 2, 16), 0);
-	CHECK_EQ(cache_gens_init(&g, NBUCKETS, gen), 0);
+	CHECK_EQ(cache_gens_init(&g, NBUCKETS, some_gens(250)), 0);
 	window = cache_gens_of(&t);
 	for (uint64_t b = 0; b < NBUCKETS; b++) {
 		cache_gens_set_gen(&window, b, gen[b]);
