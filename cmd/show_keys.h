@@ -6,7 +6,7 @@
 
 struct show_keys {
 	struct show show;		/* first */
-	bool raw, nodes, stale, dirty;
+	bool raw, nodes, stale, dirty, tsv;
 	bool by_inode, by_level, by_range;
 	bool by_owner, owner_is_sector;
 	uint64_t inode, level;

@@ -95,6 +95,21 @@ static void put(struct cache_report *r, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Bytes as they are: millions of rows must not go through a format. */
+static void put_bytes(struct cache_report *r, const char *s, size_t n)
+{
+	if (r->failed)
+		return;
+	errno = EIO;
+	if (fwrite_unlocked(s, 1, n, r->out) != n)
+		fail_write(r);
+}
+
+static void put_text(struct cache_report *r, const char *s)
+{
+	put_bytes(r, s, strlen(s));
+}
+
 /* A JSON string. What is not UTF-8 becomes U+FFFD first; json-c leaves raw what a terminal
  * obeys behind the first 32 characters. */
 static void put_json_string(struct cache_report *r, const char *s)
@@ -122,15 +137,14 @@ static void json_before(struct cache_report *r, const char *key)
 	bool inside_line = l->kind == ROW || l->kind == LIST;
 
 	if (l->count++)
-		put(r, ",");
+		put_text(r, inside_line ? ", " : ",");
 	if (!inside_line)
 		put(r, "\n%*s", 2 * ((int)r->depth + 1), "");
-	else if (l->count > 1)
-		put(r, " ");
 	if (!key || l->kind == ARRAY || l->kind == LIST || l->kind == TABLE)
 		return;
-	put_json_string(r, key);
-	put(r, ": ");
+	put_text(r, "\"");	/* our own words: nothing in them needs an escape */
+	put_text(r, key);
+	put_text(r, "\": ");
 }
 
 static void push(struct cache_report *r, enum kind kind)
@@ -148,7 +162,7 @@ static void open_container(struct cache_report *r, const char *key, enum kind ki
 		return;
 	if (cache_report_is_json(r)) {
 		json_before(r, key);
-		put(r, kind == OBJECT || kind == ROW ? "{" : "[");
+		put_text(r, kind == OBJECT || kind == ROW ? "{" : "[");
 	}
 	push(r, kind);
 }
@@ -265,11 +279,11 @@ void cache_report_end(struct cache_report *r)
 	if (cache_report_is_json(r)) {
 		if (l.count && l.kind != ROW && l.kind != LIST)
 			put(r, "\n%*s", 2 * ((int)r->depth + 1), "");
-		put(r, l.kind == OBJECT || l.kind == ROW ? "}" : "]");
+		put_text(r, l.kind == OBJECT || l.kind == ROW ? "}" : "]");
 	} else if (l.kind == LIST) {
-		put(r, "\n");
+		put_text(r, "\n");
 	} else if (l.kind == ROW && !r->tb) {
-		put(r, "\n");
+		put_text(r, "\n");
 	}
 }
 
@@ -285,14 +299,17 @@ static unsigned visible_before(const struct cache_report *r, unsigned cell)
 
 static void text_cell(struct cache_report *r, const char *text)
 {
-	unsigned cell = top(r)->count++;
+	unsigned cell = top(r)->count++, before = visible_before(r, cell);
 
 	if (!r->cols[cell].label)
 		return;
-	if (!r->tb)
-		put(r, "%s%s", visible_before(r, cell) ? "\t" : "", text);
-	else if (scols_line_set_data(r->line, visible_before(r, cell), text))
-		fail(r, -ENOMEM);
+	if (r->tb) {
+		if (scols_line_set_data(r->line, before, text))
+			fail(r, -ENOMEM);
+		return;
+	}
+	put_text(r, before ? "\t" : "");
+	put_text(r, text);
 }
 
 /* The field that rules the next value; NULL stops it. */
@@ -328,10 +345,21 @@ static void value(struct cache_report *r, const struct cache_field *f,
 {
 	if (cache_report_is_json(r)) {
 		json_before(r, f->key);
-		put(r, "%s", json);
+		put_text(r, json);
 	} else {
 		text_value(r, f, text);
 	}
+}
+
+static const char *digits(char buf[CACHE_HUMAN_BYTES], uint64_t v)
+{
+	char *p = buf + 21;
+
+	*--p = '\0';
+	do
+		*--p = '0' + v % 10;
+	while (v /= 10);
+	return p;
 }
 
 static const char *number_text(const struct cache_report *r, enum cache_unit unit,
@@ -354,22 +382,26 @@ static const char *number_text(const struct cache_report *r, enum cache_unit uni
 	else if (unit == CACHE_UNIT_NS && !exact && !tabs)
 		cache_ns_show(buf, v);
 	else
-		snprintf(buf, CACHE_HUMAN_BYTES, "%" PRIu64, v);
+		return digits(buf, v);
 	return buf;
 }
 
 void cache_report_u64(struct cache_report *r, const struct cache_field *f, uint64_t v)
 {
-	char json[CACHE_HUMAN_BYTES], text[CACHE_HUMAN_BYTES];
+	char buf[CACHE_HUMAN_BYTES];
 
 	f = field_of(r, f);
 	if (!f)
 		return;
+	if (!cache_report_is_json(r)) {
+		text_value(r, f, number_text(r, f->unit, v, buf));
+		return;
+	}
+	json_before(r, f->key);
 	if (f->unit == CACHE_UNIT_WORD || f->unit == CACHE_UNIT_SEQ)
-		snprintf(json, sizeof(json), "\"0x%" PRIx64 "\"", v);
+		put(r, "\"0x%" PRIx64 "\"", v);
 	else
-		snprintf(json, sizeof(json), "%" PRIu64, v);
-	value(r, f, json, number_text(r, f->unit, v, text));
+		put_text(r, digits(buf, v));
 }
 
 void cache_report_real(struct cache_report *r, const struct cache_field *f, double v)

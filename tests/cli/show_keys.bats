@@ -15,6 +15,17 @@ count() { cache-show-keys -J "$@" | jq '.keys | length'; }
 	[ "${#lines[@]}" = 8693 ]
 }
 
+@test "--tsv gives the cells of the table between TABs, and those of JSON" {
+	cache-show-keys "$IMG" | tail -n +2 | awk -v OFS='\t' '{ $1 = $1; print }' > "$IMG.table"
+	cache-show-keys --tsv "$IMG" | cmp - "$IMG.table"
+	cache-show-keys -J "$IMG" |
+		jq -r '.keys[] | [.[] | if . == true then "yes" elif . == false then "no" else . // "-" end] | @tsv' |
+		cmp - "$IMG.table"
+	cache-show-keys --tsv --nodes "$IMG" | awk -F'\t' 'NF != 10 { exit 1 }'
+	run -2 cache-show-keys --tsv -J "$IMG"
+	run -2 cache-show-keys --tsv --owner 7 "$IMG"
+}
+
 @test "effective keys do not overlap and lie in their buckets" {
 	cache-show-keys -J "$IMG" | jq -r '.keys[] | [.inode, .start, .end, .sectors, .ptr, .bucket] | @tsv' |
 		awk '$1 == i && $2 < e || $3 - $2 != $4 || int($5 / 16) != $6 { exit 1 } { i = $1; e = $3 }'
