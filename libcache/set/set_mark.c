@@ -102,11 +102,19 @@ static int progress(struct marking *s)
 				 cache_max_u64(s->nodes, s->nodes_expected)) ? -ECANCELED : 0;
 }
 
-bool cache_set_is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
+/* As cache_set_is_node(), or the error of the read that should have told. */
+static int is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
 {
 	int was = cache_prio_gen(set->dev, &set->sb, &set->prios, bucket);
 
-	return was >= 0 && !cache_gen_after(was, gen);
+	if (was < 0)
+		return was == -ENOENT ? 0 : was;
+	return !cache_gen_after(was, gen);
+}
+
+bool cache_set_is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
+{
+	return is_node(set, bucket, gen) > 0;
 }
 
 /*
@@ -123,8 +131,13 @@ static int find_falsely_freed(struct marking *s, const struct cache_btree_node *
 		uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&set->sb, k, 0) : UINT64_MAX;
 
 		if (bucket >= set->sb.nbuckets || cache_bkey_is_freeing(k) ||
-		    !cache_bkey_staleness(&set->sb, &set->gens, k) ||
-		    !cache_set_is_node(set, bucket, cache_ptr_gen(k->ptr[0])))
+		    !cache_bkey_staleness(&set->sb, &set->gens, k))
+			continue;
+		ret = is_node(set, bucket, cache_ptr_gen(k->ptr[0]));
+		if (ret < 0)
+			return cache_err_set(s->err, ret, 0, "the prio chain could be read "
+					     "before and cannot now");
+		if (!ret)
 			continue;
 		ret = cache_found(s->sink, s->err, &(struct cache_finding){
 			.code = CACHE_P_BUCKET_FALSELY_FREED, .bucket = bucket, .level = n->level - 1,
