@@ -5,7 +5,7 @@
 
 #include "common.h"
 
-#include "fsck/fsck.h"
+#include <libcache/fsck.h>
 #include <libcache/repair.h>
 
 /* Findings kept for JSON, which can say only at the end what was repaired. */

@@ -102,7 +102,7 @@ bool cache_ref_alloc_rescale(struct cache_ref_alloc *k, uint32_t sectors)
 	return true;
 }
 
-bool cache_ref_alloc_can_invalidate(const struct cache_ref_alloc *k, uint64_t b)
+static bool can_invalidate(const struct cache_ref_alloc *k, uint64_t b)
 {
 	const struct cache_ref_alloc_bucket *r = &k->b[b];
 
@@ -184,7 +184,7 @@ static void follow(struct cache_ref_alloc *k, uint32_t *victim, int64_t n)
 	for (int64_t i = 0; !k->strayed && i < n; i++) {
 		uint32_t b = k->follow[i];
 
-		k->strayed = b >= k->nbuckets || !cache_ref_alloc_can_invalidate(k, b) ||
+		k->strayed = b >= k->nbuckets || !can_invalidate(k, b) ||
 			     cache_ref_alloc_weight(k, b) != cache_ref_alloc_weight(k, victim[-i]);
 	}
 	for (int64_t i = 0; !k->strayed && i < n; i++)
@@ -198,7 +198,7 @@ static bool invalidate_lru(struct cache_ref_alloc *k)
 
 	k->heap_used = 0;
 	for (uint64_t b = k->first_bucket; b < k->nbuckets; b++) {
-		if (!cache_ref_alloc_can_invalidate(k, b))
+		if (!can_invalidate(k, b))
 			continue;
 		if (k->heap_used < k->heap_size) {
 			heap_add(k, b);
@@ -235,7 +235,7 @@ static bool invalidate_fifo(struct cache_ref_alloc *k)
 		if (k->fifo_last_bucket < k->first_bucket || k->fifo_last_bucket >= k->nbuckets)
 			k->fifo_last_bucket = k->first_bucket;
 		b = k->fifo_last_bucket++;
-		if (cache_ref_alloc_can_invalidate(k, b))
+		if (can_invalidate(k, b))
 			invalidate_one(k, b);
 		if (++checked >= k->nbuckets)
 			return false;
@@ -251,7 +251,7 @@ static bool invalidate_random(struct cache_ref_alloc *k)
 		uint64_t b = cache_rng_u64(&k->rng) % (k->nbuckets - k->first_bucket) +
 			     k->first_bucket;
 
-		if (cache_ref_alloc_can_invalidate(k, b))
+		if (can_invalidate(k, b))
 			invalidate_one(k, b);
 		if (++checked >= k->nbuckets / 2)
 			return false;
@@ -385,7 +385,7 @@ void cache_ref_alloc_gc_begin(struct cache_ref_alloc *k)
 {
 	for (uint64_t b = k->first_bucket; b < k->nbuckets; b++) {
 		k->b[b].last_gc = k->b[b].gen;
-		if (k->opts.flavour == CACHE_ALLOC_NEWEST && cache_ref_alloc_can_invalidate(k, b))
+		if (k->opts.flavour == CACHE_ALLOC_NEWEST && can_invalidate(k, b))
 			k->b[b].reclaimable_in_gc = true;
 		if (!k->b[b].pin)
 			k->b[b].mark = k->b[b].sectors = 0;
@@ -416,7 +416,7 @@ void cache_ref_alloc_seed_free(struct cache_ref_alloc *k)
 	for (uint64_t b = k->first_bucket; b < k->nbuckets; b++) {
 		if (full(&k->free[CACHE_RESERVE_PRIO]) && full(&k->free[CACHE_RESERVE_BTREE]))
 			break;
-		if (!cache_ref_alloc_can_invalidate(k, b) || k->b[b].mark)
+		if (!can_invalidate(k, b) || k->b[b].mark)
 			continue;
 		bump(k, b);
 		if (!push(&k->free[CACHE_RESERVE_PRIO], b))

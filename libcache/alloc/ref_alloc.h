@@ -49,7 +49,6 @@ int cache_ref_alloc_init(struct cache_ref_alloc *k, uint64_t nbuckets, uint32_t 
 void cache_ref_alloc_fini(struct cache_ref_alloc *k);
 
 uint64_t cache_ref_alloc_weight(const struct cache_ref_alloc *k, uint64_t b);
-bool cache_ref_alloc_can_invalidate(const struct cache_ref_alloc *k, uint64_t b);
 bool cache_ref_alloc_rescale(struct cache_ref_alloc *k, uint32_t sectors);
 void cache_ref_alloc_free(struct cache_ref_alloc *k, uint64_t b);
 void cache_ref_alloc_gc_begin(struct cache_ref_alloc *k);

@@ -15,7 +15,11 @@ struct route {
 	unsigned dev;
 };
 
-enum cache_verdict cache_verdict_first(enum cache_verdict a, enum cache_verdict b)
+/*
+ * The one of two verdicts that a start would meet first: what turns the device
+ * away comes before what panics later. DAMAGE counts as STARTS.
+ */
+static enum cache_verdict verdict_first(enum cache_verdict a, enum cache_verdict b)
 {
 	/* in the order of a start: superblock, loading, replay, then running */
 	static const int rank[] = {
@@ -37,7 +41,7 @@ static void on_finding(void *ctx, const struct cache_finding *finding)
 	const struct cache_problem_info *info = cache_problem_info(finding->code);
 
 	res->count[info->severity]++;
-	res->kernel = cache_verdict_first(res->kernel, info->verdict);
+	res->kernel = verdict_first(res->kernel, info->verdict);
 	res->damage |= info->verdict == CACHE_VERDICT_DAMAGE;
 	if (r->f->report)
 		r->f->report(r->f->ctx, r->dev, finding);
@@ -106,7 +110,7 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 
 struct check {
 	struct cache_fsck *f;
-	struct fsck_backing *backing;	/* ndevs; magic zero where there is none */
+	struct fsck_backing *backing;	/* ndevs, as they were read first */
 	bool *done;
 };
 
@@ -122,7 +126,7 @@ static void check_backing_of(struct check *k, const struct fsck_cache *c)
 		struct route r = { k->f, i };
 		struct cache_sink sink = sink_of(&r);
 
-		if (k->done[i] || !cache_sb_is_bdev(&k->backing[i].sb) ||
+		if (k->done[i] || !cache_fsck_is_backing(&k->backing[i]) ||
 		    memcmp(k->backing[i].sb.set_uuid, c->set->sb.set_uuid, 16))
 			continue;
 		k->done[i] = true;
@@ -139,8 +143,8 @@ static int check_cache(struct check *k, unsigned dev)
 				.nbacking = k->f->ndevs };
 	struct cache_extent_visit visit = cache_fsck_visit(&c);
 	struct cache_set *set = NULL;
-	int ret = cache_set_load_visit(k->f->devs[dev], CACHE_LOAD_GENS, &visit, &sink, &set,
-				       &res->err);
+	int ret = cache_set_load_visit(k->f->devs[dev], &k->backing[dev].sb, CACHE_LOAD_GENS,
+				       &visit, &sink, &set, &res->err);
 
 	cache_fsck_seen(&c, &visit);
 	c.set = set;
@@ -172,9 +176,8 @@ static void learn(struct check *k, unsigned i)
 	}
 	b->sectors = cache_dev_sectors(k->f->devs[i]);
 	b->logical_block_bytes = cache_dev_logical_block_bytes(k->f->devs[i]);
-	res->is_backing = cache_sb_is_bdev(&b->sb) && cache_sb_has_magic(&b->sb);
-	if (!res->is_backing)
-		b->sb.version = 0;
+	b->no_magic = !cache_sb_has_magic(&b->sb);
+	res->is_backing = cache_fsck_is_backing(b);
 }
 
 static int run(struct check *k)

@@ -3,17 +3,24 @@
 #ifndef LIBCACHE_FSCK_IMPL_H
 #define LIBCACHE_FSCK_IMPL_H
 
-#include "fsck/fsck_shared.h"
-#include "fsck/fsck.h"
+#include <libcache/fsck.h>
+
 #include "format/geometry.h"
+#include "fsck/fsck_shared.h"
 #include "set/set.h"
 
-/* A backing device at hand. */
+/* A device at hand; cache_fsck_is_backing() tells backing devices. */
 struct fsck_backing {
 	struct cache_sb sb;
 	uint64_t sectors;
 	uint32_t logical_block_bytes;
+	bool no_magic;		/* then its version means nothing */
 };
+
+static inline bool cache_fsck_is_backing(const struct fsck_backing *b)
+{
+	return cache_sb_is_bdev(&b->sb) && !b->no_magic;
+}
 
 /* What one slot of the uuid table has in the cache. */
 struct fsck_slot {

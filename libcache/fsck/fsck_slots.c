@@ -29,7 +29,7 @@ int cache_fsck_init_slots(struct fsck_cache *c)
 
 		if (!memcmp(backing[i].sb.set_uuid, c->set->sb.set_uuid, 16))
 			slot = cache_uuid_find(u, backing[i].sb.uuid);
-		if (slot < 0 || !cache_sb_is_bdev(&backing[i].sb))
+		if (slot < 0 || !cache_fsck_is_backing(&backing[i]))
 			continue;
 		c->slots[slot].data_start = backing[i].sb.data_offset_sectors;
 		c->slots[slot].data_end = backing[i].sectors;

@@ -29,7 +29,7 @@
 
 #include "alloc/alloc.h"
 #include "set/commit.h"
-#include "fsck/fsck.h"
+#include <libcache/fsck.h>
 
 #ifdef __cplusplus
 extern "C" {

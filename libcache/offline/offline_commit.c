@@ -77,27 +77,19 @@ int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
 }
 
 /*
- * Shows the image as it will be to the rehearsal of a start, and back: buckets
- * emptied, the ring one entry further.
+ * What a start will meet after the commit: a set like the loaded one, but for the buckets that
+ * were emptied and a ring that is one entry further. The loaded one is not changed.
  */
-static int forecast(struct cache_offline *o, const struct cache_commit_place *p,
+static int forecast(const struct cache_offline *o, const struct cache_commit_place *p,
 		    struct cache_replay_forecast *f, struct cache_err *err)
 {
-	struct cache_set *set = o->set;
-	struct cache_journal *j = &set->journal;
-	struct cache_buckets buckets = set->buckets;
-	struct cache_jset_pos newest = j->newest.pos;
-	uint64_t seq = j->bucket_seq[p->index];
-	int ret;
+	struct cache_set after = *o->set;
 
-	set->buckets = o->t;
-	j->bucket_seq[p->index] = j->newest.pos.seq = p->seq;
-	j->newest.pos.index = p->index;
-	ret = cache_replay_forecast(set, cache_eras_all(), f, err);
-	set->buckets = buckets;
-	j->newest.pos = newest;
-	j->bucket_seq[p->index] = seq;
-	return ret;
+	after.buckets = o->t;
+	after.gens = cache_gens_of(&after.buckets);
+	after.journal.bucket_seq[p->index] = after.journal.newest.pos.seq = p->seq;
+	after.journal.newest.pos.index = p->index;
+	return cache_replay_forecast(&after, cache_eras_all(), f, err);
 }
 
 static int foresee(struct cache_offline *o, const struct cache_commit_place *p,

@@ -5,7 +5,6 @@
  * it the set. Run again after a kill it finds the old set, or the new one.
  */
 #include "repair/repair_impl.h"
-#include "base/array.h"
 #include "super/repair_super.h"
 
 #include <errno.h>
@@ -16,42 +15,25 @@ struct repair {
 	const struct cache_repair_opts *opts;
 	struct cache_repair_plan *plan;
 	struct cache_err *err;
+	struct cache_sb sb;		/* read first: it bounds the doubt */
 	struct cache_set *set;
 	struct repair_doubt doubt;
 	struct cache_sink sink;
 	struct fsck_cache c;
 	struct cache_fsck_summary sum;
 	struct repair_kept kept;
-	struct cache_finding *early;	/* found before the superblock was known */
-	size_t nearly, early_capacity;
-	bool early_full, early_failed;	/* too many to keep; no memory for them */
 	bool forgiven;			/* a gap in the journal, for its discard bit */
 };
 
-/* More than this, and everything is in doubt anyway. */
-#define EARLY_MAX	100000
-
-/* Findings come before there is a bucket count to size the doubt by: keep them. */
-static void on_early_finding(void *ctx, const struct cache_finding *f)
+static void on_finding(void *ctx, const struct cache_finding *f)
 {
 	struct repair *r = ctx;
-	void *p;
 
 	r->forgiven |= f->code == CACHE_P_JOURNAL_DISCARDED;
-	if (cache_problem_info(f->code)->severity == CACHE_SEVERITY_NOTE)
-		return;
-	r->early_full |= r->nearly >= EARLY_MAX;
-	p = r->early_full ? NULL : cache_array_grow(r->early, r->nearly, &r->early_capacity,
-						    sizeof(*r->early));
-	if (!p) {
-		r->early_failed |= !r->early_full;
-		return;
-	}
-	r->early = p;
-	r->early[r->nearly++] = *f;
+	cache_repair_doubt_add(&r->doubt, f);
 }
 
-static int on_load(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 {
 	const struct repair *r = ctx;
 
@@ -88,13 +70,6 @@ static int complete_uuids(struct repair *r)
 	return 0;
 }
 
-static int on_check(void *ctx, unsigned pass, uint64_t current, uint64_t max)
-{
-	const struct repair_doubt *d = ctx;
-
-	return repair_progress(d->opts, pass, current, max);
-}
-
 /* As far as the devices at hand can be believed; NULL: no memory. Release with free(). */
 static struct fsck_backing *backing_at_hand(const struct cache_repair_opts *opts, unsigned *n)
 {
@@ -113,22 +88,12 @@ static struct fsck_backing *backing_at_hand(const struct cache_repair_opts *opts
 
 static int diagnose(struct repair *r)
 {
-	int ret = cache_repair_doubt_init(&r->doubt, &r->set->sb);
 	struct fsck_backing *backing;
+	int ret = complete_uuids(r);
 	unsigned n;
 
-	if (ret || r->early_failed)
-		return cache_err_set(r->err, -ENOMEM, 0, "no memory for what is in doubt");
-	for (size_t i = 0; i < r->nearly; i++)
-		cache_repair_doubt_add(&r->doubt, &r->early[i]);
-	if (r->early_full)
-		r->doubt.all = r->doubt.scan = r->doubt.rebuild = true;
-	ret = complete_uuids(r);
 	if (ret)
 		return ret;
-	r->doubt.opts = r->opts;
-	r->sink = (struct cache_sink){ .report = cache_repair_doubt_add, .ctx = &r->doubt,
-				       .progress = on_check };
 	r->c = (struct fsck_cache){ .set = r->set, .sink = &r->sink, .sum = &r->sum };
 	backing = backing_at_hand(r->opts, &n);
 	if (!backing)
@@ -407,15 +372,15 @@ static int act(struct repair *r)
 	return ret;
 }
 
-/* What is inside the set; @early received the findings of the load. */
-static int plan_inside(struct repair *r, const struct cache_sink *early)
+/* What is inside the set. */
+static int plan_inside(struct repair *r)
 {
 	int ret = 0;
 
 	if (r->set->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->set->sb))
 		return 0;	/* has not run: nothing is inside */
 	if (r->set->loaded == CACHE_LOAD_JOURNAL && !r->set->has_journal && r->set->sb.njournal)
-		ret = cache_repair_find_lost(r->set, early, r->err);
+		ret = cache_repair_find_lost(r->set, &r->sink, r->err);
 	if (ret)
 		return ret;
 	r->plan->cannot = hopeless(r->set);
@@ -425,18 +390,35 @@ static int plan_inside(struct repair *r, const struct cache_sink *early)
 	return ret ? ret : decide(r);
 }
 
+/* Where the superblock is of no use, nothing is looked for and nothing is in doubt. */
+static int load(struct repair *r, struct cache_dev *dev)
+{
+	int ret = cache_sb_read(dev, &r->sb, r->err);
+
+	if (ret)
+		return ret;
+	r->sink = (struct cache_sink){ .ctx = r, .progress = on_progress };
+	if (!cache_sb_is_bdev(&r->sb) && cache_sb_is_usable(&r->sb, cache_dev_sectors(dev))) {
+		r->sink.report = on_finding;
+		if (cache_repair_doubt_init(&r->doubt, &r->sb))
+			return cache_err_set(r->err, -ENOMEM, 0,
+					     "no memory for what is in doubt");
+		r->doubt.opts = r->opts;
+	}
+	return cache_set_load_visit(dev, &r->sb, CACHE_LOAD_MARKS, NULL, &r->sink, &r->set, r->err);
+}
+
 /* @again: nodes that nothing led to were brought in, and nobody has judged those yet. */
 static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *opts,
 		       struct cache_repair_plan *plan, bool *again, struct cache_err *err)
 {
 	struct repair r = { .opts = opts, .plan = plan, .err = err };
-	struct cache_sink early = { .report = on_early_finding, .ctx = &r, .progress = on_load };
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
-	ret = cache_set_load(dev, CACHE_LOAD_MARKS, &early, &r.set, err);
+	ret = load(&r, dev);
 	if (!ret)
-		ret = plan_inside(&r, &early);
+		ret = plan_inside(&r);
 	if (!ret)
 		ret = plan_discard(&r);
 	if (!ret)
@@ -444,7 +426,6 @@ static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *op
 	*again = !ret && r.doubt.scan && plan->rebuild && !opts->dry_run;
 	free(r.kept.keys);
 	free(r.c.slots);
-	free(r.early);
 	cache_repair_doubt_fini(&r.doubt);
 	cache_set_close(r.set);
 	return ret;

@@ -6,13 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int load_super(struct cache_set *set, const struct cache_sink *sink,
+static int check_super(struct cache_set *set, const struct cache_sink *sink,
 		      struct cache_err *err)
 {
-	int ret = cache_sb_read(set->dev, &set->sb, err);
-
-	if (ret)
-		return ret;
 	return cache_sb_check(&set->sb, cache_dev_sectors(set->dev),
 			      cache_dev_logical_block_bytes(set->dev), sink, err);
 }
@@ -98,7 +94,7 @@ int cache_set_load_rest(struct cache_set *set, enum cache_load upto,
 static int load(struct cache_set *set, enum cache_load upto, struct cache_extent_visit *visit,
 		const struct cache_sink *sink, struct cache_err *err)
 {
-	int ret = load_super(set, sink, err);
+	int ret = check_super(set, sink, err);
 
 	if (ret || upto < CACHE_LOAD_JOURNAL || cache_sb_is_bdev(&set->sb) ||
 	    !cache_sb_is_usable(&set->sb, cache_dev_sectors(set->dev)))
@@ -109,7 +105,7 @@ static int load(struct cache_set *set, enum cache_load upto, struct cache_extent
 	return load_rest(set, upto, visit, sink, err);
 }
 
-int cache_set_load_visit(struct cache_dev *dev, enum cache_load upto,
+int cache_set_load_visit(struct cache_dev *dev, const struct cache_sb *sb, enum cache_load upto,
 			 struct cache_extent_visit *visit, const struct cache_sink *sink,
 			 struct cache_set **imgp, struct cache_err *err)
 {
@@ -119,6 +115,7 @@ int cache_set_load_visit(struct cache_dev *dev, enum cache_load upto,
 	if (!set)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a set");
 	set->dev = dev;
+	set->sb = *sb;
 	if (visit)
 		visit->done = false;
 	ret = load(set, upto, visit, sink, err);
@@ -133,7 +130,10 @@ int cache_set_load_visit(struct cache_dev *dev, enum cache_load upto,
 int cache_set_load(struct cache_dev *dev, enum cache_load upto, const struct cache_sink *sink,
 		   struct cache_set **set, struct cache_err *err)
 {
-	return cache_set_load_visit(dev, upto, NULL, sink, set, err);
+	struct cache_sb sb;
+	int ret = cache_sb_read(dev, &sb, err);
+
+	return ret ? ret : cache_set_load_visit(dev, &sb, upto, NULL, sink, set, err);
 }
 
 void cache_set_close(struct cache_set *set)

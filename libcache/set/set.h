@@ -86,12 +86,13 @@ struct cache_extent_visit {
 
 /**
  * cache_set_load_visit() - as cache_set_load(), and shows the extents while it reads them
+ * @sb:    the superblock of @dev, read already
  * @visit: NULL: shows nothing
  *
  * Where a key raises a gen, or a gen is not known, or @visit refuses one, the extents are as
  * good as not seen: ->done is false, and cache_set_each_extent() will show them.
  */
-int cache_set_load_visit(struct cache_dev *dev, enum cache_load upto,
+int cache_set_load_visit(struct cache_dev *dev, const struct cache_sb *sb, enum cache_load upto,
 			 struct cache_extent_visit *visit, const struct cache_sink *sink,
 			 struct cache_set **set, struct cache_err *err);
 

@@ -68,7 +68,11 @@ static bool find_csum_byte(uint8_t *buf)
 	return false;
 }
 
-bool cache_super_find_byte(uint8_t *buf)
+/*
+ * Looks for the one byte of @buf, CACHE_SB_BYTES, that makes its checksum right; the
+ * checksum's own bytes too. False: there is none, and @buf is as it was.
+ */
+static bool find_byte(uint8_t *buf)
 {
 	unsigned end = offsetof(struct cache_sb_disk, d) + 8 * CACHE_SB_JOURNAL_BUCKETS;
 
@@ -131,7 +135,7 @@ static bool ask_checksum(struct sb_repair *r)
 		disk(r->now)->csum = cache_le64_of(cache_sb_csum(r->now));
 		return true;
 	}
-	r->by_checksum = cache_super_find_byte(r->now) ||
+	r->by_checksum = find_byte(r->now) ||
 			 find_nbuckets(r->now, cache_dev_sectors(r->m.dev));
 	return r->by_checksum;
 }
@@ -203,7 +207,7 @@ static void ask_checksum_again(struct sb_repair *r)
 	if (r->m.csum_valid)
 		return;
 	disk(r->now)->csum = disk(r->was)->csum;
-	r->by_checksum = cache_super_find_byte(r->now);
+	r->by_checksum = find_byte(r->now);
 	if (r->by_checksum) {
 		r->m.guessed = 0;
 		return;

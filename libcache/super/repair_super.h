@@ -30,12 +30,6 @@ struct super_repair {
 void cache_super_infer(struct super_repair *m);
 
 /*
- * Looks for the one byte of @buf, CACHE_SB_BYTES, that makes its checksum right; the
- * checksum's own bytes too. False: there is none, and @buf is as it was.
- */
-bool cache_super_find_byte(uint8_t *buf);
-
-/*
  * Each field in which @was and @now differ, both CACHE_SB_BYTES. @proof: where NULL, the
  * checksum is it; @guessed: bit a field. @fn may be NULL.
  */

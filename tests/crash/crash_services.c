@@ -9,7 +9,7 @@
 
 #include "harness.h"
 #include "bench/bench.h"
-#include "fsck/fsck.h"
+#include <libcache/fsck.h>
 #include <libcache/format.h>
 #include "offline/offline.h"
 #include <libcache/device.h>

@@ -17,7 +17,7 @@
 #include "disk/jset_codec.h"
 
 #include "base/crc64.h"
-#include "fsck/fsck.h"
+#include <libcache/fsck.h>
 #include "set/set.h"
 #include "offline/offline.h"
 #include "repair/repair.h"

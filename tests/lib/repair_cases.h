@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-#include "fsck/fsck.h"
+#include <libcache/fsck.h>
 #include "repair/repair.h"
 
 #define BS	32u		/* sectors a bucket */

@@ -123,4 +123,11 @@ TEST(eras_are_named_by_version_and_those_that_have_something_can_be_asked_for)
 	CHECK_EQ(cache_eras_which(BIT(CACHE_ERA_7_2), forgives), 0);
 }
 
+TEST(the_words_for_kernels_that_oops_name_versions_of_three_series)
+{
+	const char *words = cache_driver_oops_versions();
+
+	CHECK(strstr(words, "5.10.") && strstr(words, "6.1.") && strstr(words, "6.12"));
+}
+
 TEST_MAIN()

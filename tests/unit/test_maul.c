@@ -16,7 +16,7 @@
 #include "omniscient.h"
 
 #include "dev/dev_log.h"
-#include "fsck/fsck.h"
+#include <libcache/fsck.h>
 #include "repair/repair.h"
 
 #define LOSSES_MAX	4096
