@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# What the scenarios share: formatting, lives, what was acknowledged. The caller sets
+# What the scenarios share: formatting, running a plan, what was acknowledged. The caller sets
 # $kernel (folder of an unpacked kernel) and $work (a folder that may be filled); for the
-# scenarios that take kernels in turn, $kernels (a folder a line).
+# scenarios that take kernels in turn, $kernels (one folder per line).
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 here=$top/tests/kernel
@@ -26,13 +26,13 @@ format() {
 	"$bin/make-cache" -q "$@"
 }
 
-# run_plan LOG PLAN END [CUT_MS] DISK... : lives a plan in one guest; AT_MOMENT is a command
+# run_plan LOG PLAN END [CUT_MS] DISK... : runs a plan in one guest; AT_MOMENT is a command
 # that `boot -m` runs at MOMENTS moments of each set, by default once
 run_plan() {
 	local log=$1 plan=$2 end=$3 cut=$4; shift 4
 	"$here/boot" -k "$kernel" -t "${LIMIT:-400}" -l "$log" -p "$plan" \
 		-m "${AT_MOMENT:-}" -e MOMENTS="${AT_MOMENT:+${MOMENTS:-1}}" \
-		-e END="$end" -e CUT_MS="$cut" "$here/guest/live.sh" "$@" > /dev/null
+		-e END="$end" -e CUT_MS="$cut" "$here/guest/workload.sh" "$@" > /dev/null
 }
 
 # disk N: the name that the guest gives to its disk number N, from 0
@@ -51,7 +51,7 @@ words() {
 	tr ' ' '\n' <<< "$line" | grep -E "^($(IFS='|'; echo "$*"))=" | paste -sd' '
 }
 
-# check_line NAME CACHEDISK BACKDISK LINE: a plan for guest/crashed.sh; LINE is of the life
+# check_line NAME CACHEDISK BACKDISK LINE: a plan for guest/crashed.sh; LINE is that of the workload's plan
 check_line() {
 	local line=$4 total
 	total=$(words "$line" writes)

@@ -6,7 +6,7 @@
  * wrote is read as the kernel would after its start, and must be as old as what was
  * acknowledged of it. An extent of the tree, or of the journal that is replayed over it,
  * answers from the cache; where none is live the backing device does, and behind a flash
- * volume there is nothing. PLAN is what `lives` left: one line per device, BACK... are those
+ * volume there is nothing. PLAN is what `workloads` left: one line per device, BACK... are those
  * that are not flash volumes, in its order. Says what the guest would say, and before each
  * device "=== JUDGED back1 UUID", or "flash"; fails when a block is wrong or a device would
  * not be attached.

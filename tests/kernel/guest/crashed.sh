@@ -3,7 +3,7 @@
 # Starts one set after the other, all of them states of the same one, each beside the same
 # backing device, to which next to nothing is written; a line of the plan each:
 #
-#	NAME CACHE DEVICE SEED KEY=VALUE...		as in live.sh: blocks span acked total
+#	NAME CACHE DEVICE SEED KEY=VALUE...		as in workload.sh: blocks span acked total
 #
 # Says what the kernel counts as dirty, and checks every acknowledged block; what was cut
 # off while it wrote, up to total, may be there as well.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# Lives a plan, one line a device that is written:
+# Runs a plan, one line per device that is written:
 #
 #	NAME CACHE DEVICE SEED [KEY=VALUE]...
 #
@@ -57,8 +57,8 @@ write_some() {
 	[ $left = 0 ] || ./guest write $* $from $left $batch
 }
 
-# live NAME CACHE DEVICE SEED KEY=VALUE...
-live() {
+# run_line NAME CACHE DEVICE SEED KEY=VALUE...
+run_line() {
 	name=$1 cache=$2 disk=$3 seed=$4
 	mode=writeback blocks=16000 span=1 batch=64 acked= total= reads=0 both=0
 	from=0 writes=0 last=
@@ -98,7 +98,7 @@ while read -r name cache disk _; do
 done < plan
 kids=
 while read -r line; do
-	live $line &
+	run_line $line &
 	kids="$kids $!"
 done < plan
 if [ -n "$CUT_MS" ]; then
