@@ -72,8 +72,8 @@ struct cache_fsck {
  * its result and does not stop the others.
  *
  * Memory: 3 bytes per bucket of the cache in hand, one bit per bucket while its tree is
- * walked and one where a prio_set is lost; 8 bytes a live extent or a bit a 4 KiB of the
- * cache, whichever is less; 40 bytes per key of the journal that is to be replayed (28 to hold
+ * walked and one where a prio_set is lost; 8 bytes per live extent, or one bit per 4 KiB
+ * of the cache where the former would be more than a quarter of that; 40 bytes per key of the journal that is to be replayed (28 to hold
  * it, 12 at most to put it in order or to rehearse the replay); and for the nodes in hand
  * some 50 MiB at most. `tests/size/run` measures it.
  * Return: 0 whatever was found; -ECANCELED; -ENOMEM; -EINVAL for a wrong size.

@@ -217,8 +217,6 @@ static int add_shared(struct fsck_cache *c, const struct cache_btree_node *n,
 	return ret;
 }
 
-#define AHEAD	16	/* extents, of which the blocks' bits are fetched */
-
 static int judge_leaf(void *ctx, const struct cache_btree_node *n)
 {
 	struct fsck_cache *c = ctx;
@@ -228,8 +226,6 @@ static int judge_leaf(void *ctx, const struct cache_btree_node *n)
 		const struct cache_bkey *k = &n->keys.k[i];
 		uint64_t bucket = cache_ptr_sector(k->ptr[0]) >> c->geometry.bucket_shift;
 
-		if (i + AHEAD < n->keys.n)
-			cache_fsck_shared_fetch(&c->shared, cache_ptr_sector(k[AHEAD].ptr[0]));
 		ret = count_plain(c, k, bucket) ? add_shared(c, n, k) : judge_key(c, n, k);
 	}
 	return ret;

@@ -11,7 +11,8 @@
 #include "base/sort.h"
 
 #define LEN_BITS	16u	/* of an extent's size in sectors */
-#define GIVE_BACK	65536u	/* entries at a time */
+#define LIST_SHARE	4	/* of what the bits would take: then they are cheaper */
+#define AHEAD		16
 
 void cache_fsck_shared_init(struct fsck_shared *s, const struct cache_sb *sb)
 {
@@ -44,32 +45,21 @@ static void drop_list(struct fsck_shared *s)
 	s->n = s->capacity = 0;
 }
 
-static void give_back(struct fsck_shared *s)
+/* The list goes into bits, in any order: what is far ahead is fetched. */
+static int flush(struct fsck_shared *s)
 {
-	void *p = realloc(s->list, s->n * sizeof(*s->list));
-
-	if (p)
-		s->list = p;
-}
-
-/*
- * From a list, which no longer takes less, to bits. In order and from its end: where the
- * bits begin to take memory the list has given it back.
- */
-static int switch_over(struct fsck_shared *s)
-{
-	s->bits = cache_bits_new(s->nblocks);
+	if (!s->bits)
+		s->bits = cache_bits_new(s->nblocks);
 	if (!s->bits)
 		return -ENOMEM;
-	cache_sort_u64(s->list, s->n);
-	while (s->n) {
-		uint64_t e = s->list[--s->n];
+	for (size_t i = 0; i < s->n; i++) {
+		uint64_t e = s->list[i];
 
+		if (i + AHEAD < s->n)
+			__builtin_prefetch(&s->bits[(s->list[i + AHEAD] >> LEN_BITS) / 64], 1);
 		s->again |= take(s, e >> LEN_BITS, e & ((1u << LEN_BITS) - 1)) != 0;
-		if (s->n && !(s->n % GIVE_BACK))
-			give_back(s);
 	}
-	drop_list(s);
+	s->n = 0;
 	return 0;
 }
 
@@ -94,14 +84,13 @@ int cache_fsck_shared_add(struct fsck_shared *s, uint64_t sector, uint64_t nsect
 	*shared = 0;
 	if (first >= end)
 		return 0;
-	if (!s->bits && (s->n + 1) * sizeof(*s->list) > cache_bits_bytes(s->nblocks))
-		ret = switch_over(s);
-	if (ret)
-		return ret;
-	if (!s->bits)
-		return append(s, first, end - first);
-	*shared = take(s, first, end - first) << s->shift;
-	return 0;
+	if (s->answers) {
+		*shared = take(s, first, end - first) << s->shift;
+		return 0;
+	}
+	if ((s->n + 1) * sizeof(*s->list) > cache_bits_bytes(s->nblocks) / LIST_SHARE)
+		ret = flush(s);
+	return ret ? ret : append(s, first, end - first);
 }
 
 static bool list_overlaps(struct fsck_shared *s)
@@ -121,11 +110,18 @@ static bool list_overlaps(struct fsck_shared *s)
 
 int cache_fsck_shared_end(struct fsck_shared *s)
 {
-	if (s->list)
-		s->again = list_overlaps(s);
-	if (!s->again)
+	int ret = 0;
+
+	if (s->answers)
 		return 0;
+	if (s->bits)
+		ret = flush(s);
+	else if (s->list)
+		s->again = list_overlaps(s);
 	drop_list(s);
+	if (ret || !s->again)
+		return ret;
+	s->answers = true;
 	if (s->bits)
 		memset(s->bits, 0, cache_bits_bytes(s->nblocks));
 	else

@@ -17,6 +17,7 @@
  *	NODE.after_end=1 NODE.recsum=1 NODE=zero
  *	start=N					a formatted device becomes one that has run
  *	extents=N extents[INODES]=N		the tree becomes one of that many
+ *	scattered=N scattered[INODES]=N		the same, in buckets in no order
  *	where=BUCKET				prints its first sector and their number
  *
  * KEYS are {field=value,...};{...}, where like=N begins with a key that is there.
@@ -71,6 +72,7 @@ static const struct {
 	{ "node",     CACHE_LOAD_MARKS, poke_node },
 	{ "start",    CACHE_LOAD_SUPER, poke_start },
 	{ "extents",  CACHE_LOAD_MARKS, poke_extents },
+	{ "scattered", CACHE_LOAD_MARKS, poke_scattered },
 	{ "where",    CACHE_LOAD_MARKS, poke_where },
 };
 

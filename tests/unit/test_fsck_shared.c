@@ -73,10 +73,10 @@ TEST(extents_that_only_touch_share_nothing)
 	}
 }
 
-/* The bits take 16 KiB: from 2048 extents on there is no list. */
+/* The bits take 16 KiB: each 512 extents the list goes into them. */
 TEST(one_block_that_two_cover_is_found_wherever_they_come)
 {
-	static const size_t counts[] = { 2, 100, 2000, 2047, 2048, 2049, 2050, 5000, 60000 };
+	static const size_t counts[] = { 2, 100, 511, 512, 513, 514, 2047, 2048, 2049, 5000, 60000 };
 	bool again;
 
 	for (size_t c = 0; c < sizeof(counts) / sizeof(*counts); c++) {

@@ -3,6 +3,9 @@
  * extents=N, extents[INODES]=N: the tree becomes one of N clean extents of 4 KiB, spread
  * evenly over the inodes and over the upper buckets of the device. Sizes are measured
  * with it: nothing is read or written where the data would be.
+ *
+ * scattered=N, scattered[INODES]=N: the same, but neighbours lie in buckets far from each
+ * other, as those of a cache that has run for long, and every fourth is dirty.
  */
 #include <stdlib.h>
 
@@ -29,7 +32,22 @@ struct cache_bkey poke_extent(const struct cache_sb *sb, uint64_t i, uint64_t n,
 	return k;
 }
 
-static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t inodes)
+/* Where number @i of @n goes: each place once, neighbours far apart. */
+static uint64_t scatter(uint64_t i, uint64_t n)
+{
+	unsigned bits = 64 - __builtin_clzll(n | 1);
+	uint64_t mask = (UINT64_C(1) << bits) - 1;
+
+	do {
+		i = i * UINT64_C(0x9e3779b97f4a7c15) & mask;
+		i ^= i >> (bits / 2 + 1);
+		i = i * UINT64_C(0xd1342543de82ef95) & mask;
+	} while (i >= n);
+	return i;
+}
+
+static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t inodes,
+				     bool scattered)
 {
 	struct cache_packed_key *keys = calloc(n, sizeof(*keys));
 
@@ -38,16 +56,20 @@ static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t 
 	for (uint64_t i = 0; i < n; i++) {
 		struct cache_bkey k = poke_extent(&p->set->sb, i, n, inodes);
 
+		if (scattered) {
+			k.ptr[0] = poke_extent(&p->set->sb, scatter(i, n), n, inodes).ptr[0];
+			cache_bkey_set_dirty(&k, !(i % 4));
+		}
 		keys[i] = (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
 	}
 	return keys;
 }
 
-void poke_extents(struct poke *p)
+static void rebuild(struct poke *p, bool scattered)
 {
 	uint64_t n = poke_number(p, p->value, 0);
 	uint64_t inodes = p->seg[0].nindex ? poke_number(p, p->seg[0].index[0], 0) : 1;
-	struct cache_packed_key *keys = make(p, n, inodes ? inodes : 1);
+	struct cache_packed_key *keys = make(p, n, inodes ? inodes : 1, scattered);
 	struct cache_rebuild r = { .sb = &p->set->sb, .t = &p->set->buckets };
 	struct cache_err err = { 0 };
 
@@ -61,4 +83,14 @@ void poke_extents(struct poke *p)
 		poke_fail("%s", err.text);
 	cache_commit_free(r.commit);
 	free(keys);
+}
+
+void poke_extents(struct poke *p)
+{
+	rebuild(p, false);
+}
+
+void poke_scattered(struct poke *p)
+{
+	rebuild(p, true);
 }

@@ -95,5 +95,6 @@ void poke_uuid(struct poke *p);
 void poke_node(struct poke *p);
 void poke_start(struct poke *p);
 void poke_extents(struct poke *p);
+void poke_scattered(struct poke *p);
 
 #endif
