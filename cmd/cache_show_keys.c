@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* cache-show-keys: what the btree holds, as a driver would see it or as it lies. */
 #include "applet.h"
+#include "rows.h"
 #include "show_keys.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define ROWS_BYTES	(256u << 10)	/* of formatted rows, then they are written */
+#define ROW_BYTES_MAX	256u
 
 enum { OPT_RAW = 1, OPT_EFFECTIVE, OPT_NODES, OPT_STALE, OPT_INODE, OPT_RANGE, OPT_DIRTY,
        OPT_LEVEL, OPT_OWNER, OPT_TSV };
@@ -142,12 +148,57 @@ const struct cache_field show_keys_cols[SHOW_KEYS_NCOLS] = {
 	{ "block", "BLOCK", CACHE_UNIT_COUNT },	/* where its set starts in the node */
 };
 
+static void flush_rows(struct show_keys *o)
+{
+	cache_report_text(cmd_report(&o->show.cmd), o->rows, o->nrows);
+	o->nrows = 0;
+}
+
+static char *put_cell(char *p, bool known, uint64_t v)
+{
+	p = rows_number(p, 0, known, v);
+	*p++ = '\t';
+	return p;
+}
+
+/* The cells of show_keys_cols between TABs. */
+static void put_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,
+		    uint64_t node_bucket, const uint32_t *block)
+{
+	const struct cache_set *set = o->show.set;
+	bool has_start = !level && cache_key_size(k) <= cache_key_offset(k);
+	bool has_ptr = cache_key_ptrs(k) && cache_ptr_is_available(&set->sb, k, 0);
+	char *p = o->rows + o->nrows;
+
+	p = put_cell(p, true, level);
+	p = put_cell(p, node_bucket, node_bucket);
+	p = put_cell(p, true, cache_key_inode(k));
+	p = put_cell(p, has_start, cache_key_start(k));
+	p = put_cell(p, true, cache_key_offset(k));
+	p = put_cell(p, true, cache_key_size(k));
+	p = stpcpy(p, cache_key_dirty(k) ? "yes\t" : "no\t");
+	p = put_cell(p, has_ptr, has_ptr ? cache_ptr_sector(k->ptr[0]) : 0);
+	p = put_cell(p, has_ptr, has_ptr ? cache_ptr_bucket(&set->sb, k, 0) : 0);
+	p = put_cell(p, has_ptr, has_ptr ? cache_ptr_gen(k->ptr[0]) : 0);
+	p = put_cell(p, true, cache_bkey_staleness(&set->sb, &set->gens, k));
+	if (block)
+		p = put_cell(p, true, *block);
+	p[-1] = '\n';
+	o->nrows = p - o->rows;
+	if (o->nrows + ROW_BYTES_MAX > ROWS_BYTES)
+		flush_rows(o);
+}
+
 void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,
 		   uint64_t node_bucket, const uint32_t *block)
 {
 	const struct cache_set *set = o->show.set;
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
+	if (o->rows) {
+		put_row(o, k, level, node_bucket, block);
+		return;
+	}
 	cache_report_row(r);
 	cache_report_u64(r, NULL, level);
 	if (node_bucket)
@@ -275,6 +326,11 @@ static int show_table(struct show_keys *o)
 	struct cache_err err = { 0 };
 	int ret;
 
+	if (o->tsv && !o->nodes) {
+		o->rows = malloc(ROWS_BYTES);
+		if (!o->rows)
+			return show_failed(&o->show, -ENOMEM, &err);
+	}
 	if (o->nodes)
 		cache_report_table(r, "nodes", node_cols, sizeof(node_cols) / sizeof(*node_cols),
 				   flags);
@@ -288,6 +344,10 @@ static int show_table(struct show_keys *o)
 		ret = cache_set_each_node(o->show.set, show_interior, o, &silent, &err);
 	else
 		ret = cache_set_each_extent(o->show.set, show_extent, o, &silent, &err);
+	if (o->rows)
+		flush_rows(o);
+	free(o->rows);
+	o->rows = NULL;
 	if (ret)
 		return show_failed(&o->show, ret, &err);
 	cache_report_end(r);

@@ -2,6 +2,7 @@
 /* cache-show-prios: priority, gen and use of every bucket. */
 #include "applet.h"
 #include "base/bits.h"
+#include "rows.h"
 #include "show_prios.h"
 
 #include <errno.h>
@@ -103,39 +104,20 @@ static struct run run_from(const struct show_prios *o, uint64_t first)
 	return run;
 }
 
-/* Right-aligned in @width; an unknown number is a dash. */
-static char *put_number(char *p, unsigned width, bool known, uint64_t v)
-{
-	char digits[20];
-	unsigned n = 0;
-
-	if (!known)
-		digits[n++] = '-';
-	else
-		do
-			digits[n++] = '0' + v % 10;
-		while (v /= 10);
-	for (unsigned i = n; i < width; i++)
-		*p++ = ' ';
-	while (n)
-		*p++ = digits[--n];
-	return p;
-}
-
 /* A row of -a, as scripts want it. */
 static char *put_bucket(char *p, const struct show_prios *o, const struct run *run)
 {
 	const struct show_bucket *v = &run->v;
 
-	p = put_number(p, 0, true, run->first);
+	p = rows_number(p, 0, true, run->first);
 	*p++ = '\t';
-	p = put_number(p, 0, v->known, v->prio);
+	p = rows_number(p, 0, v->known, v->prio);
 	*p++ = '\t';
-	p = put_number(p, 0, v->known, v->gen);
+	p = rows_number(p, 0, v->known, v->gen);
 	*p++ = '\t';
 	p = stpcpy(p, mark_name(o, v));
 	*p++ = '\t';
-	p = put_number(p, 0, !o->raw, run->sectors_used);
+	p = rows_number(p, 0, !o->raw, run->sectors_used);
 	*p++ = '\n';
 	return p;
 }
@@ -148,15 +130,15 @@ static char *put_run(char *p, const struct show_prios *o, const struct run *run)
 	char used[CACHE_HUMAN_BYTES];
 	size_t n;
 
-	p = put_number(p, 10, true, run->first);
-	p = put_number(p, 11, true, run->count);
-	p = put_number(p, 6, v->known, v->prio);
-	p = put_number(p, 4, v->known, v->gen);
+	p = rows_number(p, 10, true, run->first);
+	p = rows_number(p, 11, true, run->count);
+	p = rows_number(p, 6, v->known, v->prio);
+	p = rows_number(p, 4, v->known, v->gen);
 	*p++ = ' ';
 	n = strlen(mark_name(o, v));
 	p = (char *)memset(stpcpy(p, mark_name(o, v)), ' ', 11 - n) + 11 - n;
 	if (o->raw || o->show.cmd.bytes)
-		p = put_number(p, 0, !o->raw, bytes);
+		p = rows_number(p, 0, !o->raw, bytes);
 	else
 		p = stpcpy(p, cache_bytes_show(used, bytes));
 	*p++ = '\n';

@@ -7,6 +7,8 @@
 struct show_keys {
 	struct show show;		/* first */
 	bool raw, nodes, stale, dirty, tsv;
+	char *rows;			/* --tsv: of formatted rows, nrows bytes */
+	size_t nrows;
 	bool by_inode, by_level, by_range;
 	bool by_owner, owner_is_sector;
 	uint64_t inode, level;
