@@ -5,9 +5,9 @@
 #include "fsck_show.h"
 #include "undo.h"
 
-#include "dev/dev.h"
+#include <libcache/device.h>
 #include "host/ids.h"
-#include "format/super.h"
+#include <libcache/superblock.h>
 
 #include <errno.h>
 #include <inttypes.h>

@@ -10,9 +10,9 @@
 #include "super_text.h"
 #include "undo.h"
 
-#include "dev/dev.h"
+#include <libcache/device.h>
 #include "host/ids.h"
-#include "format/super.h"
+#include <libcache/superblock.h>
 
 #include <errno.h>
 #include <inttypes.h>

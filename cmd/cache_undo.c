@@ -3,7 +3,7 @@
 #include "undo.h"
 
 #include "applet.h"
-#include "dev/dev.h"
+#include <libcache/device.h>
 
 #include "host/ids.h"
 

@@ -13,7 +13,7 @@
 #define CMD_COMMON_H
 
 #include "exit.h"
-#include "base/err.h"
+#include <libcache/error.h>
 #include "base/human.h"
 #include "report/report.h"
 

@@ -3,7 +3,7 @@
 #ifndef CMD_FINDING_H
 #define CMD_FINDING_H
 
-#include "format/problem.h"
+#include <libcache/findings.h>
 #include "report/report.h"
 
 /* code, number, severity, verdict, remedy, text and the fields of the text, into the

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "format/super.h"
+#include <libcache/superblock.h>
 #include "host/ids.h"
 
 static const char *file_of(const char *file, unsigned index, char *buf, size_t nbytes)

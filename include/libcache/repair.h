@@ -160,7 +160,8 @@ struct cache_repair_result {
  * @results: one for each device; written over
  *
  * Devices are only read until a repair was planned and agreed to. It is written to what
- * opts->open gives, else to the device itself, which must then be open to write. A device
+ * opts->open gives, else to the device itself, which must then be open to write, and
+ * exclusively: the caller sees to it that no kernel uses the device meanwhile. A device
  * on which no bcache superblock is left, and where libblkid finds something else, is not
  * touched.
  *

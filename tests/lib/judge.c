@@ -190,6 +190,7 @@ static bool judge(const struct cache_set *set, struct device *d, int n, const ch
 int main(int argc, char **argv)
 {
 	struct cache_set *set;
+	struct cache_dev *dev;
 	struct answers answers;
 	char line[512];
 	bool right = true;
@@ -216,6 +217,8 @@ int main(int argc, char **argv)
 	}
 	fclose(plan);
 	answers_fini(&answers);
+	dev = set->dev;
 	cache_set_close(set);
+	cache_dev_close(dev);
 	return !right;
 }

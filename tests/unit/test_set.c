@@ -263,8 +263,10 @@ static int load_and_walk(struct disk *d, struct findings *h)
 	struct cache_set *set;
 	int ret = cache_set_load(d->dev, CACHE_LOAD_MARKS, &sink, &set, NULL);
 
-	if (ret)
+	if (ret) {
+		cache_dev_close(d->dev);
 		return ret;
+	}
 	if (set->loaded == CACHE_LOAD_MARKS)
 		ret = cache_set_each_extent(set, note_extent, &l, &sink, NULL);
 	end(set);
