@@ -151,7 +151,7 @@ static bool has_run(const struct sb_repair *r, const struct cache_sb *sb)
 	if (!r->m.ev.nentries)
 		return false;
 	if (r->m.csum_valid || r->by_checksum)
-		return cache_sb_is_synced(sb);
+		return cache_sb_is_synced(sb) || cache_super_ring_is_truth(&r->m);
 	return !has_magic(r->was) || looks_started(sb);
 }
 

@@ -29,6 +29,9 @@ struct super_repair {
 /* Gives each field of a cache device's superblock the value that is proven. */
 void cache_super_infer(struct super_repair *m);
 
+/* Of a set that never ran, it is said: dirty data hangs on the ring that is there. */
+bool cache_super_ring_is_truth(const struct super_repair *m);
+
 /*
  * Each field in which @was and @now differ, both CACHE_SB_BYTES. @proof: where NULL, the
  * checksum is it; @guessed: bit a field. @fn may be NULL.

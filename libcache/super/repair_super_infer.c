@@ -35,7 +35,9 @@ static uint64_t dev_buckets(const struct super_repair *m)
 /* The first start raises it; a superblock that lost it has 0, which is valid too. */
 static void infer_version(struct super_repair *m)
 {
-	if (m->csum_valid || !m->ran || m->sb.version)
+	bool as_formatted = m->ran && !cache_sb_is_synced(&m->sb);
+
+	if ((m->csum_valid && !as_formatted) || !m->ran || m->sb.version)
 		return;
 	m->sb.version = CACHE_SB_VERSION_CDEV_WITH_UUID;
 	say(m, SUPER_VERSION, "journal");

@@ -61,6 +61,8 @@ static inline int answers_of(struct cache_set *set, struct answers *s)
 
 	memset(s, 0, sizeof(*s));
 	answers_flash(s, &set->uuids);
+	if (set->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&set->sb))
+		return 0;	/* never ran: all is on the backing devices */
 	return set->loaded == CACHE_LOAD_MARKS ?
 	       cache_set_each_extent(set, answers_see, s, &silent, NULL) : -EUCLEAN;
 }

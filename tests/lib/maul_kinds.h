@@ -183,6 +183,11 @@ static inline void maul_format_super(struct maul *m)
 	d->flags = cache_le64_of(cache_le64_get(d->flags) & ~(uint64_t)CACHE_SB_SYNC);
 	d->seq = cache_le64_of(0);
 	d->last_mount = cache_le32_of(0);
+	if (maul_below(m, 2) && cache_le64_get(d->version) == CACHE_SB_VERSION_CDEV_WITH_UUID) {
+		d->version = cache_le64_of(0);
+		d->keys = cache_le16_of(0);
+		memset(d->d, 0, sizeof(d->d));
+	}
 	d->csum = cache_le64_of(cache_sb_csum(d));
 	cache_dev_write(m->dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, d, NULL);
 	free(d);

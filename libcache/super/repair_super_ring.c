@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A superblock that says that its set never ran, and a ring that says otherwise: it was
+ * formatted over with the same uuid, or the write that the first start made was lost. What
+ * the ring leads to decides: where dirty data is found, or a backing device has some
+ * for this set, the ring is the truth.
+ */
+#include "super/repair_super.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "set/set_impl.h"
+
+static int note_dirty(void *ctx, const struct cache_extent *e)
+{
+	bool *dirty = ctx;
+
+	*dirty |= cache_key_dirty(&e->key) && e->available && !e->staleness && !e->check_key;
+	return *dirty;
+}
+
+/* As if the superblock named the ring. */
+static bool leads_to_dirty_data(struct cache_dev *dev, const struct cache_sb *sb)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_set *set = calloc(1, sizeof(*set));
+	bool dirty = false;
+
+	if (!set)
+		return false;
+	set->dev = dev;
+	set->sb = *sb;
+	if (!cache_journal_read(dev, sb, &set->journal, &silent, NULL) &&
+	    set->journal.nentries) {
+		set->has_journal = true;
+		set->loaded = CACHE_LOAD_JOURNAL;
+		if (!cache_set_load_rest(set, CACHE_LOAD_GENS, &silent, NULL))
+			cache_set_each_extent(set, note_dirty, &dirty, &silent, NULL);
+	}
+	cache_set_close(set);
+	return dirty;
+}
+
+static bool has_dirty_backing(const struct super_repair *m)
+{
+	for (unsigned i = 0; i < m->opts->nbacking; i++) {
+		const struct cache_sb *b = &m->opts->backing[i];
+
+		if (!memcmp(b->set_uuid, m->sb.set_uuid, sizeof(b->set_uuid)) &&
+		    cache_sb_bdev_state(b) == CACHE_BDEV_STATE_DIRTY)
+			return true;
+	}
+	return false;
+}
+
+bool cache_super_ring_is_truth(const struct super_repair *m)
+{
+	struct cache_sb sb = m->sb;
+
+	if (cache_sb_is_bdev(&sb) || !m->ev.nentries ||
+	    !cache_sb_is_usable(&sb, cache_dev_sectors(m->dev)))
+		return false;
+	if (has_dirty_backing(m))
+		return true;
+	if (!sb.njournal)
+		cache_sb_predict_ring(&sb);
+	sb.flags |= CACHE_SB_SYNC;
+	return leads_to_dirty_data(m->dev, &sb);
+}
