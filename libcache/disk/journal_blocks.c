@@ -209,3 +209,81 @@ int cache_journal_run(struct cache_dev *dev, const struct cache_sb *sb,
 		cache_err_set(err, ret, 0, "no memory for a journal entry");
 	return ret ? ret : 1;
 }
+
+/* Every entry, but what lies inside another. */
+static int note_survivor(void *ctx, const struct cache_jset_pos *at,
+			 const struct cache_jset_disk *d)
+{
+	struct run *r = ctx;
+	struct cache_jset jset;
+
+	if (!d || (r->any && at->index == r->index && at->offset_sectors < r->end))
+		return 0;
+	cache_jset_decode(d, &jset);
+	if (r->any && at->index == r->index && jset.pos.seq > r->j->entries[r->j->nentries - 1].seq)
+		r->doubt |= !can_follow(r, &r->j->entries[r->j->nentries - 1], &jset.pos,
+					at->offset_sectors - r->end);
+	r->doubt |= jset.pos.last_seq > jset.pos.seq;
+	jset.pos.index = r->index = at->index;
+	jset.pos.offset_sectors = at->offset_sectors;
+	jset.pos.hidden = r->any = true;
+	r->end = at->offset_sectors + cache_jset_sectors(r->sb, jset.pos.nwords);
+	return add(r, &jset.pos);
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	uint64_t x = (*(const struct cache_jset_pos *const *)a)->seq;
+	uint64_t y = (*(const struct cache_jset_pos *const *)b)->seq;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What the newest asks for, each seq once; @twice: two say different things. */
+static int ask_survivors(struct cache_dev *dev, const struct cache_sb *sb,
+			 struct cache_journal *j, bool *twice, struct cache_err *err)
+{
+	const struct cache_jset_pos *newest = j->entries;
+	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
+	size_t n = 0;
+	int ret = -ENOMEM;
+
+	for (size_t i = 1; i < j->nentries; i++)
+		if (j->entries[i].seq > newest->seq)
+			newest = &j->entries[i];
+	j->replay = calloc(j->nentries, sizeof(*j->replay));
+	if (words && j->replay)
+		ret = cache_jset_read(dev, sb, newest, &j->newest, words, err);
+	free(words);
+	for (size_t i = 0; i < j->nentries && !ret; i++)
+		if (j->entries[i].seq >= newest->last_seq)
+			j->replay[n++] = &j->entries[i];
+	if (n)
+		qsort(j->replay, n, sizeof(*j->replay), by_seq);
+	for (size_t i = 0; i < n; i++) {
+		const struct cache_jset_pos *last = j->nreplay ? j->replay[j->nreplay - 1] : NULL;
+
+		if (!last || j->replay[i]->seq != last->seq)
+			j->replay[j->nreplay++] = j->replay[i];
+		else
+			*twice |= j->replay[i]->csum != last->csum;
+	}
+	return ret;
+}
+
+int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
+			    struct cache_journal *j, struct cache_err *err)
+{
+	struct run r = { .sb = sb, .j = j };
+	int ret;
+
+	memset(j, 0, sizeof(*j));
+	ret = each_block(dev, sb, note_survivor, &r);
+	if (!ret && (r.doubt || !j->nentries))
+		return 0;
+	if (!ret)
+		ret = ask_survivors(dev, sb, j, &r.doubt, err);
+	if (ret == -ENOMEM)
+		cache_err_set(err, ret, 0, "no memory for a journal entry");
+	return ret ? ret : !r.doubt;
+}

@@ -40,4 +40,17 @@ int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uin
 int cache_journal_run(struct cache_dev *dev, const struct cache_sb *sb,
 		      struct cache_journal *j, struct cache_err *err);
 
+/**
+ * cache_journal_survivors() - all entries of a ring of which the driver reads none
+ * @j: as of cache_journal_run()
+ *
+ * Wherever they stand: what lay before them in each bucket is lost. Whether the newest
+ * of them is the last that there was, and what the lost ones named, only the rest of the
+ * set can tell.
+ *
+ * Return: 1; 0 there are none, or some that one ring cannot have together; -EIO, -ENOMEM.
+ */
+int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
+			    struct cache_journal *j, struct cache_err *err);
+
 #endif

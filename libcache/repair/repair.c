@@ -372,15 +372,33 @@ static int act(struct repair *r)
 	return ret;
 }
 
+/* What follows the journal; or, without one, what can be found of it. */
+static int load_rest(struct repair *r)
+{
+	struct cache_set *set = r->set;
+	bool old = false;
+	int ret = 0;
+
+	if (set->loaded != CACHE_LOAD_JOURNAL || !set->sb.njournal)
+		return 0;
+	if (set->has_journal)
+		ret = cache_repair_ring_is_old(set, &old, r->err);
+	if (ret || (set->has_journal && !old))
+		return ret ? ret : cache_set_load_rest(set, CACHE_LOAD_MARKS, &r->sink, r->err);
+	if (old)	/* what it holds must not be read by any start */
+		on_finding(r, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_EMPTY, .count = set->sb.njournal });
+	return cache_repair_find_lost(set, old, &r->sink, r->err);
+}
+
 /* What is inside the set. */
 static int plan_inside(struct repair *r)
 {
-	int ret = 0;
+	int ret;
 
 	if (r->set->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->set->sb))
 		return 0;	/* has not run: nothing is inside */
-	if (r->set->loaded == CACHE_LOAD_JOURNAL && !r->set->has_journal && r->set->sb.njournal)
-		ret = cache_repair_find_lost(r->set, &r->sink, r->err);
+	ret = load_rest(r);
 	if (ret)
 		return ret;
 	r->plan->cannot = hopeless(r->set);
@@ -405,7 +423,8 @@ static int load(struct repair *r, struct cache_dev *dev)
 					     "no memory for what is in doubt");
 		r->doubt.opts = r->opts;
 	}
-	return cache_set_load_visit(dev, &r->sb, CACHE_LOAD_MARKS, NULL, &r->sink, &r->set, r->err);
+	return cache_set_load_visit(dev, &r->sb, CACHE_LOAD_JOURNAL, NULL, &r->sink, &r->set,
+				    r->err);
 }
 
 /* @again: nodes that nothing led to were brought in, and nobody has judged those yet. */

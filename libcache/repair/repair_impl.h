@@ -81,8 +81,15 @@ int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
  * What the newest entry of an empty ring must have named, and everything loaded from
  * there; what is not found stays zero, and is told to @sink as a finding.
  */
-int cache_repair_find_lost(struct cache_set *set, const struct cache_sink *sink,
+int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct cache_sink *sink,
 			   struct cache_err *err);
+
+/*
+ * Whether the ring of @set, loaded up to its journal, is of an earlier moment: what it
+ * names does not verify, and the disk has a newer state that it knows nothing of. Then it counts
+ * as empty, @old_ring for the function above. 0 or -ENOMEM.
+ */
+int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err *err);
 
 struct repair_kept {
 	struct cache_packed_key *keys;

@@ -49,6 +49,7 @@ struct lost {
 	size_t prio_capacity, node_capacity;
 	struct cache_prios prios;
 	bool prio_unread;		/* there may be a prio_set that cannot be read */
+	bool old_ring;			/* what it holds is of another moment, or another set */
 	uint64_t *led_to;		/* one bit per bucket: a node has a child there, or thinks so */
 	uint64_t ruined;		/* metadata buckets that nothing leads to and nobody can read */
 };
@@ -496,7 +497,12 @@ static int take_run(struct lost *l)
 	struct cache_journal *j = &l->set->journal, run;
 	int ret = cache_journal_run(l->set->dev, l->sb, &run, l->err);
 
-	if (ret == 1 && is_last(l, &run.newest)) {
+	/* the beginning of every bucket is lost: gaps, and nothing newer has left a trace */
+	if (!ret) {
+		cache_journal_fini(&run);
+		ret = cache_journal_survivors(l->set->dev, l->sb, &run, l->err);
+	}
+	if (ret == 1 && !l->old_ring && is_last(l, &run.newest)) {
 		cache_journal_fini(j);
 		*j = run;
 	} else {
@@ -505,33 +511,177 @@ static int take_run(struct lost *l)
 	return ret < 0 ? ret : 0;
 }
 
-int cache_repair_find_lost(struct cache_set *set, const struct cache_sink *sink,
-			   struct cache_err *err)
+/* The buffers of a search; 0 or -ENOMEM. */
+static int begin(struct lost *l)
+{
+	const struct cache_sb *sb = l->sb;
+
+	l->buf = cache_dev_buf(cache_max_u64(cache_meta_bucket_bytes(sb),
+					     cache_btree_node_sectors(sb) * CACHE_SECTOR_BYTES));
+	l->led_to = cache_bits_new(sb->nbuckets);
+	return l->buf && l->led_to ? 0 :
+	       cache_err_set(l->err, -ENOMEM, 0, "no memory for a btree node");
+}
+
+static void end(struct lost *l)
+{
+	cache_prio_fini(&l->prios);
+	free(l->prio);
+	free(l->node);
+	free(l->led_to);
+	free(l->buf);
+}
+
+/* A set of the node that the newest entry names as root verifies. */
+static bool has_root(struct lost *l)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_btree_node n = { .key = l->set->journal.newest.btree_root };
+	uint64_t sector = cache_key_ptrs(&n.key) ? cache_ptr_sector(n.key.ptr[0]) : 0;
+	bool is;
+
+	if (cache_btree_ptr_invalid(l->sb, &n.key) ||
+	    cache_key_size(&n.key) > cache_btree_node_sectors(l->sb) ||
+	    cache_dev_read(l->set->dev, sector, cache_key_size(&n.key), l->buf, NULL))
+		return false;
+	n.bucket = sector / l->sb->bucket_sectors;
+	is = !cache_btree_node_salvage(l->sb, l->buf, &n, &silent, NULL) &&
+	     (n.nsets || n.keys.n);
+	/* the bucket was used again, and what is left of the root stands behind it */
+	is &= cache_le64_get(((const struct cache_prio_set_disk *)l->buf)->magic) !=
+	      (cache_sb_set_magic(l->sb) ^ CACHE_PSET_MAGIC);
+	cache_btree_node_fini(&n);
+	return is;
+}
+
+static bool has_table(struct lost *l)
+{
+	unsigned wrong = 0;
+	const struct cache_sink sink = { .report = count_findings, .ctx = &wrong };
+	const struct cache_jset *newest = &l->set->journal.newest;
+	struct cache_uuids u = { 0 };
+	int ret = cache_uuids_read(l->set->dev, l->sb, &newest->uuid_bucket, newest->pos.version,
+				   &u, &sink, NULL);
+
+	cache_uuids_fini(&u);
+	return !ret && !wrong;
+}
+
+/* @other: what stands there is neither a damaged prio_set nor zeros, but something else. */
+static bool has_head(struct lost *l, bool *other)
+{
+	uint64_t head = l->set->journal.newest.prio_bucket[l->sb->nr_this_dev];
+
+	uint64_t magic = cache_sb_set_magic(l->sb) ^ CACHE_PSET_MAGIC, is;
+
+	if (head < cache_sb_reserved_buckets(l->sb) || head >= l->sb->nbuckets ||
+	    take_prio(l, head))
+		return false;
+	is = cache_le64_get(((const struct cache_prio_set_disk *)l->buf)->magic);
+	*other = is && is != magic;
+	return l->nprios && is == magic;
+}
+
+/* The greatest seq of a prio_set that an entry of the ring names; whether one names @head. */
+static int named_seq(struct lost *l, uint64_t head, uint64_t *greatest, bool *is_named)
+{
+	const struct cache_journal *j = &l->set->journal;
+	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
+	int ret = words ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < j->nentries && !ret; i++) {
+		struct cache_jset jset;
+		uint64_t named;
+		uint32_t p;
+
+		if (cache_jset_read(l->set->dev, l->sb, &j->entries[i], &jset, words, NULL))
+			continue;
+		named = jset.prio_bucket[l->sb->nr_this_dev];
+		*is_named |= named == head;
+		p = prio_in(l, named);
+		if (p != NOBODY)
+			*greatest = cache_max_u64(*greatest, l->prio[p].seq);
+	}
+	free(words);
+	return ret;
+}
+
+/* By the gens of the newest chain the root's bucket was used again since: it was no more. */
+static int was_replaced(struct lost *l, uint64_t chain, bool *old)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	const struct cache_bkey *root = &l->set->journal.newest.btree_root;
+	uint64_t b = cache_key_ptrs(root) ? cache_ptr_bucket(l->sb, root, 0) : UINT64_MAX;
+	int ret = 0;
+
+	if (b >= l->sb->nbuckets)
+		return 0;
+	ret = cache_prio_read(l->set->dev, l->sb, chain, &l->prios, &silent, l->err);
+	if (!ret)
+		*old = cache_gen_after(l->prios.gen[b], cache_ptr_gen(root->ptr[0]));
+	return ret;
+}
+
+/*
+ * A ring that was read well, and names what is not there. Either that is damaged; or the
+ * ring is: of an earlier moment, since when its buckets were used again. Then a prio
+ * chain that no entry of it names lies there whole, and is newer than those that are named.
+ */
+static int judge_ring(struct lost *l, bool *old)
+{
+	bool other = false, head = has_head(l, &other), root = has_root(l), is_named = false;
+	uint64_t chain, greatest = 0;
+	int ret = 0;
+
+	if (head && root && has_table(l))
+		return 0;
+	l->nprios = 0;
+	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && !ret; b++)
+		ret = sift_bucket(l, b);
+	if (ret)
+		return ret;
+	chain = find_chain(l);
+	if (!chain)
+		return 0;
+	ret = named_seq(l, chain, &greatest, &is_named);
+	if (!ret && !root)
+		ret = was_replaced(l, chain, old);
+	if (!ret && !is_named && !*old)
+		*old = greatest ? l->prio[prio_in(l, chain)].seq > greatest :
+			!head && (!root || other);
+	return ret;
+}
+
+int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err *err)
 {
 	struct lost l = { .set = set, .sb = &set->sb, .err = err };
-	struct cache_jset_pos *pos = &set->journal.newest.pos;
-	int ret;
+	int ret = begin(&l);
 
-	l.buf = cache_dev_buf(cache_max_u64(cache_meta_bucket_bytes(&set->sb),
-					    cache_btree_node_sectors(&set->sb) * CACHE_SECTOR_BYTES));
-	l.led_to = cache_bits_new(set->sb.nbuckets);
-	if (!l.buf || !l.led_to) {
-		free(l.buf);
-		free(l.led_to);
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a btree node");
-	}
+	*old = false;
+	if (!ret)
+		ret = judge_ring(&l, old);
+	end(&l);
+	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for the nodes of a set") : ret;
+}
+
+int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct cache_sink *sink,
+			   struct cache_err *err)
+{
+	struct lost l = { .set = set, .sb = &set->sb, .err = err, .old_ring = old_ring };
+	struct cache_jset_pos *pos = &set->journal.newest.pos;
+	int ret = begin(&l);
+
+	if (old_ring)
+		cache_journal_fini(&set->journal);
 	/* as if it filled the last ring bucket: the next one goes to the first */
 	*pos = (struct cache_jset_pos){ .seq = 1, .last_seq = 1, .version = CACHE_JSET_VERSION,
 					.index = set->sb.njournal - 1,
 					.offset_sectors = set->sb.bucket_sectors };
-	ret = find(&l);
+	if (!ret)
+		ret = find(&l);
 	if (!ret)
 		ret = take_run(&l);
-	cache_prio_fini(&l.prios);
-	free(l.prio);
-	free(l.node);
-	free(l.led_to);
-	free(l.buf);
+	end(&l);
 	set->has_journal = !ret;
 	return ret ? ret : cache_set_load_rest(set, CACHE_LOAD_MARKS, sink, err);
 }

@@ -21,16 +21,38 @@ struct scan {
 	void *unread_ctx;
 };
 
-/* The gen of the pointer that the first set was written for; -1: no node. */
+/* Sets of a node that are asked for its gen: most often the first one knows it. */
+#define ASKED_MAX	8
+
+static const struct cache_bset_disk *set_at(const struct scan *s, uint32_t sector)
+{
+	return (const void *)(s->buf + (size_t)sector * CACHE_SECTOR_BYTES);
+}
+
+static bool is_set(const struct scan *s, uint32_t sector)
+{
+	const struct cache_bset_disk *d = set_at(s, sector);
+
+	return cache_le64_get(d->magic) == s->magic && cache_le64_get(d->seq);
+}
+
+/* The gen of the pointer that a set of it was written for; -1: no node. */
 static int node_gen(const struct scan *s, uint64_t bucket)
 {
-	const struct cache_bset_disk *d = (void *)s->buf;
 	const struct cache_sb *sb = &s->set->sb;
 	uint8_t own = cache_bucket_gen(&s->set->buckets, bucket);
+	unsigned asked = 0;
+	int gen = -1;
 
-	if (cache_bset_bytes(d) > s->node_sectors * CACHE_SECTOR_BYTES)
-		return -1;
-	return cache_bset_find_gen(d, sb, bucket, own);
+	for (uint32_t at = 0; at < s->node_sectors && gen < 0 && asked < ASKED_MAX;
+	     at += sb->block_sectors) {
+		if (!is_set(s, at) || cache_bset_bytes(set_at(s, at)) >
+				      (s->node_sectors - at) * CACHE_SECTOR_BYTES)
+			continue;
+		gen = cache_bset_find_gen(set_at(s, at), sb, bucket, own);
+		asked++;
+	}
+	return gen;
 }
 
 static int take_node(const struct scan *s, uint64_t bucket, uint8_t gen)
@@ -51,14 +73,24 @@ static int take_node(const struct scan *s, uint64_t bucket, uint8_t gen)
 	return ret;
 }
 
-/* Whether it starts like a node, which is then in s->buf. */
+/* Of one whose first set is damaged the others may begin further back. */
+static bool may_be_node(const struct scan *s, uint64_t bucket)
+{
+	if (cache_bucket_prio(&s->set->buckets, bucket) == CACHE_BTREE_PRIO)
+		return true;
+	for (uint32_t at = 0; at < s->first_sectors; at += s->set->sb.block_sectors)
+		if (is_set(s, at))
+			return true;
+	return false;
+}
+
+/* Whether it looks like a node, which is then in s->buf. */
 static bool read_node(struct scan *s, uint64_t bucket)
 {
-	const struct cache_bset_disk *d = (void *)s->buf;
 	uint64_t sector = cache_bucket_sector(&s->set->sb, bucket);
 	int ret = cache_dev_read(s->set->dev, sector, s->first_sectors, s->buf, NULL);
 
-	if (!ret && (cache_le64_get(d->magic) != s->magic || !cache_le64_get(d->seq)))
+	if (!ret && !may_be_node(s, bucket))
 		return false;
 	if (!ret)
 		ret = cache_dev_read(s->set->dev, sector, s->node_sectors, s->buf, NULL);

@@ -6,6 +6,7 @@
  * rules hold.
  */
 #include "super/repair_super.h"
+#include "host/ids.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -187,6 +188,10 @@ static int infer(struct sb_repair *r)
 	if (!m->csum_valid && !r->by_checksum)
 		infer_version(r);
 	m->csum_valid |= r->by_checksum;
+	/* a ring of another set: this one's superblock is proven, and what stands there is not its */
+	if (m->csum_valid && m->ev.nentries && !cache_uuid_is_zero(m->sb.set_uuid) &&
+	    m->ev.set_magic != cache_sb_set_magic(&m->sb))
+		memset(&m->ev, 0, sizeof(m->ev));
 	if (cache_sb_is_bdev(&m->sb) || !knows_version(&m->sb))
 		return 0;
 	if (!has_magic(r->was) && !m->csum_valid && !m->ev.nentries)

@@ -363,9 +363,7 @@ static const char *const maul_names[MAUL_KINDS] = {
  * them.
  */
 static const bool maul_pending[MAUL_KINDS] = {
-	[MAUL_RING_BUCKET] = true, [MAUL_RING] = true, [MAUL_RING_FOREIGN] = true,
-	[MAUL_RING_FIRST] = true, [MAUL_GENS] = true, [MAUL_MISDIRECTED] = true,
-	[MAUL_NODE_TWICE] = true,
+	[MAUL_GENS] = true, [MAUL_MISDIRECTED] = true, [MAUL_NODE_TWICE] = true,
 };
 
 #include "maul_kinds.h"
@@ -499,6 +497,11 @@ static inline const struct maul_node *maul_find(const struct maul_nodes *s, uint
 	return NULL;
 }
 
+static inline uint64_t maul_csum_of(const void *sb)
+{
+	return cache_le64_get(((const struct cache_sb_disk *)sb)->csum);
+}
+
 static inline void maul_put_super(struct maul *m, const void *sb)
 {
 	cache_dev_write(m->dev, CACHE_SB_SECTOR, CACHE_SB_BYTES / 512, sb, NULL);
@@ -542,6 +545,14 @@ static inline void maul_note_lost(struct maul *m)
 	maul_put_super(m, was);
 	set = maul_load(m->dev);
 	maul_put_super(m, is);
+	/* formatted, and no ring: nothing says that it ever ran */
+	if (set && !set->journal.nentries && cache_sb_csum(is) == maul_csum_of(is) &&
+	    !(cache_le64_get(((struct cache_sb_disk *)is)->flags) & CACHE_SB_SYNC)) {
+		struct maul_range range = maul_all;
+
+		range.forged = true;
+		maul_lie(m, range);
+	}
 	if (set) {
 		maul_see_nodes(set, now);
 		if ((now->seq && now->seq < m->nodes.seq) || maul_seems_discarded(m))

@@ -41,7 +41,7 @@ struct run {
 	struct cache_repair_plan plan;
 	struct cache_repair_loss loss[LOSSES_MAX];
 	unsigned nlosses;
-	bool super;
+	bool super, moved;	/* a device has another slot by the damage itself */
 	const char *said, *found;	/* why not; the last finding */
 	struct answers can;	/* what a perfect reader got before the repair */
 	uint64_t pieces_broken[PROMISES];
@@ -115,7 +115,8 @@ static bool are_attached(struct run *r, bool strict)
 		int64_t slot = cache_uuid_find(&set->uuids, r->back[i].uuid);
 
 		all &= slot >= 0 || cache_sb_bdev_state(&r->back[i]) != CACHE_BDEV_STATE_DIRTY;
-		if (strict && slot >= 0 && slot != r->slot[i])
+		r->moved |= !strict && slot >= 0 && slot != r->slot[i];
+		if (strict && !r->moved && slot >= 0 && slot != r->slot[i])
 			complain(r, "has the slot", "of another device");
 	}
 	cache_set_close(set);
@@ -341,6 +342,8 @@ static void maul_once(struct run *r)
 	maul_hurt(&r->maul, r->seed);
 	memset(&r->plan, 0, sizeof(r->plan));
 	r->nlosses = 0;
+	r->moved = false;
+	are_attached(r, false);
 	CHECK_EQ(omniscient_read(r->set, r->scratch, &r->can), 0);
 	repair_and_judge(r, r->log.n);
 	answers_fini(&r->can);
