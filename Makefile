@@ -200,7 +200,7 @@ check-asan:
 # the last line counts. T= seconds a fuzz target; a failure prints the seed that repeats it.
 CHECK_STEPS ?= 10000000
 CHECK_SEED  ?= 1
-MAUL_RUNS   ?= 500
+MAUL_RUNS   ?= 1112
 check-long: tests
 	$(Q)BUILD=$(BUILD) CHECK_STEPS=$(CHECK_STEPS) CHECK_SEED=$(CHECK_SEED) \
 		MAUL_RUNS=$(MAUL_RUNS) MAUL_SEED=$(CHECK_SEED) T=$(T) tests/long $(STAGES)

@@ -38,7 +38,7 @@ static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
 			.want = CACHE_GC_GEN_MAX });
 	if (cache_key_dirty(&e->key))
 		found_extent(c, e, (struct cache_finding){
-			.code = CACHE_P_EXTENT_STALE_DIRTY,
+			.code = CACHE_P_EXTENT_STALE_DIRTY, .other = e->leaf_bucket,
 			.want = cache_gens_gen(&c->set->gens, bucket) });
 }
 

@@ -22,6 +22,7 @@ enum effect {
 	FOREIGN,	/* extents in {bucket}: another owner wrote there */
 	SHARED,		/* extents in {bucket}: one of them overwrote the other */
 	RANGE,		/* the range of the key itself */
+	LEAF,		/* the same, and updates within the range of the leaf {other} that has it */
 	RING,		/* nothing; but what is left in the ring misleads the driver */
 	HIDDEN,		/* RING, if {count} is 0: the tree has all of the lost; else ALL_RING */
 };
@@ -68,6 +69,7 @@ static const struct {
 	{ CACHE_P_CHILD_OFFSET,		NODE },
 	{ CACHE_P_EXTENT_PTR,		NODE },
 	{ CACHE_P_EXTENT_SHARED,	SHARED },
+	{ CACHE_P_EXTENT_STALE_DIRTY,	LEAF },	/* what wrote over it is lost */
 	{ CACHE_P_BUCKET_MARKS,		FOREIGN },
 	{ CACHE_P_BUCKET_OWNERS,	FOREIGN },
 	{ CACHE_P_BUCKET_RESERVED,	FOREIGN },
@@ -177,6 +179,10 @@ void cache_repair_doubt_add(void *ctx, const struct cache_finding *f)
 	case SHARED:
 		mark(d, d->shared, f->bucket);
 		break;
+	case LEAF:
+		if (f->other)
+			mark(d, d->nodes, f->other);
+		__attribute__((fallthrough));
 	case RANGE:
 		if (f->start < f->end)
 			add_range(d, f->inode, f->start, f->inode, f->end);

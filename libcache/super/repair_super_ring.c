@@ -20,8 +20,17 @@ static int note_dirty(void *ctx, const struct cache_extent *e)
 	return *dirty;
 }
 
-/* As if the superblock named the ring. */
-static bool leads_to_dirty_data(struct cache_dev *dev, const struct cache_sb *sb)
+static bool has_nodes(const struct cache_set *set)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i <= CACHE_BTREE_LEVEL_MAX; i++)
+		n += set->nnodes[i];
+	return n;
+}
+
+/* As if the superblock named the ring. What cannot be read whole may hold dirty data. */
+static bool may_lead_to_dirty_data(struct cache_dev *dev, const struct cache_sb *sb)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 	struct cache_set *set = calloc(1, sizeof(*set));
@@ -35,7 +44,9 @@ static bool leads_to_dirty_data(struct cache_dev *dev, const struct cache_sb *sb
 	    set->journal.nentries) {
 		set->has_journal = true;
 		set->loaded = CACHE_LOAD_JOURNAL;
-		if (!cache_set_load_rest(set, CACHE_LOAD_GENS, &silent, NULL))
+		dirty = cache_set_load_rest(set, CACHE_LOAD_GENS, &silent, NULL) ||
+			set->nbad_nodes || !has_nodes(set);
+		if (!dirty)
 			cache_set_each_extent(set, note_dirty, &dirty, &silent, NULL);
 	}
 	cache_set_close(set);
@@ -66,5 +77,5 @@ bool cache_super_ring_is_truth(const struct super_repair *m)
 	if (!sb.njournal)
 		cache_sb_predict_ring(&sb);
 	sb.flags |= CACHE_SB_SYNC;
-	return leads_to_dirty_data(m->dev, &sb);
+	return may_lead_to_dirty_data(m->dev, &sb);
 }

@@ -234,6 +234,24 @@ TEST(clean_data_in_the_place_or_range_of_dirty_data_that_was_cut_off_goes)
 	}
 }
 
+/* Its bucket was used again: the write of the leaf that said so is lost, and maybe others. */
+TEST(a_dirty_key_whose_bucket_was_used_again_puts_its_whole_leaf_in_doubt)
+{
+	struct cache_bkey k[] = { extent(0, 100, 108, true, SECTOR(30), 0),
+				  extent(0, 200, 208, false, SECTOR(31), 1),
+				  extent(0, 300, 308, true, SECTOR(32), 1) };
+	struct disk d = make(k, 3, 0x30, 0);
+	struct cache_repair_opts opts = { .allow_data_loss = true };
+	struct cache_repair_plan plan;
+
+	repairs(&d, opts, &plan);
+	CHECK_EQ(plan.kept_dirty_sectors, 8);
+	CHECK_EQ(plan.kept_sectors, 8);
+	CHECK_EQ(plan.dropped_clean_sectors, 8);
+	CHECK(!plan.safe);
+	cache_dev_close(d.dev);
+}
+
 static void wipe(struct disk *d, uint64_t bucket)
 {
 	char *zeros = cache_dev_buf(CACHE_PAGE_BYTES);
