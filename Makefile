@@ -58,7 +58,7 @@ ifneq ($(SAN),)
 SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
-LIB_PKGS := blkid uuid libisal liburing json-c smartcols
+LIB_PKGS := blkid mount uuid libisal liburing json-c smartcols
 # Asked on first use, not here: "make deps demo" installs pkg-config before that.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(if $(LIB_PKGS),$(shell pkg-config --cflags $(LIB_PKGS))))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $(if $(LIB_PKGS),$(shell pkg-config --libs $(LIB_PKGS))))$(PKG_LIBS)
@@ -72,7 +72,7 @@ LIBS = $(PKG_LIBS)
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard libcache/*/*.c))
 ifeq ($(CROSS),1)
 # For another machine, for tests alone: what needs no library but libc.
-LIB_OBJ := $(filter-out $(addprefix $(BUILD)/libcache/,dev/dev_uring.o host/ids.o host/probe.o report/report.o), \
+LIB_OBJ := $(filter-out $(addprefix $(BUILD)/libcache/,dev/dev_uring.o host/ids.o host/mounts.o host/probe.o report/report.o), \
 	$(LIB_OBJ)) $(BUILD)/tests/cross/doors.o
 LIB_PKGS :=
 ALL_CPPFLAGS += -Itests/cross
@@ -272,9 +272,9 @@ clean:
 	rm -rf $(BUILD)
 
 # What a bare Debian 12 lacks: to build, to run the tests, to boot kernels.
-DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev uuid-dev libisal-dev \
+DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev libmount-dev uuid-dev libisal-dev \
 	liburing-dev libjson-c-dev libsmartcols-dev \
-	bats bcache-tools jq man-db python3 shellcheck valgrind xxd xz-utils
+	bats bcache-tools jq man-db python3 python3-jsonschema shellcheck valgrind xxd xz-utils
 DEPS_CROSS := qemu-user-static gcc-s390x-linux-gnu libc6-dev-s390x-cross \
 	gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
 DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod
@@ -304,7 +304,7 @@ INSTALL ?= install
 # Every installed path, one per line: install makes them, uninstall takes them away.
 MANPAGES := $(wildcard man/*.[358])
 HEADERS := $(patsubst include/%,%,$(wildcard include/libcache/*.h include/libcache/*.def))
-DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md doc/samples/*.c)
+DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md doc/*.json doc/samples/*.c)
 D_SBIN := $(DESTDIR)$(SBINDIR)
 INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(foreach m,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \

@@ -272,12 +272,13 @@ static int open_set(struct opts *o)
 	int ret;
 
 	o->path = cmd_device(&o->cmd, o->spec);
-	if (!o->path || (o->commit && !cmd_may_write(&o->cmd, o->path)))
+	if (!o->path || (o->commit && cmd_open(&o->cmd, o->path, false, &o->dev)))
 		return EXIT_FAILED;
 	if (!o->commit)
 		cmd_warn_in_use(&o->cmd, o->path);
-	ret = cache_dev_open(o->path, o->commit ? CACHE_DEV_WRITE | CACHE_DEV_EXCL : CACHE_DEV_READ,
-			     &o->dev, &err);
+	ret = o->commit ? 0 : cache_dev_open(o->path, CACHE_DEV_READ, &o->dev, &err);
+	if (!ret && cmd_is_foreign(&o->cmd, o->dev))
+		return EXIT_FAILED;
 	if (!ret && o->commit && o->undo) {
 		if (cmd_undo(&o->cmd, &o->dev, o->undo, 0))
 			return EXIT_FAILED;

@@ -42,6 +42,7 @@ struct run {
 	struct fsck_findings findings, left;	/* of the first check, of the second */
 	struct cmd_progress progress;
 	unsigned progress_dev;
+	bool failed;			/* a device could not be opened to be repaired */
 };
 
 static const struct argp_option options[] = {
@@ -268,7 +269,8 @@ static uint64_t random_seed(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	/* a number that every JSON reader can hold */
+	return ((uint64_t)t.tv_sec * 1000000000 + t.tv_nsec) & ((UINT64_C(1) << 53) - 1);
 }
 
 static void say_why_not(struct run *r, unsigned i, const struct cache_repair_result *res)
@@ -307,17 +309,19 @@ static int on_open(void *ctx, unsigned i, struct cache_dev **dev, struct cache_e
 {
 	struct run *r = ctx;
 	struct opts *o = r->o;
-	unsigned flags = o->dry_run ? CACHE_DEV_READ : CACHE_DEV_WRITE | CACHE_DEV_EXCL;
 	int ret;
 
-	if (!o->dry_run && !cmd_may_write(&o->cmd, r->paths[i]))
-		return -EBUSY;
-	ret = cache_dev_open(r->paths[i], flags, dev, err);
-	if (ret) {
-		cmd_error(&o->cmd, r->paths[i], ret, err);
-		return ret;
+	if (o->dry_run) {
+		ret = cache_dev_open(r->paths[i], CACHE_DEV_READ, dev, err);
+		if (ret)
+			cmd_error(&o->cmd, r->paths[i], ret, err);
+	} else {
+		ret = cmd_open(&o->cmd, r->paths[i], false, dev);
 	}
-	return o->undo && !o->dry_run && cmd_undo(&o->cmd, dev, o->undo, i) ? -EIO : 0;
+	if (!ret && o->undo && !o->dry_run && cmd_undo(&o->cmd, dev, o->undo, i))
+		ret = -EIO;
+	r->failed |= ret;
+	return ret;
 }
 
 static void on_close(void *ctx, unsigned i, struct cache_dev *dev)
@@ -327,7 +331,7 @@ static void on_close(void *ctx, unsigned i, struct cache_dev *dev)
 
 static int status_of(const struct run *r)
 {
-	int status = FSCK_CLEAN;
+	int status = r->failed ? FSCK_ERROR : FSCK_CLEAN;
 
 	for (unsigned i = 0; i < r->o->n; i++) {
 		const struct cache_fsck_result *last = &r->results[i].after;
@@ -374,6 +378,8 @@ static int open_all(struct run *r)
 		ret = cache_dev_open(r->paths[i], CACHE_DEV_READ, &r->devs[i], &err);
 		if (ret)
 			cmd_error(&r->o->cmd, r->paths[i], ret, &err);
+		else if (cmd_is_foreign(&r->o->cmd, r->devs[i]))
+			ret = -EEXIST;
 	}
 	return ret;
 }

@@ -171,6 +171,8 @@ static int show(struct show *s)
 	return s->corrupt ? EXIT_FAILED : EXIT_DONE;
 }
 
+#define FOREIGN	1	/* and an error was printed */
+
 static int load(struct show *s, struct cache_err *err)
 {
 	struct cache_dev *dev;
@@ -178,6 +180,10 @@ static int load(struct show *s, struct cache_err *err)
 
 	if (ret)
 		return ret;
+	if (s->o->cmd.name && cmd_is_foreign(&s->o->cmd, dev)) {
+		cache_dev_close(dev);
+		return FOREIGN;
+	}
 	s->dev_sectors = cache_dev_sectors(dev);
 	s->block_bytes = cache_dev_logical_block_bytes(dev);
 	ret = cache_sb_read(dev, &s->sb, err);
@@ -296,6 +302,8 @@ static int run(struct opts *o, const char *path)
 	if (o->save)
 		return super_save(&backup);
 	ret = load(&s, &err);
+	if (ret == FOREIGN)
+		return EXIT_FAILED;
 	return ret ? cmd_error(&o->cmd, path, ret, &err) : show(&s);
 }
 

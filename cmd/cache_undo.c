@@ -78,7 +78,6 @@ static int check_owner(struct undo *u)
 
 static int open_both(struct undo *u)
 {
-	unsigned flags = u->dry_run ? CACHE_DEV_READ : CACHE_DEV_WRITE | CACHE_DEV_EXCL;
 	struct cache_err err = { 0 };
 	int ret = cache_undo_open(u->file, &u->undo, &err);
 
@@ -87,10 +86,7 @@ static int open_both(struct undo *u)
 	if (check_owner(u))
 		return EXIT_FAILED;
 	u->path = cmd_device(&u->cmd, u->device);
-	if (!u->path || (!u->dry_run && !cmd_may_write(&u->cmd, u->path)))
-		return EXIT_FAILED;
-	ret = cache_dev_open(u->path, flags, &u->dev, &err);
-	return ret ? cmd_error(&u->cmd, u->device, ret, &err) : 0;
+	return u->path && !cmd_open(&u->cmd, u->path, u->dry_run, &u->dev) ? 0 : EXIT_FAILED;
 }
 
 static int check(struct undo *u)
@@ -100,10 +96,10 @@ static int check(struct undo *u)
 
 	/* with a part of the file missing nothing good can come of it */
 	if (ret && ret != -EBADMSG && u->force) {
-		cmd_warn(&u->cmd, u->device, "%s", cache_err_text(&err, ret));
+		cmd_warn(&u->cmd, u->path, "%s", cache_err_text(&err, ret));
 		return 0;
 	}
-	return ret ? cmd_error(&u->cmd, u->device, ret, &err) : 0;
+	return ret ? cmd_error(&u->cmd, u->path, ret, &err) : 0;
 }
 
 static int apply(struct undo *u)
@@ -114,7 +110,7 @@ static int apply(struct undo *u)
 	if (u->save && cmd_undo(&u->cmd, &u->dev, u->save, 0))
 		return EXIT_FAILED;
 	ret = cache_undo_apply(u->undo, u->dev, &err);
-	return ret ? cmd_error(&u->cmd, u->device, ret, &err) : 0;
+	return ret ? cmd_error(&u->cmd, u->path, ret, &err) : 0;
 }
 
 struct origin_text {

@@ -2,7 +2,6 @@
 #include "common.h"
 
 #include "base/utf8.h"
-#include "host/probe.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -65,8 +64,8 @@ static void say(const struct cmd *c, const char *device, const char *kind,
 	fputc('\n', stderr);
 }
 
-static void fail_with(struct cmd *c, const char *device, int code, uint64_t sector,
-		      const char *text)
+void cmd_fail_with(struct cmd *c, const char *device, int code, uint64_t sector,
+		   const char *text)
 {
 	if (c->json)
 		cache_report_error(cmd_report(c), device, code, sector, text);
@@ -76,7 +75,7 @@ static void fail_with(struct cmd *c, const char *device, int code, uint64_t sect
 
 int cmd_error(struct cmd *c, const char *device, int code, const struct cache_err *err)
 {
-	fail_with(c, device, code, err ? err->sector : 0, cache_err_text(err, code));
+	cmd_fail_with(c, device, code, err ? err->sector : 0, cache_err_text(err, code));
 	return EXIT_FAILED;
 }
 
@@ -94,7 +93,7 @@ int cmd_fail(struct cmd *c, const char *device, const char *fmt, ...)
 	char text[1024];
 
 	FORMAT_TEXT(text, fmt);
-	fail_with(c, device, -ECANCELED, 0, text);
+	cmd_fail_with(c, device, -ECANCELED, 0, text);
 	return EXIT_FAILED;
 }
 
@@ -116,49 +115,6 @@ void cmd_note(const struct cmd *c, unsigned level, const char *fmt, ...)
 		return;
 	FORMAT_TEXT(text, fmt);
 	say(c, NULL, "", text);
-}
-
-char *cmd_device(struct cmd *c, const char *spec)
-{
-	struct cache_err err = { };
-	char *path = NULL;
-	int ret = cache_probe_resolve(spec, &path, &err);
-
-	if (ret)
-		cmd_error(c, spec, ret, &err);
-	return ret ? NULL : path;
-}
-
-void cmd_warn_in_use(const struct cmd *c, const char *path)
-{
-	struct cache_holder holder;
-
-	if (cache_probe_holder(NULL, path, &holder) != 1 || !holder.bcache)
-		return;
-	cmd_warn(c, path, "in use by %s%s: what is read may be stale",
-		 holder.set[0] ? "cache set " : "the kernel's bcache driver", holder.set);
-}
-
-bool cmd_may_write(struct cmd *c, const char *path)
-{
-	struct cache_holder holder;
-	char text[512];
-
-	if (cache_probe_holder(NULL, path, &holder) != 1)
-		return true;
-	cache_holder_text(&holder, path, text, sizeof(text));
-	fail_with(c, path, -EBUSY, 0, text);
-	return false;
-}
-
-bool cmd_is_something_else(struct cmd *c, const char *path)
-{
-	struct cache_err err = { 0 };
-	int ret = cache_probe_foreign(path, &err);
-
-	if (ret)
-		cmd_error(c, path, ret, &err);
-	return ret;
 }
 
 bool cmd_ask(const char *prompt)

@@ -15,6 +15,7 @@
 #include "exit.h"
 #include <libcache/error.h>
 #include "base/human.h"
+#include "dev/dev.h"
 #include "report/report.h"
 
 #include <argp.h>
@@ -80,6 +81,10 @@ int cmd_error(struct cmd *c, const char *device, int code, const struct cache_er
 int cmd_fail(struct cmd *c, const char *device, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The same with a code and a sector (0: none) for the document. */
+void cmd_fail_with(struct cmd *c, const char *device, int code, uint64_t sector,
+		   const char *text);
+
 /* One line or part of one on stdout or stderr, in which anything from a device or a command
  * line may stand: what a terminal must not get is escaped, a newline too. */
 void cmd_put(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -90,20 +95,27 @@ void cmd_warn(const struct cmd *c, const char *device, const char *fmt, ...)
 void cmd_note(const struct cmd *c, unsigned level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The path of a device named by path, UUID= or LABEL=; the caller frees it. NULL
- * after an error was printed. */
+/* The path of a device named by path, UUID= or LABEL=; the caller frees it. A label may also be
+ * that in the uuid table of a cache. NULL after an error was printed. */
 char *cmd_device(struct cmd *c, const char *spec);
 
-/* For readers: warn that what the kernel holds may be stale. */
+/* For readers: warn that what somebody else has open may be stale. */
 void cmd_warn_in_use(const struct cmd *c, const char *path);
 
 /* For writers: false, with an error that says who holds it and how to let go, when
- * the kernel's bcache driver (or another holder) has the device. */
+ * the kernel's bcache driver, a mount or another holder has the device. */
 bool cmd_may_write(struct cmd *c, const char *path);
 
-/* For writers, of a device without our superblock: true, with an error that names it,
- * when something else lives there. */
-bool cmd_is_something_else(struct cmd *c, const char *path);
+/**
+ * cmd_open() - open a device as a writing applet does
+ * @dry_run: read-only, with all the checks of a write: nobody else has it, it can be written
+ *
+ * Return: 0, or a negative errno after an error was printed.
+ */
+int cmd_open(struct cmd *c, const char *path, bool dry_run, struct cache_dev **dev);
+
+/* True, with an error that names it, when something else lives there and no bcache. */
+bool cmd_is_foreign(struct cmd *c, struct cache_dev *dev);
 
 /* y/N on the terminal; false without one. @prompt ends without " (y/N) ". */
 bool cmd_ask(const char *prompt);

@@ -11,11 +11,27 @@
 
 #define FINDINGS_MAX	1000000
 
+static void mark_seen(struct fsck_findings *h, unsigned dev, enum cache_problem code)
+{
+	bool (*seen)[CACHE_P_COUNT];
+
+	if (dev >= h->nseen) {
+		seen = reallocarray(h->seen, dev + 1, sizeof(*seen));
+		if (!seen)
+			return;
+		memset(seen + h->nseen, 0, (dev + 1 - h->nseen) * sizeof(*seen));
+		h->seen = seen;
+		h->nseen = dev + 1;
+	}
+	h->seen[dev][code] = true;
+}
+
 void fsck_findings_add(struct fsck_findings *h, unsigned dev, const struct cache_finding *f)
 {
 	void *p = h->n >= FINDINGS_MAX ? NULL :
 		  cache_array_grow(h->list, h->n, &h->capacity, sizeof(*h->list));
 
+	mark_seen(h, dev, f->code);
 	if (!p) {
 		h->missed++;
 		return;
@@ -27,15 +43,13 @@ void fsck_findings_add(struct fsck_findings *h, unsigned dev, const struct cache
 
 bool fsck_findings_has(const struct fsck_findings *h, unsigned dev, enum cache_problem code)
 {
-	for (size_t i = 0; i < h->n; i++)
-		if (h->list[i].dev == dev && h->list[i].f.code == code)
-			return true;
-	return false;
+	return dev < h->nseen && h->seen[dev][code];
 }
 
 void fsck_findings_fini(struct fsck_findings *h)
 {
 	free(h->list);
+	free(h->seen);
 }
 
 void fsck_show_finding(const struct cmd *cmd, struct cache_report *r, const char *path,
@@ -171,7 +185,7 @@ static void text_device(const struct fsck_show *s, unsigned i)
 	cache_report_line(out, "%s: %s; %s; %" PRIu64 " extents, %s cached, %" PRIu64
 			  " nodes in %" PRIu64 " levels%s", s->paths[i], word,
 			  fsck_kernel_words(res), sum->extents, cached, sum->btree_nodes,
-			  sum->btree_depth, notes_words(s->cmd, res));
+			  sum->btree_levels, notes_words(s->cmd, res));
 	if (!s->cmd->verbose)
 		return;
 #define X(name) cache_report_line(out, "  %-18s %" PRIu64, #name, sum->name);

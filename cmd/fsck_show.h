@@ -16,6 +16,8 @@ struct fsck_findings {
 	} *list;
 	size_t n, capacity;
 	uint64_t missed;	/* not kept: there were too many */
+	bool (*seen)[CACHE_P_COUNT];	/* of each device, each code: kept or not */
+	unsigned nseen;
 };
 
 void fsck_findings_add(struct fsck_findings *h, unsigned dev, const struct cache_finding *f);

@@ -293,36 +293,47 @@ static int check_twice(struct make *mk, unsigned i)
 	return 0;
 }
 
-/* Scripts know the peer's words for this. */
-static int open_failed(struct make *mk, const struct make_target *t, int code,
-		       const struct cache_err *err)
+/* Scripts know the peer's words for what fails here. */
+static int open_as_peer(struct make *mk, const struct make_target *t, struct cache_dev **dev)
 {
-	if (!mk->peer)
-		return cmd_error(&mk->cmd, t->name, code, err);
+	struct cache_err err = { 0 };
+	int ret;
+
+	if (!cmd_may_write(&mk->cmd, t->path))
+		return EXIT_FAILED;
+	ret = cache_dev_open(t->path, CACHE_DEV_EXCL | CACHE_DEV_WRITE, dev, &err);
+	if (!ret)
+		return 0;
 	cmd_put(stderr, "%s %s: %s", !mk->m.block_sectors && access(t->path, F_OK) ?
 		"Error statting" : "Can't open dev", t->name,
-		strerror(code == -ENOTBLK ? EISDIR : -code));
+		strerror(ret == -ENOTBLK ? EISDIR : -ret));
 	fputc('\n', stderr);
 	return EXIT_FAILED;
 }
 
+static int open_dev(struct make *mk, const struct make_target *t, struct cache_dev **dev)
+{
+	if (mk->peer && !mk->dry_run)
+		return open_as_peer(mk, t, dev);
+	return cmd_open(&mk->cmd, t->path, mk->dry_run, dev) ? EXIT_FAILED : 0;
+}
+
 static int open_target(struct make *mk, unsigned i)
 {
-	unsigned flags = mk->dry_run ? CACHE_DEV_READ : CACHE_DEV_WRITE | CACHE_DEV_EXCL;
 	struct make_target *t = &mk->targets[i];
 	struct cache_err err = { 0 };
 	int ret;
 
 	t->path = cmd_device(&mk->cmd, t->name);
-	if (!t->path || check_twice(mk, i) || !cmd_may_write(&mk->cmd, t->path))
+	if (!t->path)
 		return EXIT_FAILED;
-	ret = cache_dev_open(t->path, flags, &mk->m.devs[i].dev, &err);
-	if (ret)
-		return open_failed(mk, t, ret, &err);
+	t->name = t->path;
+	if (check_twice(mk, i) || open_dev(mk, t, &mk->m.devs[i].dev))
+		return EXIT_FAILED;
 	t->sig = calloc(CACHE_PROBE_MAX, sizeof(*t->sig));
 	if (!t->sig)
 		return cmd_error(&mk->cmd, t->name, -ENOMEM, NULL);
-	ret = cache_probe(t->path, t->sig, &t->nsig, &err);
+	ret = cache_probe(mk->m.devs[i].dev, t->sig, &t->nsig, &err);
 	return ret ? cmd_error(&mk->cmd, t->name, ret, &err) : 0;
 }
 
@@ -406,6 +417,7 @@ static void fini(struct make *mk)
 		cache_dev_close(mk->m.devs[i].dev);
 		free(mk->targets[i].path);
 		free(mk->targets[i].sig);
+		free(mk->targets[i].dirty);
 	}
 	free(mk->m.devs);
 	free(mk->targets);

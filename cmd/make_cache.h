@@ -17,6 +17,13 @@ struct make_target {
 	char *path;			/* as resolved */
 	struct cache_signature *sig;	/* what lies there */
 	unsigned nsig;
+	struct make_dirty {		/* data that is in the cache alone which lies there */
+		char uuid[CACHE_UUID_TEXT_BYTES];
+		char label[64];
+		uint64_t sectors;
+	} *dirty;
+	unsigned ndirty;
+	int dirty_unknown;		/* not 0: there may be more */
 };
 
 struct make {

@@ -2,8 +2,12 @@
 /* make-cache: what it finds, asks and says. */
 #include "make_cache.h"
 
+#include "base/types.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +41,64 @@ static void show_signature(const struct make *mk, unsigned i, const struct cache
 	if (is_bcache(s))
 		show_old_bcache(&mk->m.devs[i]);
 	fputc('\n', stderr);
+}
+
+static void on_dirty(void *ctx, const uint8_t *uuid, const char *label, uint64_t sectors)
+{
+	struct make_target *t = ctx;
+	struct make_dirty *more = reallocarray(t->dirty, t->ndirty + 1, sizeof(*more));
+
+	if (!more) {
+		t->dirty_unknown = -ENOMEM;
+		return;
+	}
+	t->dirty = more;
+	more += t->ndirty++;
+	more->uuid[0] = '\0';
+	if (uuid)
+		cache_uuid_format(uuid, more->uuid);
+	snprintf(more->label, sizeof(more->label), "%.32s", label);
+	more->sectors = sectors;
+}
+
+/* Said whatever -q says: it is nowhere else. */
+static void show_dirty(const struct make *mk, const struct make_target *t)
+{
+	char size[CACHE_HUMAN_BYTES];
+
+	for (unsigned i = 0; i < t->ndirty; i++) {
+		const struct make_dirty *d = &t->dirty[i];
+
+		cache_bytes_show(size, d->sectors * CACHE_SECTOR_BYTES);
+		cmd_put(stderr, "%s: %s of dirty data of %s%s%s%s%s %s lost", t->name, size,
+			d->uuid[0] ? "backing device " : "a device that the uuid table lacks",
+			d->uuid, d->label[0] ? " \"" : "", d->label, d->label[0] ? "\"" : "",
+			mk->dry_run ? "would be" : "will be");
+		fputc('\n', stderr);
+	}
+	if (t->dirty_unknown) {
+		cmd_put(stderr, "%s: the cache is damaged: there may be %sdirty data that nobody can count",
+			t->name, t->ndirty ? "more " : "");
+		fputc('\n', stderr);
+	}
+}
+
+/* Of a cache only: what is on a backing device is there after all. */
+static void find_dirty(struct make *mk, unsigned i)
+{
+	struct make_target *t = &mk->targets[i];
+	struct cache_dev *dev = mk->m.devs[i].dev;
+	bool bcache = false;
+	struct cache_sb sb;
+	int ret;
+
+	for (unsigned j = 0; j < t->nsig; j++)
+		bcache |= is_bcache(&t->sig[j]);
+	if (!bcache || (cache_probe_super(dev, &sb) && cache_sb_is_bdev(&sb)))
+		return;
+	ret = cache_mkcache_dirty(dev, on_dirty, t);
+	if (ret)
+		t->dirty_unknown = ret;
 }
 
 static bool may_overwrite(const struct make *mk, const struct cache_signature *s)
@@ -85,6 +147,8 @@ int make_ask(struct make *mk)
 				show_signature(mk, i, &t->sig[j]);
 			ask |= !may;
 		}
+		find_dirty(mk, i);
+		show_dirty(mk, t);
 	}
 	return ask ? ask_person(mk) : 0;
 }
@@ -159,6 +223,15 @@ static void report_overwritten(struct cache_report *r, const struct make_target 
 		cache_report_str(r, FIELD("label"), t->sig[i].label);
 		cache_report_str(r, FIELD("uuid"), t->sig[i].uuid);
 		cache_report_u64(r, FIELD("offset_bytes"), t->sig[i].offset_bytes);
+		cache_report_end(r);
+	}
+	cache_report_end(r);
+	cache_report_array(r, "dirty_data");
+	for (unsigned i = 0; i < t->ndirty; i++) {
+		cache_report_object(r, NULL);
+		cache_report_str(r, FIELD("uuid"), t->dirty[i].uuid);
+		cache_report_str(r, FIELD("label"), t->dirty[i].label);
+		cache_report_u64(r, FIELD("dirty_sectors"), t->dirty[i].sectors);
 		cache_report_end(r);
 	}
 	cache_report_end(r);

@@ -45,12 +45,16 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 	s->nproblems++;
 }
 
+#define FOREIGN	1	/* and an error was printed */
+
 static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 {
 	int ret = cache_dev_open(s->path, CACHE_DEV_READ, &s->dev, err);
 
 	if (ret)
 		return ret;
+	if (cmd_is_foreign(&s->cmd, s->dev))
+		return FOREIGN;
 	s->sink = (struct cache_sink){ on_finding, s };
 	return cache_set_load(s->dev, upto, &s->sink, &s->set, err);
 }
@@ -94,6 +98,7 @@ static int nothing(struct show *s, enum cache_load upto)
 
 bool show_open(struct show *s, enum cache_load upto, int *status)
 {
+	static const struct cache_field device = { "device", NULL, CACHE_UNIT_TEXT };
 	struct cache_err err = { 0 };
 	int ret;
 
@@ -104,9 +109,11 @@ bool show_open(struct show *s, enum cache_load upto, int *status)
 	cmd_warn_in_use(&s->cmd, s->path);
 	ret = load(s, upto, &err);
 	if (ret) {
-		show_failed(s, ret, &err);
+		if (ret != FOREIGN)
+			show_failed(s, ret, &err);
 		return false;
 	}
+	cache_report_str(cmd_report(&s->cmd), &device, s->path);
 	ret = nothing(s, upto);
 	if (ret >= 0)
 		*status = ret;

@@ -213,21 +213,10 @@ static int check(const struct super_backup *s)
 static int open_device(struct restore *r)
 {
 	const struct super_backup *s = r->s;
-	unsigned flags = s->dry_run ? CACHE_DEV_READ : CACHE_DEV_WRITE | CACHE_DEV_EXCL;
-	struct cache_err err = { 0 };
-	struct cache_sb sb;
-	int ret;
-
-	if (!s->dry_run && !cmd_may_write(s->cmd, s->path))
+	if (cmd_open(s->cmd, s->path, s->dry_run, &r->dev))
 		return EXIT_FAILED;
-	ret = cache_dev_open(s->path, flags, &r->dev, &err);
-	if (ret)
-		return cmd_error(s->cmd, s->path, ret, &err);
 	/* without a superblock it may be something else by now */
-	if (!s->force && (cache_sb_read(r->dev, &sb, NULL) || !has_our_magic(&sb)) &&
-	    cmd_is_something_else(s->cmd, s->path))
-		return EXIT_FAILED;
-	return EXIT_DONE;
+	return !s->force && cmd_is_foreign(s->cmd, r->dev) ? EXIT_FAILED : EXIT_DONE;
 }
 
 static void show_end(const struct restore *r)

@@ -31,6 +31,8 @@ enum cache_dev_flags {
 	CACHE_DEV_EXCL	 = 1 << 1,
 	/* Go past the page cache on a regular file too; block devices always do. */
 	CACHE_DEV_DIRECT = 1 << 2,
+	/* Opened to read, as a dry run does: refused all the same where it is read-only. */
+	CACHE_DEV_MAY_WRITE = 1 << 3,
 };
 
 /**
@@ -40,7 +42,8 @@ enum cache_dev_flags {
  * @dev:   receives the device; the caller closes it
  *
  * Return: 0; -ENOTBLK when it is neither; -EBUSY when CACHE_DEV_EXCL finds it in
- * use; what open(2) or ioctl(2) gave; -ENOMEM.
+ * use; -EROFS for a read-only device that is to be written; -EAGAIN when the path
+ * led elsewhere meanwhile; what open(2) or ioctl(2) gave; -ENOMEM.
  */
 int cache_dev_open(const char *path, unsigned flags, struct cache_dev **dev,
 		   struct cache_err *err);

@@ -83,6 +83,20 @@ struct cache_mkcache {
  */
 int cache_mkcache_plan(struct cache_mkcache *m, struct cache_err *err);
 
+/* @label as the uuid table has it; @uuid NULL: the data has no slot in the table. */
+typedef void cache_mkcache_dirty_fn(void *ctx, const uint8_t uuid[16], const char *label,
+				    uint64_t sectors);
+
+/**
+ * cache_mkcache_dirty() - the dirty data of the cache set on @dev, by backing device
+ * @dev: only read
+ *
+ * Reads the whole btree. What a format overwrites is lost for ever: this says whose it is.
+ * Return: 0; 1 when the set is damaged, so that there may be more; -EUCLEAN when nothing
+ * could be told; -EIO, -ENOMEM.
+ */
+int cache_mkcache_dirty(struct cache_dev *dev, cache_mkcache_dirty_fn *fn, void *ctx);
+
 /**
  * cache_mkcache_write() - make @m->devs[@i] what the plan says
  * @m: a plan that succeeded

@@ -19,7 +19,7 @@ CACHE_DECLS_BEGIN
 
 /* Named as in the JSON output. Extents are live leaf extents, journal replayed. */
 #define CACHE_FSCK_NUMBERS(X) \
-	X(nbuckets) X(btree_depth) X(btree_nodes) X(extents) X(cached_sectors) \
+	X(nbuckets) X(btree_levels) X(btree_nodes) X(extents) X(cached_sectors) \
 	X(dirty_extents) X(dirty_sectors) X(journal_seq) X(journal_last_seq) \
 	X(journal_entries) X(journal_keys) X(metadata_buckets) X(dirty_buckets) \
 	X(clean_buckets) X(free_buckets) X(stale_keys) X(read_bytes)

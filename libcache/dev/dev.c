@@ -25,7 +25,7 @@ struct cache_dev *cache_dev_alloc(const struct cache_dev_ops *ops, const char *n
 		return NULL;
 	}
 	dev->ops = ops;
-	dev->fd = -1;
+	dev->fd = dev->lock_fd = -1;
 	dev->logical_block_bytes = CACHE_SECTOR_BYTES;
 	dev->preferred_block_bytes = CACHE_PAGE_BYTES;
 	return dev;
@@ -50,6 +50,7 @@ struct cache_dev *cache_dev_wrap(const struct cache_dev_ops *ops, struct cache_d
 	dev->preferred_block_bytes = under->preferred_block_bytes;
 	dev->is_block = under->is_block;
 	dev->writable = under->writable;
+	dev->fd = under->fd;
 	dev->priv = priv;
 	return dev;
 }
@@ -62,6 +63,11 @@ void cache_dev_close(struct cache_dev *dev)
 		dev->ops->close(dev);
 	free(dev->name);
 	free(dev);
+}
+
+int cache_dev_fd(const struct cache_dev *dev)
+{
+	return dev->fd;
 }
 
 const char *cache_dev_name(const struct cache_dev *dev)

@@ -24,6 +24,9 @@ int cache_dev_mem_new(const char *name, uint64_t nsectors, struct cache_dev **de
 int cache_dev_borrow(struct cache_dev *dev, struct cache_dev **borrowed,
 		     struct cache_err *err);
 
+/* The descriptor beneath, which stays the device's; -1: it is in memory. */
+int cache_dev_fd(const struct cache_dev *dev);
+
 /* What a formatter should use as its block: the above, st_blksize for a file. */
 uint32_t cache_dev_preferred_block_bytes(const struct cache_dev *dev);
 

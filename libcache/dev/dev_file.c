@@ -15,7 +15,6 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -160,6 +159,8 @@ static int file_read_many(struct cache_dev *dev, struct cache_dev_req *reqs, uns
 static void file_close(struct cache_dev *dev)
 {
 	cache_uring_free(dev->priv);
+	if (dev->lock_fd >= 0)
+		close(dev->lock_fd);
 	if (dev->fd >= 0)
 		close(dev->fd);
 }
@@ -178,40 +179,37 @@ static int open_error(const char *path, struct cache_err *err)
 	return cache_err_set(err, code, 0, "cannot open: %s", strerror(-code));
 }
 
+/* Nothing is waited for, and no terminal becomes ours, whatever the path leads to by now. */
 static int open_fd(struct cache_dev *dev, const char *path, unsigned flags, bool direct)
 {
-	int mode = flags & CACHE_DEV_WRITE ? O_RDWR : O_RDONLY;
+	int mode = (flags & CACHE_DEV_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
 	if (dev->is_block && flags & CACHE_DEV_EXCL)
 		mode |= O_EXCL;
 	if (direct) {
-		dev->fd = open(path, mode | O_CLOEXEC | O_DIRECT);
+		dev->fd = open(path, mode | O_DIRECT);
 		dev->direct = dev->fd >= 0;
 		if (dev->direct || errno != EINVAL)
 			return dev->fd;
 	}
-	dev->fd = open(path, mode | O_CLOEXEC);
+	dev->fd = open(path, mode);
 	return dev->fd;
 }
 
-/* Size and blocks of what was opened, and that it is still what stat() saw. */
-static int learn(struct cache_dev *dev, struct cache_err *err)
+static int learn_file(struct cache_dev *dev, const struct stat *st)
 {
-	uint64_t nbytes = 0;
-	struct stat st;
-	int ssz = CACHE_SECTOR_BYTES;
+	dev->sectors = st->st_size / CACHE_SECTOR_BYTES;
+	dev->preferred_block_bytes = st->st_blksize;
+	if (dev->direct)
+		dev->logical_block_bytes = CACHE_PAGE_BYTES;
+	return 0;
+}
 
-	if (fstat(dev->fd, &st))
-		return cache_err_set(err, -errno, 0, "cannot stat: %s", strerror(errno));
-	if (S_ISBLK(st.st_mode) != dev->is_block)
-		return cache_err_set(err, -EAGAIN, 0, "the path changed while it was opened");
-	if (!dev->is_block) {
-		dev->sectors = st.st_size / CACHE_SECTOR_BYTES;
-		dev->preferred_block_bytes = st.st_blksize;
-		if (dev->direct)
-			dev->logical_block_bytes = CACHE_PAGE_BYTES;
-		return 0;
-	}
+static int learn_block_device(struct cache_dev *dev, struct cache_err *err)
+{
+	int ssz = CACHE_SECTOR_BYTES;
+	uint64_t nbytes = 0;
+
 	if (ioctl(dev->fd, BLKGETSIZE64, &nbytes) || ioctl(dev->fd, BLKSSZGET, &ssz))
 		return cache_err_set(err, -errno, 0, "cannot learn its size: %s",
 				     strerror(errno));
@@ -219,6 +217,29 @@ static int learn(struct cache_dev *dev, struct cache_err *err)
 		return cache_err_set(err, -EINVAL, 0, "odd logical block of %d bytes", ssz);
 	dev->sectors = nbytes / CACHE_SECTOR_BYTES;
 	dev->logical_block_bytes = dev->preferred_block_bytes = ssz;
+	return 0;
+}
+
+/* What is open counts, not what the path led to before. */
+static int learn(struct cache_dev *dev, const struct stat *seen, struct cache_err *err)
+{
+	struct stat st;
+
+	if (fstat(dev->fd, &st))
+		return cache_err_set(err, -errno, 0, "cannot stat: %s", strerror(errno));
+	if (st.st_mode != seen->st_mode || st.st_rdev != seen->st_rdev ||
+	    st.st_dev != seen->st_dev || st.st_ino != seen->st_ino)
+		return cache_err_set(err, -EAGAIN, 0, "the path changed while it was opened");
+	return dev->is_block ? learn_block_device(dev, err) : learn_file(dev, &st);
+}
+
+/* Some kernels open a read-only device to write, and let each write fail. */
+static int check_writable(const struct cache_dev *dev, struct cache_err *err)
+{
+	int read_only = 0;
+
+	if (dev->is_block && !ioctl(dev->fd, BLKROGET, &read_only) && read_only)
+		return cache_err_set(err, -EROFS, 0, "the device is read-only");
 	return 0;
 }
 
@@ -241,20 +262,16 @@ int cache_dev_open(const char *path, unsigned flags, struct cache_dev **devp,
 	dev->is_block = S_ISBLK(st.st_mode);
 	dev->writable = flags & CACHE_DEV_WRITE;
 
-	if (open_fd(dev, path, flags, dev->is_block || flags & CACHE_DEV_DIRECT) < 0) {
-		ret = open_error(path, err);
-		goto fail;
-	}
-	ret = learn(dev, err);
-	if (ret)
-		goto fail;
-	if (!dev->is_block && flags & CACHE_DEV_EXCL && flock(dev->fd, LOCK_EX | LOCK_NB)) {
-		ret = cache_err_set(err, -EBUSY, 0, "locked by another program");
-		goto fail;
+	ret = open_fd(dev, path, flags, dev->is_block || flags & CACHE_DEV_DIRECT) < 0 ?
+		open_error(path, err) : learn(dev, &st, err);
+	if (!ret && flags & (CACHE_DEV_WRITE | CACHE_DEV_MAY_WRITE))
+		ret = check_writable(dev, err);
+	if (!ret && flags & CACHE_DEV_EXCL)
+		ret = cache_dev_lock(dev, err);
+	if (ret) {
+		cache_dev_close(dev);
+		return ret;
 	}
 	*devp = dev;
 	return 0;
-fail:
-	cache_dev_close(dev);
-	return ret;
 }

@@ -25,7 +25,8 @@ struct cache_dev {
 	bool is_block;
 	bool writable;
 	bool direct;		/* transfers must be aligned to the logical block */
-	int fd;			/* dev_file; -1 elsewhere */
+	int fd;			/* dev_file; what is beneath a wrapper; -1: in memory */
+	int lock_fd;		/* the disk of a partition, locked; -1: none */
 	void *priv;		/* the back end's own */
 };
 
@@ -38,6 +39,9 @@ struct cache_dev *cache_dev_alloc(const struct cache_dev_ops *ops, const char *n
  */
 struct cache_dev *cache_dev_wrap(const struct cache_dev_ops *ops, struct cache_dev *under,
 				 size_t priv_bytes);
+
+/* The lock of CACHE_DEV_EXCL. Return: 0; -EBUSY when another program has it. */
+int cache_dev_lock(struct cache_dev *dev, struct cache_err *err);
 
 /* io_uring, where the kernel has it; -ENOSYS means: do them one by one. */
 struct cache_uring;

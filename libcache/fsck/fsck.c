@@ -68,7 +68,7 @@ static void summarize(struct fsck_cache *c)
 	for (unsigned i = 0; i <= CACHE_BTREE_LEVEL_MAX; i++) {
 		s->btree_nodes += set->nnodes[i];
 		if (set->nnodes[i])
-			s->btree_depth = i + 1;
+			s->btree_levels = i + 1;
 	}
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who in the kernel holds a block device. The driver hangs a "bcache" directory
+ * Who holds a block device. The driver hangs a "bcache" directory
  * below each device it has registered: with a link "set" for a cache device, and
  * "cache" and "dev" for a backing device that is attached and running.
  */
@@ -41,6 +41,40 @@ static void ask_bcache(int dir, struct cache_holder *h)
 	link_name(dir, "dev", h->device, sizeof(h->device));
 }
 
+/* The line in file @name, empty without one. */
+static void read_line(int dir, const char *name, char *to, size_t nbytes)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, to, nbytes - 1) : 0;
+
+	to[n > 0 ? n : 0] = '\0';
+	to[strcspn(to, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What a mapped device or an array is, as its owners call it. */
+static void ask_what(int dir, struct cache_holder *h)
+{
+	static const struct { const char *prefix, *word; } kinds[] = {
+		{ "LVM-", "LVM volume" }, { "CRYPT-", "encrypted volume" },
+		{ "mpath-", "multipath device" }, { "DMRAID-", "array" }, { "", "mapped device" },
+	};
+	char path[160], name[64], uuid[64];
+
+	snprintf(path, sizeof(path), "%s/dm/name", h->device);
+	read_line(dir, path, name, sizeof(name));
+	snprintf(path, sizeof(path), "%s/dm/uuid", h->device);
+	read_line(dir, path, uuid, sizeof(uuid));
+	if (!strncmp(h->device, "md", 2))
+		snprintf(h->what, sizeof(h->what), "array");
+	for (size_t i = 0; name[0] && i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strncmp(uuid, kinds[i].prefix, strlen(kinds[i].prefix))) {
+			snprintf(h->what, sizeof(h->what), "%s %.40s", kinds[i].word, name);
+			break;
+		}
+}
+
 /* The first entry of holders/: a mapped device, an array, a bcacheN. */
 static void ask_holders(int dir, struct cache_holder *h)
 {
@@ -54,22 +88,73 @@ static void ask_holders(int dir, struct cache_holder *h)
 	while (!h->device[0] && (e = readdir(d)))
 		if (e->d_name[0] != '.')
 			snprintf(h->device, sizeof(h->device), "%.63s", e->d_name);
+	if (h->device[0])
+		ask_what(dirfd(d), h);
 	closedir(d);
 }
 
-/* A directory of the device in sysfs, or -1. */
-static int open_dir(const char *sysfs, dev_t dev, const char *name)
+static int open_dir_at(int dir, const char *name)
 {
-	char path[PATH_MAX];
+	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
 
-	snprintf(path, sizeof(path), "%s/dev/block/%u:%u/%s", sysfs ? sysfs : "/sys",
-		 major(dev), minor(dev), name);
-	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/* One disk or partition, whose directory in sysfs is @dir. */
+static bool ask_one(int dir, dev_t rdev, struct cache_holder *h)
+{
+	int sub = open_dir_at(dir, "bcache");
+
+	if (sub >= 0) {
+		ask_bcache(sub, h);
+		close(sub);
+		return true;
+	}
+	sub = open_dir_at(dir, "holders");
+	if (sub >= 0)
+		ask_holders(sub, h);
+	return h->device[0] || cache_probe_mount(rdev, h->mount, sizeof(h->mount));
+}
+
+/* @name, a directory in that of a disk, if it is a partition that somebody holds. */
+static bool ask_partition(int disk, const char *name, struct cache_holder *h)
+{
+	int dir = open_dir_at(disk, name);
+	unsigned maj, min;
+	char number[32];
+	bool held = false;
+
+	if (dir < 0)
+		return false;
+	read_line(dir, "dev", number, sizeof(number));
+	if (!faccessat(dir, "partition", F_OK, 0) && sscanf(number, "%u:%u", &maj, &min) == 2)
+		held = ask_one(dir, makedev(maj, min), h);
+	close(dir);
+	if (held)
+		snprintf(h->part, sizeof(h->part), "%.63s", name);
+	return held;
+}
+
+static bool ask_partitions(int disk, struct cache_holder *h)
+{
+	int dir = open_dir_at(disk, ".");
+	DIR *d = dir >= 0 ? fdopendir(dir) : NULL;
+	struct dirent *e;
+	bool held = false;
+
+	if (!d && dir >= 0)
+		close(dir);
+	while (d && !held && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			held = ask_partition(disk, e->d_name, h);
+	if (d)
+		closedir(d);
+	return held;
 }
 
 int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder *h)
 {
+	char name[PATH_MAX];
 	struct stat st;
+	bool held;
 	int dir;
 
 	memset(h, 0, sizeof(*h));
@@ -77,37 +162,42 @@ int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder 
 		return -errno;
 	if (!S_ISBLK(st.st_mode))
 		return 0;
-	dir = open_dir(sysfs, st.st_rdev, "bcache");
-	if (dir >= 0) {
-		ask_bcache(dir, h);
-		close(dir);
-		return 1;
-	}
-	dir = open_dir(sysfs, st.st_rdev, "holders");
-	if (dir >= 0)
-		ask_holders(dir, h);
-	return h->device[0] != '\0';
+	snprintf(name, sizeof(name), "%s/dev/block/%u:%u", sysfs ? sysfs : "/sys",
+		 major(st.st_rdev), minor(st.st_rdev));
+	dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return cache_probe_mount(st.st_rdev, h->mount, sizeof(h->mount));
+	held = ask_one(dir, st.st_rdev, h) || ask_partitions(dir, h);
+	close(dir);
+	return held;
 }
 
-bool cache_probe_same(const char *a, const char *b)
+/* Of those that hold it beside bcache. */
+static void other_text(const struct cache_holder *h, char *buf, unsigned nbytes)
 {
-	struct stat x, y;
-
-	if (stat(a, &x) || stat(b, &y))
-		return !strcmp(a, b);
-	if (S_ISBLK(x.st_mode))
-		return S_ISBLK(y.st_mode) && x.st_rdev == y.st_rdev;
-	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	if (h->what[0])
+		snprintf(buf, nbytes, "held by %s (%s)", h->what, h->device);
+	else if (h->device[0])
+		snprintf(buf, nbytes, "held by %s", h->device);
+	else if (!strcmp(h->mount, "swap"))
+		snprintf(buf, nbytes, "in use as swap; let go with: swapoff");
+	else
+		snprintf(buf, nbytes, "mounted at %s", h->mount);
 }
 
 void cache_holder_text(const struct cache_holder *h, const char *path, char *buf,
 		       unsigned nbytes)
 {
 	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
+	const char *name = h->part[0] ? h->part : slash ? slash + 1 : path;
+	int n = h->part[0] ? snprintf(buf, nbytes, "its partition %s is ", h->part) : 0;
 
+	if (n < 0 || (unsigned)n >= nbytes)
+		return;
+	buf += n;
+	nbytes -= (unsigned)n;
 	if (!h->bcache)
-		snprintf(buf, nbytes, "held by %s", h->device);
+		other_text(h, buf, nbytes);
 	else if (!h->is_bdev && h->set[0])
 		snprintf(buf, nbytes, "registered as cache of set %s; stop its bcache devices, "
 			 "then let go with: echo 1 > /sys/fs/bcache/%s/stop", h->set, h->set);

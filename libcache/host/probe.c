@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The only door to libblkid: what lies on a device, and devices found by name. */
-#include "dev/dev.h"
+/*
+ * The only door to libblkid: what lies on a device. bcache and bcachefs are asked for here too:
+ * libblkid knows neither when a field of the superblock is damaged, and old versions take the
+ * one for the other.
+ */
+#include "base/fd_io.h"
+#include "base/types.h"
+#include "host/ids.h"
 #include "host/probe.h"
 
 #include <blkid.h>
@@ -9,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void copy_value(blkid_probe pr, const char *name, char *to, size_t nbytes)
@@ -65,103 +72,226 @@ static int probe_all(blkid_probe pr, struct cache_signature *sig, unsigned *n)
 	return 0;
 }
 
-int cache_probe(const char *path, struct cache_signature *sig, unsigned *n,
+#define SB_BYTE			(CACHE_SB_SECTOR * CACHE_SECTOR_BYTES)
+#define MAGIC_BYTE		24u	/* in the superblock; bcachefs has its own there too */
+#define LAYOUT_BYTE		3584u	/* of bcachefs: one sector in front of the superblock */
+#define COPY_BYTE		(2u << 20)	/* of bcachefs: a second superblock */
+#define MAGIC_LIKENESS		12u	/* bytes of 16 that make a damaged magic */
+#define LAYOUT_SUPERS_MAX	61u
+
+static const uint8_t bcachefs_magic[16] = {
+	0xc6, 0x85, 0x73, 0xf6, 0x66, 0xce, 0x90, 0xa9,
+	0xd9, 0x6a, 0x60, 0xcf, 0x80, 0x3d, 0xf7, 0xef,
+};
+
+/* The first sectors of a device, as far as magics lie in them. */
+struct head {
+	uint8_t layout[CACHE_SECTOR_BYTES];	/* sector 7 */
+	uint8_t sb[CACHE_SB_BYTES];
+};
+
+static unsigned likeness(const uint8_t *magic, const uint8_t *known)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 16; i++)
+		n += magic[i] == known[i];
+	return n;
+}
+
+/*
+ * Early bcachefs has the magic of bcache. It has a layout in front, with the same magic and a few
+ * superblocks; and where bcache has its sector and a version of 64 bits it has half a checksum
+ * and two versions of 16 bits.
+ */
+static bool is_early_bcachefs(const struct head *h)
+{
+	struct cache_sb sb;
+
+	if (!memcmp(h->layout, cache_sb_magic, 16) && !h->layout[16] && h->layout[18] &&
+	    h->layout[18] <= LAYOUT_SUPERS_MAX)
+		return true;
+	cache_sb_decode(h->sb, &sb);
+	return sb.csum_stored != sb.csum_computed && sb.offset_sector != CACHE_SB_SECTOR &&
+	       sb.version >> 16 && !(sb.version >> 32);
+}
+
+static bool is_bcachefs(const struct head *h)
+{
+	const uint8_t *magic = h->sb + MAGIC_BYTE;
+
+	return likeness(magic, bcachefs_magic) >= MAGIC_LIKENESS ||
+	       !memcmp(h->layout, bcachefs_magic, 16) ||
+	       (!memcmp(magic, cache_sb_magic, 16) && is_early_bcachefs(h));
+}
+
+static bool is_bcache(const struct head *h)
+{
+	return !is_bcachefs(h) && likeness(h->sb + MAGIC_BYTE, cache_sb_magic) >= MAGIC_LIKENESS;
+}
+
+static void fill_signature(struct cache_signature *s, const char *type, uint64_t offset,
+			   const uint8_t *uuid)
+{
+	memset(s, 0, sizeof(*s));
+	snprintf(s->type, sizeof(s->type), "%s", type);
+	s->offset_bytes = offset;
+	s->nbytes = 16;
+	if (uuid)
+		cache_uuid_format(uuid, s->uuid);
+}
+
+/* One more signature, unless libblkid has it; what it calls by another name is renamed. */
+static void add_signature(struct cache_signature *sig, unsigned *n, const char *type,
+			  uint64_t offset, const uint8_t *uuid)
+{
+	for (unsigned i = 0; i < *n; i++) {
+		if (sig[i].is_table || sig[i].offset_bytes != offset)
+			continue;
+		snprintf(sig[i].type, sizeof(sig[i].type), "%s", type);
+		return;
+	}
+	if (*n < CACHE_PROBE_MAX)
+		fill_signature(&sig[(*n)++], type, offset, uuid);
+}
+
+static bool read_head(int fd, struct head *h)
+{
+	return cache_fd_read(fd, h->layout, sizeof(h->layout), LAYOUT_BYTE) > 0 &&
+	       cache_fd_read(fd, h->sb, sizeof(h->sb), SB_BYTE) > 0;
+}
+
+/* Copies of a bcachefs superblock: at 2 MiB, and in the last MiB, where later ones have it. */
+static void ask_bcachefs_copies(int fd, struct cache_signature *sig, unsigned *n)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+	const off_t at[] = { COPY_BYTE, (end & ~(off_t)((1 << 20) - 1)) - (1 << 20) };
+	uint8_t magic[16];
+
+	for (unsigned i = 0; i < 2; i++)
+		if (at[i] > (off_t)SB_BYTE &&
+		    cache_fd_read(fd, magic, sizeof(magic), at[i] + MAGIC_BYTE) > 0 &&
+		    !memcmp(magic, bcachefs_magic, sizeof(magic)))
+			add_signature(sig, n, "bcachefs", at[i] + MAGIC_BYTE, NULL);
+}
+
+static void ask_ourselves(int fd, struct cache_signature *sig, unsigned *n)
+{
+	struct head h;
+
+	if (!read_head(fd, &h))
+		return;
+	if (is_bcachefs(&h)) {
+		if (!memcmp(h.layout, bcachefs_magic, 16) || !memcmp(h.layout, cache_sb_magic, 16))
+			add_signature(sig, n, "bcachefs", LAYOUT_BYTE, NULL);
+		if (likeness(h.sb + MAGIC_BYTE, bcachefs_magic) >= MAGIC_LIKENESS ||
+		    !memcmp(h.sb + MAGIC_BYTE, cache_sb_magic, 16))
+			add_signature(sig, n, "bcachefs", SB_BYTE + MAGIC_BYTE, h.sb + 56);
+	} else if (is_bcache(&h)) {
+		add_signature(sig, n, "bcache", SB_BYTE + MAGIC_BYTE, h.sb + 40);
+	}
+	ask_bcachefs_copies(fd, sig, n);
+}
+
+/*
+ * The device that is open, opened again without O_DIRECT, which libblkid does not know: through
+ * its descriptor, and where that cannot be had through its path, if that still leads there.
+ */
+static int open_again(const struct cache_dev *dev)
+{
+	struct stat a, b;
+	char self[40];
+	int fd;
+
+	if (cache_dev_fd(dev) < 0 || fstat(cache_dev_fd(dev), &a))
+		return -EBADF;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", cache_dev_fd(dev));
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		fd = open(cache_dev_name(dev), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
+	    a.st_rdev == b.st_rdev)
+		return fd;
+	close(fd);
+	return -EAGAIN;
+}
+
+int cache_probe(const struct cache_dev *dev, struct cache_signature *sig, unsigned *n,
 		struct cache_err *err)
 {
+	int fd = open_again(dev), ret = -EIO;
 	blkid_probe pr;
-	int fd, ret = -EIO;
 
 	*n = 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return cache_err_set(err, -errno, 0, "cannot open: %s", strerror(errno));
+		return cache_err_set(err, fd, 0, "cannot open: %s", strerror(-fd));
 	pr = blkid_new_probe();
 	if (pr && !blkid_probe_set_device(pr, fd, 0, 0)) {
 		ask_for_everything(pr);
 		ret = probe_all(pr, sig, n);
 	}
 	blkid_free_probe(pr);
+	if (!ret)
+		ask_ourselves(fd, sig, n);
 	close(fd);
 	if (ret)
 		cache_err_set(err, ret, 0, "cannot learn what lies on it");
 	return ret;
 }
 
-/* A path may have a = in it: only these are names. */
-static bool is_tag(const char *spec)
+/* What is there instead of bcache; NULL: nothing, or bcache. */
+static const struct cache_signature *other_of(const struct cache_signature *sig, unsigned n)
 {
-	static const char *const tags[] = { "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=" };
-
-	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
-		if (!strncmp(spec, tags[i], strlen(tags[i])))
-			return true;
-	return false;
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(sig[i].type, "bcachefs"))
+			return &sig[i];
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(sig[i].type, "bcache"))
+			return NULL;
+	return n ? &sig[0] : NULL;
 }
 
-int cache_probe_foreign(const char *path, struct cache_err *err)
+int cache_probe_foreign(const struct cache_dev *dev, struct cache_err *err)
 {
-	struct cache_signature sig[CACHE_PROBE_MAX];
+	struct cache_signature *sig = calloc(CACHE_PROBE_MAX, sizeof(*sig));
+	const struct cache_signature *s = NULL;
 	unsigned n = 0;
-
-	if (cache_probe(path, sig, &n, NULL) || !n)
-		return 0;
-	return cache_err_set(err, -EEXIST, 0, "no bcache superblock, and it holds %s: left as it is",
-			     sig[0].type);
-}
-
-int cache_probe_resolve(const char *spec, char **path, struct cache_err *err)
-{
-	char *name = NULL, *value = NULL;
-
-	if (!is_tag(spec) || blkid_parse_tag_string(spec, &name, &value)) {
-		*path = strdup(spec);
-		return *path ? 0 : cache_err_set(err, -ENOMEM, 0, "no memory for a name");
-	}
-	*path = blkid_evaluate_tag(name, value, NULL);
-	free(name);
-	free(value);
-	return *path ? 0 : cache_err_set(err, -ENODEV, 0, "no device has this name");
-}
-
-static bool read_super(const char *path, struct cache_sb *sb)
-{
-	struct cache_dev *dev = NULL;
-	bool ok;
-
-	if (cache_dev_open(path, CACHE_DEV_READ, &dev, NULL))
-		return false;
-	ok = !cache_sb_read(dev, sb, NULL) &&
-	     cache_sb_has_magic(sb) &&
-	     sb->csum_stored == sb->csum_computed;
-	cache_dev_close(dev);
-	return ok;
-}
-
-int cache_probe_set(const uint8_t set_uuid[16],
-		    int (*found)(void *ctx, const char *path, const struct cache_sb *sb),
-		    void *ctx)
-{
-	blkid_cache cache = NULL;
-	blkid_dev_iterate it;
-	blkid_dev dev;
 	int ret = 0;
 
-	/* without the cache file: what it remembers may be long gone */
-	if (blkid_get_cache(&cache, "/dev/null"))
-		return -ENOMEM;
-	blkid_probe_all(cache);
-	it = blkid_dev_iterate_begin(cache);
-	if (it)
-		blkid_dev_set_search(it, "TYPE", "bcache");
-	while (it && !ret && !blkid_dev_next(it, &dev)) {
-		const char *path = blkid_dev_devname(dev);
-		struct cache_sb sb;
-
-		if (path && read_super(path, &sb) && !memcmp(sb.set_uuid, set_uuid, 16))
-			ret = found(ctx, path, &sb);
-	}
-	if (it)
-		blkid_dev_iterate_end(it);
-	blkid_put_cache(cache);
+	if (sig && !cache_probe(dev, sig, &n, NULL))
+		s = other_of(sig, n);
+	if (s)
+		ret = cache_err_set(err, -EEXIST, 0, "holds %s%s%s%s%s, and no bcache superblock",
+				    s->type, s->is_table ? " partition table" : "",
+				    s->label[0] ? " \"" : "", s->label, s->label[0] ? "\"" : "");
+	free(sig);
 	return ret;
+}
+
+bool cache_probe_has_tag(int fd, const char *tag, const char *value)
+{
+	static const char *const parts[][2] = {
+		{ "PARTUUID", "PART_ENTRY_UUID" }, { "PARTLABEL", "PART_ENTRY_NAME" },
+	};
+	blkid_probe pr = blkid_new_probe();
+	const char *key = tag, *found = NULL;
+	bool same = false;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (!strcmp(tag, parts[i][0]))
+			key = parts[i][1];
+	if (pr && !blkid_probe_set_device(pr, fd, 0, 0)) {
+		blkid_probe_enable_superblocks(pr, 1);
+		blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID);
+		blkid_probe_enable_partitions(pr, 1);
+		blkid_probe_set_partitions_flags(pr, BLKID_PARTS_ENTRY_DETAILS);
+		if (!blkid_do_safeprobe(pr) &&
+		    !blkid_probe_lookup_value(pr, key, &found, NULL) && found)
+			same = strstr(tag, "UUID") ? !strcasecmp(found, value)
+						   : !strcmp(found, value);
+	}
+	blkid_free_probe(pr);
+	return same;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What lies on a device and who holds it, asked of libblkid and of sysfs, and
+ * What lies on a device and who holds it, asked of libblkid, sysfs and the mount table, and
  * devices found by name. Nothing here writes.
  */
 #ifndef LIBCACHE_PROBE_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "dev/dev.h"
 #include "format/super.h"
 
 #ifdef __cplusplus
@@ -30,33 +31,52 @@ struct cache_signature {
 };
 
 /**
- * cache_probe() - every signature that libblkid finds on a device
- * @path: block device or regular file
- * @sig:  receives at most CACHE_PROBE_MAX
- * @n:    receives how many
+ * cache_probe() - every signature that libblkid finds on a device, and what it overlooks
+ * @dev: open block device or regular file, or a wrapper of one
+ * @sig: receives at most CACHE_PROBE_MAX
+ * @n:   receives how many
  *
- * A signature whose checksum is wrong counts too: it may be someone's damaged data.
- * Return: 0; what open(2) gave; -EIO when libblkid fails.
+ * A signature whose checksum is wrong counts too: it may be someone's damaged data. bcache is
+ * found although fields of its superblock, or a few bytes of its magic, are damaged, and
+ * bcachefs goes by its name although early images of it have the magic of bcache.
+ * Return: 0; what open(2) gave; -EIO when libblkid fails; -EBADF for a device in memory.
  */
-int cache_probe(const char *path, struct cache_signature *sig, unsigned *n,
+int cache_probe(const struct cache_dev *dev, struct cache_signature *sig, unsigned *n,
 		struct cache_err *err);
+
+/* Whether libblkid finds this UUID, LABEL, PARTUUID or PARTLABEL on the device. */
+bool cache_probe_has_tag(int fd, const char *tag, const char *value);
+
+/* Each block device that this machine lists and that may be read, once where a mapped device
+ * or an array shows it again. A return other than 0 ends it and is returned. */
+typedef int cache_probe_fn(void *ctx, struct cache_dev *dev);
+int cache_probe_each(cache_probe_fn *fn, void *ctx);
+
+/* Whether a superblock of bcache is there, right or not: its magic is. */
+bool cache_probe_super(struct cache_dev *dev, struct cache_sb *sb);
 
 /**
  * cache_probe_foreign() - does something else than a bcache device live there?
  *
- * For what has no bcache superblock. Return: 0 when libblkid finds nothing, or @path cannot
- * be looked at; -EEXIST, with its name in @err.
+ * Return: 0 when there is bcache or nothing, or @dev cannot be looked at; -EEXIST, with its
+ * name in @err.
  */
-int cache_probe_foreign(const char *path, struct cache_err *err);
+int cache_probe_foreign(const struct cache_dev *dev, struct cache_err *err);
 
 /**
  * cache_probe_resolve() - a device's path from what the user typed
  * @spec: a path, or UUID= LABEL= PARTUUID= PARTLABEL= with a value
  * @path: receives it; the caller frees it. A path comes back as it is, unchecked
+ * @more: asked of each device that does not have the name itself; NULL: nothing else counts
  *
- * Return: 0; -ENODEV when no device has that name; -ENOMEM.
+ * The superblock of bcache is asked first, with a bad checksum too, then libblkid.
+ * Return: 0; -ENODEV when no device has that name; -ENOTUNIQ when several have, and @err
+ * lists them; -ENOMEM.
  */
-int cache_probe_resolve(const char *spec, char **path, struct cache_err *err);
+int cache_probe_resolve(const char *spec, char **path,
+			bool (*more)(void *ctx, struct cache_dev *dev, const char *tag,
+				     const char *value),
+			void *ctx, struct cache_err *err);
 
 /**
  * cache_probe_set() - the devices, cache and backing, that name a cache set
@@ -74,27 +94,33 @@ int cache_probe_set(const uint8_t set_uuid[16],
 /* Two paths name one device or file; of what cannot be looked at, the names decide. */
 bool cache_probe_same(const char *a, const char *b);
 
-/* Who in the kernel holds a block device. */
+/* Who holds a block device. */
 struct cache_holder {
 	bool bcache;		/* registered with the bcache driver */
 	bool is_bdev;		/* it is there as a backing device */
 	char set[37];		/* uuid of its cache set; empty: not attached to one */
 	char device[64];	/* "bcache0" for a backing device, "dm-3", "md0"; or empty */
+	char what[64];		/* "LVM volume vg-root", "array"; or empty */
+	char part[64];		/* the partition of it that all this is said of; or empty */
+	char mount[256];	/* where it is mounted, "swap"; or empty */
 };
 
 /**
- * cache_probe_holder() - ask sysfs
+ * cache_probe_holder() - ask sysfs, the mount table and the list of swap devices
  * @sysfs: where it is mounted; NULL: "/sys"
  * @path:  block device; nobody holds a regular file
  *
- * Return: 1 when @holder says who holds it, 0 when sysfs names nobody (it may still
- * be mounted), what stat(2) gave.
+ * The partitions of a disk are asked too.
+ * Return: 1 when @holder says who holds it, 0 when nobody is named, what stat(2) gave.
  */
 int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder *holder);
 
 /* "registered in cache set UUID; let go with: ...", one line, always terminated. */
 void cache_holder_text(const struct cache_holder *holder, const char *path, char *buf,
 		       unsigned nbytes);
+
+/* Where block device @rdev is mounted or "swap"; false when it is neither. */
+bool cache_probe_mount(uint64_t rdev, char *where, unsigned nbytes);
 
 #ifdef __cplusplus
 }

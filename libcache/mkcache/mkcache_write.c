@@ -134,7 +134,7 @@ static int wipe_signatures(struct cache_dev *dev, struct cache_err *err)
 	if (!sig)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for signatures");
 	for (int round = 0; round < WIPE_ROUNDS && n && !ret; round++) {
-		if (cache_probe(cache_dev_name(dev), sig, &n, NULL))
+		if (cache_probe(dev, sig, &n, NULL))
 			break;
 		for (unsigned i = 0; i < n && !ret; i++)
 			if (sig[i].nbytes)

@@ -126,7 +126,7 @@ static int repair_super(struct run *r, unsigned i, struct cache_dev *dev,
 
 	/* only what has no superblock may be something else by now */
 	if (r->seen[i].no_magic)
-		ret = cache_probe_foreign(cache_dev_name(dev), &res->err);
+		ret = cache_probe_foreign(dev, &res->err);
 	if (ret)
 		return ret;
 	res->super_tried = true;

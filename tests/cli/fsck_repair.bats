@@ -70,8 +70,8 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	mkfs.ext4 -q -F "$IMG" 4M
 	zap_super "$IMG"
 	before=$(sum "$IMG")
-	run -4 --separate-stderr cache-fsck -y --guess "$IMG"
-	[[ "$stderr" == *"holds ext4: left as it is"* ]]
+	run -8 --separate-stderr cache-fsck -y --guess "$IMG"
+	[[ "$stderr" == *"holds ext4, and no bcache superblock"* ]]
 	[ "$before" = "$(sum "$IMG")" ]
 }
 

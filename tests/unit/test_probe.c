@@ -44,6 +44,17 @@ static void write_file(const char *path, const void *buf, size_t nbytes, long at
 	fclose(f);
 }
 
+static int probe(const char *path, struct cache_signature *sig, unsigned *n)
+{
+	struct cache_dev *dev;
+	int ret;
+
+	CHECK_EQ(cache_dev_open(path, CACHE_DEV_READ, &dev, NULL), 0);
+	ret = cache_probe(dev, sig, n, NULL);
+	cache_dev_close(dev);
+	return ret;
+}
+
 TEST(a_bcache_superblock_is_one_signature_with_its_place)
 {
 	struct cache_sb sb = {
@@ -59,7 +70,7 @@ TEST(a_bcache_superblock_is_one_signature_with_its_place)
 	memcpy(sb.magic, cache_sb_magic, 16);
 	cache_sb_encode(&sb, buf);
 	write_file(path, buf, sizeof(buf), 4096);
-	CHECK_EQ(cache_probe(path, sig, &n, NULL), 0);
+	CHECK_EQ(probe(path, sig, &n), 0);
 	CHECK_EQ(n, 1);
 	CHECK_STR(sig[0].type, "bcache");
 	CHECK_STR(sig[0].uuid, "01000000-0000-0000-0000-000000000000");
@@ -75,31 +86,34 @@ TEST(a_blank_file_has_no_signature)
 	unsigned n = 7;
 
 	write_file(path, "", 1, 0);
-	CHECK_EQ(cache_probe(path, sig, &n, NULL), 0);
+	CHECK_EQ(probe(path, sig, &n), 0);
 	CHECK_EQ(n, 0);
 }
 
-TEST(a_missing_file_is_an_error_with_a_reason)
+TEST(a_device_in_memory_has_nothing_to_ask)
 {
 	struct cache_signature sig[CACHE_PROBE_MAX];
-	struct cache_err err = { 0 };
-	unsigned n;
+	struct cache_dev *dev;
+	unsigned n = 7;
 
-	CHECK_EQ(cache_probe(in_dir("missing"), sig, &n, &err), -ENOENT);
-	CHECK_STR(err.text, "cannot open: No such file or directory");
+	CHECK_EQ(cache_dev_mem_new("mem", 64, &dev, NULL), 0);
+	CHECK_EQ(cache_probe(dev, sig, &n, NULL), -EBADF);
+	CHECK_EQ(n, 0);
+	cache_dev_close(dev);
 }
 
 TEST(a_path_resolves_to_itself_and_an_unknown_name_to_nothing)
 {
 	char *path = NULL;
 
-	CHECK_EQ(cache_probe_resolve("some/file", &path, NULL), 0);
+	CHECK_EQ(cache_probe_resolve("some/file", &path, NULL, NULL, NULL), 0);
 	CHECK_STR(path, "some/file");
 	free(path);
-	CHECK_EQ(cache_probe_resolve("a=b", &path, NULL), 0);
+	CHECK_EQ(cache_probe_resolve("a=b", &path, NULL, NULL, NULL), 0);
 	CHECK_STR(path, "a=b");
 	free(path);
-	CHECK_EQ(cache_probe_resolve("UUID=deadbeef-dead-4ead-8ead-deadbeefdead", &path, NULL),
+	CHECK_EQ(cache_probe_resolve("UUID=deadbeef-dead-4ead-8ead-deadbeefdead", &path, NULL, NULL,
+				     NULL),
 		 -ENODEV);
 }
 
@@ -168,6 +182,11 @@ TEST(how_to_let_go_depends_on_what_holds_it)
 		const char *says;
 	} rows[] = {
 		{ { .device = "dm-4" }, "held by dm-4" },
+		{ { .device = "dm-4", .what = "LVM volume vg-root" },
+		  "held by LVM volume vg-root (dm-4)" },
+		{ { .mount = "/srv" }, "mounted at /srv" },
+		{ { .mount = "swap" }, "in use as swap" },
+		{ { .mount = "/", .part = "sda2" }, "its partition sda2 is mounted at /" },
 		{ { .bcache = true },
 		  "registered as a cache device whose set does not run" },
 		{ { .bcache = true, .is_bdev = true },
@@ -226,6 +245,25 @@ TEST(another_holder_is_named_and_a_free_device_has_none)
 	fake_sysfs(&st, "mkdir -p holders/dm-4");
 	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 1);
 	CHECK_STR(h.device, "dm-4");
+	CHECK_STR(h.what, "");
+	/* who they are to people */
+	fake_sysfs(&st, "mkdir -p holders/dm-4/dm && echo vg-root > holders/dm-4/dm/name && "
+			"echo LVM-x > holders/dm-4/dm/uuid");
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 1);
+	CHECK_STR(h.what, "LVM volume vg-root");
+	fake_sysfs(&st, "mkdir -p holders/dm-4/dm && echo key > holders/dm-4/dm/name && "
+			"echo CRYPT-LUKS2-x > holders/dm-4/dm/uuid");
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 1);
+	CHECK_STR(h.what, "encrypted volume key");
+	fake_sysfs(&st, "mkdir -p holders/md127");
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 1);
+	CHECK_STR(h.what, "array");
+	/* a disk is held when one of its partitions is */
+	fake_sysfs(&st, "mkdir -p holders p1/holders p2/holders/md3 && echo 1 > p1/partition && "
+			"echo 2 > p2/partition && echo 250:1 > p1/dev && echo 250:2 > p2/dev");
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 1);
+	CHECK_STR(h.part, "p2");
+	CHECK_STR(h.device, "md3");
 	fake_sysfs(&st, "mkdir holders");
 	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 0);
 }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What dies with the cache that a format overwrites: dirty data, which is nowhere else. */
+#include <libcache/format.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "set/set.h"
+
+struct sums {
+	uint64_t *dirty;	/* sectors of each slot */
+	uint32_t n;
+	uint64_t homeless;	/* sectors of keys whose slot is not in the table */
+};
+
+static int add_extent(void *ctx, const struct cache_extent *e)
+{
+	struct sums *s = ctx;
+	uint64_t inode = cache_key_inode(&e->key);
+
+	if (!e->check_key && e->available && !e->staleness && cache_key_dirty(&e->key))
+		*(inode < s->n ? &s->dirty[inode] : &s->homeless) += cache_key_size(&e->key);
+	return 0;
+}
+
+static void deliver(const struct cache_set *set, const struct sums *s,
+		    cache_mkcache_dirty_fn *fn, void *ctx)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->dirty[i])
+			fn(ctx, set->uuids.slot[i].uuid, (const char *)set->uuids.slot[i].label,
+			   s->dirty[i]);
+	if (s->homeless)
+		fn(ctx, NULL, "", s->homeless);
+}
+
+static void count_finding(void *ctx, const struct cache_finding *f)
+{
+	*(bool *)ctx |= cache_problem_info(f->code)->severity == CACHE_SEVERITY_CORRUPT;
+}
+
+int cache_mkcache_dirty(struct cache_dev *dev, cache_mkcache_dirty_fn *fn, void *ctx)
+{
+	bool damaged = false;
+	struct cache_sink sink = { count_finding, &damaged };
+	struct cache_set *set = NULL;
+	struct sums s = { 0 };
+	int ret = cache_set_load(dev, CACHE_LOAD_GENS, &sink, &set, NULL);
+
+	if (ret)
+		return ret;
+	if (cache_sb_is_synced(&set->sb) && set->loaded < CACHE_LOAD_GENS)
+		ret = -EUCLEAN;
+	s.n = set->loaded < CACHE_LOAD_GENS ? 0 : set->uuids.n;
+	s.dirty = calloc(s.n + 1, sizeof(*s.dirty));
+	if (!s.dirty)
+		ret = -ENOMEM;
+	else if (set->loaded >= CACHE_LOAD_GENS)
+		ret = cache_set_each_extent(set, add_extent, &s, &sink, NULL);
+	if (s.dirty)
+		deliver(set, &s, fn, ctx);
+	free(s.dirty);
+	cache_set_close(set);
+	return ret ? ret : damaged ? 1 : 0;
+}
