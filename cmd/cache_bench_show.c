@@ -152,8 +152,8 @@ static void compare_row(struct cache_report *r, struct json_object *before,
 static void compare_docs(struct cmd *c, struct json_object *before, struct json_object *after)
 {
 	static const struct cache_field cols[] = {
-		{ "what", "WHAT", CACHE_UNIT_TEXT }, { "before", "BEFORE", CACHE_UNIT_COUNT },
-		{ "after", "AFTER", CACHE_UNIT_COUNT }, { "ratio", "BEFORE/AFTER", CACHE_UNIT_COUNT },
+		{ "what", "WHAT", CACHE_UNIT_TEXT }, { "value_before", "BEFORE", CACHE_UNIT_COUNT },
+		{ "value_after", "AFTER", CACHE_UNIT_COUNT }, { "ratio", "BEFORE/AFTER", CACHE_UNIT_COUNT },
 	};
 	static const char *const latency[] = { "p50", "p90", "p99", "p999", "max" };
 	struct cache_report *r = cmd_report(c);

@@ -144,7 +144,7 @@ static void show_gap(struct cache_report *r, uint64_t start, uint64_t end)
 static void show_gaps(struct opts *o)
 {
 	static const struct cache_field cols[] = {
-		{ "start", NULL, CACHE_UNIT_SEQ }, { "end", NULL, CACHE_UNIT_SEQ },
+		{ "start_seq", NULL, CACHE_UNIT_SEQ }, { "end_seq", NULL, CACHE_UNIT_SEQ },
 	};
 	const struct cache_journal *j = journal(o);
 	struct cache_report *r = cmd_report(&o->show.cmd);
@@ -273,9 +273,9 @@ static int show_entries(struct opts *o)
 	static const struct cache_field cols[] = {
 		{ "seq", "SEQ", CACHE_UNIT_SEQ }, { "last_seq", "LAST_SEQ", CACHE_UNIT_SEQ },
 		{ "bucket", "BUCKET", CACHE_UNIT_COUNT }, { "offset", "OFFSET", CACHE_UNIT_COUNT },
-		{ "bytes", "BYTES", CACHE_UNIT_COUNT }, { "keys", "KEYS", CACHE_UNIT_COUNT },
+		{ "bytes", "BYTES", CACHE_UNIT_COUNT }, { "nkeys", "KEYS", CACHE_UNIT_COUNT },
 		{ "level", "LEVEL", CACHE_UNIT_COUNT }, { "root", "ROOT", CACHE_UNIT_COUNT },
-		{ "replay", "REPLAY", CACHE_UNIT_TEXT },
+		{ "replayed", "REPLAY", CACHE_UNIT_TEXT },
 	};
 	struct cache_report *r = cmd_report(&o->show.cmd);
 	int ret;

@@ -311,7 +311,7 @@ static int show_node(void *ctx, const struct cache_btree_node *n)
 static const struct cache_field node_cols[] = {
 	{ "level", "LEVEL", CACHE_UNIT_COUNT }, { "node", "NODE", CACHE_UNIT_COUNT },
 	{ "gen", "GEN", CACHE_UNIT_COUNT }, { "seq", "SEQ", CACHE_UNIT_WORD },
-	{ "sets", "SETS", CACHE_UNIT_COUNT }, { "keys", "KEYS", CACHE_UNIT_COUNT },
+	{ "sets", "SETS", CACHE_UNIT_COUNT }, { "nkeys", "KEYS", CACHE_UNIT_COUNT },
 	{ "used_blocks", "USED", CACHE_UNIT_COUNT }, { "blocks", "BLOCKS", CACHE_UNIT_COUNT },
 	{ "inode", "INODE", CACHE_UNIT_COUNT }, { "end", "END", CACHE_UNIT_COUNT },
 };

@@ -102,10 +102,12 @@ static void slot_row(struct opts *o, uint32_t i, const struct amount *a)
 	cache_report_str(r, NULL, cache_slot_state_name(state));
 	time_cell(o, e->first_reg);
 	time_cell(o, e->last_reg);
-	if (state == CACHE_SLOT_FLASH)
-		cache_report_u64(r, NULL, e->sectors);
-	else
-		cache_report_null(r, NULL);
+	for (int twice = 0; twice < 2; twice++) {	/* "size" is its older name */
+		if (state == CACHE_SLOT_FLASH)
+			cache_report_u64(r, NULL, e->sectors);
+		else
+			cache_report_null(r, NULL);
+	}
 	cache_report_u64(r, NULL, a->cached);
 	cache_report_u64(r, NULL, a->dirty);
 	cache_report_end(r);
@@ -132,6 +134,7 @@ static void show_table(struct opts *o, const struct amounts *a)
 		{ "first_reg", "FIRST_REG", CACHE_UNIT_TEXT },
 		{ "last_reg", "LAST_REG", CACHE_UNIT_TEXT },
 		{ "size", "SIZE", CACHE_UNIT_SECTORS },
+		{ "size_sectors", NULL, CACHE_UNIT_SECTORS },
 		{ "cached_sectors", "CACHED", CACHE_UNIT_SECTORS },
 		{ "dirty_sectors", "DIRTY", CACHE_UNIT_SECTORS },
 	};
@@ -142,7 +145,7 @@ static void show_table(struct opts *o, const struct amounts *a)
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
 	cache_report_u64(r, &slots, o->show.set->uuids.n);
-	cache_report_table(r, "uuids", cols, 9, 0);
+	cache_report_table(r, "uuids", cols, 10, 0);
 	for (uint32_t i = 0; i < a->n; i++)
 		if (is_wanted(o, i, &a->slot[i]))
 			slot_row(o, i, &a->slot[i]);

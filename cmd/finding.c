@@ -3,13 +3,31 @@
 
 #include "host/ids.h"
 
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * One name has one type: a number that is a string in the document, because it is a full word
+ * or counts up by one for ever, says so in its name.
+ */
+static const char *key_of(const struct cache_finding_field *v, char *buf, size_t nbytes)
+{
+	if (v->kind == CACHE_FIELD_HEX)
+		snprintf(buf, nbytes, "%s_word", v->name);
+	else if (v->kind == CACHE_FIELD_SEQ && strcmp(v->name, "seq"))
+		snprintf(buf, nbytes, "%s_seq", v->name);
+	else
+		return v->name;
+	return buf;
+}
+
 static void report_fields(struct cache_report *r, const struct cache_finding *f)
 {
 	struct cache_finding_field v;
-	char uuid[CACHE_UUID_TEXT_BYTES];
+	char uuid[CACHE_UUID_TEXT_BYTES], key[64];
 
 	for (unsigned i = 0; cache_finding_field(f, i, &v); i++) {
-		struct cache_field field = { v.name, NULL, CACHE_UNIT_COUNT };
+		struct cache_field field = { key_of(&v, key, sizeof(key)), NULL, CACHE_UNIT_COUNT };
 
 		switch (v.kind) {
 		case CACHE_FIELD_HEX:

@@ -100,7 +100,7 @@ static int show_node(void *ctx, const struct cache_btree_node *n)
 		level = { "level", "Level", CACHE_UNIT_COUNT },
 		seq = { "seq", "Node seq", CACHE_UNIT_WORD },
 		sets = { "sets", "Sets", CACHE_UNIT_COUNT },
-		keys = { "keys", "Keys", CACHE_UNIT_COUNT },
+		keys = { "nkeys", "Keys", CACHE_UNIT_COUNT },
 		lo_inode = { "after_inode", "After inode", CACHE_UNIT_COUNT },
 		lo = { "after_offset", "and offset", CACHE_UNIT_COUNT },
 		inode = { "inode", "Up to inode", CACHE_UNIT_COUNT },

@@ -151,9 +151,9 @@ static void show_slices(struct show_prios *o, const struct slice *slice, unsigne
 {
 	static const struct cache_field cols[] = {
 		{ "from", NULL, CACHE_UNIT_COUNT }, { "to", NULL, CACHE_UNIT_COUNT },
-		{ "count", NULL, CACHE_UNIT_COUNT }, { "metadata", NULL, CACHE_UNIT_COUNT },
-		{ "dirty", NULL, CACHE_UNIT_COUNT }, { "clean", NULL, CACHE_UNIT_COUNT },
-		{ "free", NULL, CACHE_UNIT_COUNT },
+		{ "count", NULL, CACHE_UNIT_COUNT }, { "metadata_buckets", NULL, CACHE_UNIT_COUNT },
+		{ "dirty_buckets", NULL, CACHE_UNIT_COUNT }, { "clean_buckets", NULL, CACHE_UNIT_COUNT },
+		{ "free_buckets", NULL, CACHE_UNIT_COUNT },
 	};
 	struct cache_report *r = cmd_report(&o->show.cmd);
 	uint64_t most = 0;

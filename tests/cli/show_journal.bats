@@ -16,8 +16,8 @@ setup() {
 
 @test "-k gives the keys, and those to be replayed add up" {
 	cache-show-journal -kJ "$IMG" > "$IMG.json"
-	[ "$(jq '[.entries[].keys] | add' "$IMG.json")" = "$(jq '.keys | length' "$IMG.json")" ]
-	[ "$(jq '[.entries[] | select(.replay).keys] | add' "$IMG.json")" = 750 ]
+	[ "$(jq '[.entries[].nkeys] | add' "$IMG.json")" = "$(jq '.keys | length' "$IMG.json")" ]
+	[ "$(jq '[.entries[] | select(.replayed).nkeys] | add' "$IMG.json")" = 750 ]
 	[ "$(jq .replay.nkeys "$IMG.json")" = 750 ]
 }
 
@@ -34,7 +34,7 @@ setup() {
 	[[ "$stderr" == *"JOURNAL_GAP"* ]]
 	[[ "$output" == *"Missing:                entries 110 to"* ]]
 	run -1 --separate-stderr cache-show-journal -J "$IMG"
-	[ "$(jq -r '.gaps[0].start' <<< "$output")" = 0x6e ]
+	[ "$(jq -r '.gaps[0].start_seq' <<< "$output")" = 0x6e ]
 }
 
 @test "keys that do not tile are told, and those before them shown" {
