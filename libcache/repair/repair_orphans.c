@@ -114,7 +114,8 @@ static bool begins_before_end(const struct cache_bkey *first, const struct cache
 /* Where orphans say something, without overlap: a range is an orphan without a pointer. */
 static int make_ranges(struct cache_orphans *s)
 {
-	qsort(s->o, s->n, sizeof(*s->o), by_first);
+	if (s->n)
+		qsort(s->o, s->n, sizeof(*s->o), by_first);
 	s->range = calloc(s->n + 1, sizeof(*s->range));
 	if (!s->range)
 		return -ENOMEM;
@@ -178,7 +179,7 @@ int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
 		ret = make_ranges(s);
 	if (!ret && s->n)
 		ret = cache_set_each_node(set, see_leaf, s, &silent, err);
-	if (!ret)
+	if (!ret && s->n)
 		qsort(s->o, s->n, sizeof(*s->o), by_first);
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for nodes that were cut off")
 			      : ret;
@@ -386,7 +387,8 @@ static int merge_heap(struct heap *h)
 
 	for (size_t i = 0; i < h->n && h->n <= ORDERED_MAX; i++)
 		depth_of(h, &h->m[i]);
-	qsort(h->m, h->n, sizeof(*h->m), by_depth);
+	if (h->n)
+		qsort(h->m, h->n, sizeof(*h->m), by_depth);
 	for (size_t i = 0; i < h->n && !ret; i++)
 		ret = overlay(&keys, &h->m[i].all);
 	if (!ret && keys.n)

@@ -86,6 +86,7 @@ TEST(any_keys_leave_the_same_gens_and_marks_with_a_table_and_without)
 	}
 	cache_gens_fini(&g);
 	cache_buckets_fini(&t);
+	free(gen);
 }
 
 static struct cache_set *load(struct cache_dev *dev, enum cache_load upto)
