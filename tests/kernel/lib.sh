@@ -86,11 +86,18 @@ json() {
 	grep -o "\"$2\": *\"\{0,1\}[^,\"}]*" "$1" | head -1 | sed 's/.*: *"\{0,1\}//'
 }
 
+# look OPTION... IMAGE: cache-fsck looks, with the kernel at hand in mind
+look() {
+	local by=()
+	! "$bin/cache-fsck" --help | grep -q -e --kernel= || by=(--kernel "$(release "$kernel")")
+	"$bin/cache-fsck" -n "${by[@]}" "$@"
+}
+
 # fsck_clean IMAGE: cache-fsck finds nothing, but that a busy small ring may hang
 fsck_clean() {
 	local found
 	[ -x "$bin/cache-fsck" ] || return 0
-	found=$("$bin/cache-fsck" -n -f "$1" 2>&1) && return
+	found=$(look -f "$1" 2>&1) && return
 	grep -E ' \(0x[0-9a-f]{4}\): ' <<< "$found" | grep -qv ': JOURNAL_RING_' &&
 		problem "fsck of $1: $found"
 	return 0
@@ -144,7 +151,7 @@ expected() {
 same_verdict() {
 	local image=$1 did foreseen result bad out=$work/${1##*/}.fsck
 	did=$(awk -F'\t' -v i="$image" '$1 == i { print $2 }' "$2")
-	"$bin/cache-fsck" -n -f -J "$image" > "$out"
+	look -f -J "$image" > "$out"
 	foreseen=$(json "$out" kernel) result=$(json "$out" result)
 	[[ $did =~ ^(starts|hangs)$ ]] && as_foreseen "$foreseen" "$did" ||
 		problem "$image: the kernel $did, foreseen $foreseen"
