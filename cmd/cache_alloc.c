@@ -317,6 +317,8 @@ static int make_durable(struct opts *o)
 	int ret = cache_offline_plan(o->offline, &o->written, &err);
 
 	o->wrote = !ret && o->commit;
+	if (o->wrote && o->undo)
+		cmd_undo_note(&o->cmd, o->path, o->undo, 0);
 	if (o->wrote)
 		ret = cache_offline_commit(o->offline, &o->written, &err);
 	if (!ret && o->wrote)

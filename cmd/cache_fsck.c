@@ -284,12 +284,24 @@ static void say_why_not(struct run *r, unsigned i, const struct cache_repair_res
 		cmd_error(&r->o->cmd, r->paths[i], res->ret, &res->err);
 }
 
+/* What stopped half-way may have written: only who said no, and to all of it, wrote nothing. */
+static void end_undo(struct run *r, unsigned i, const struct cache_repair_result *res)
+{
+	if (!r->o->undo || r->o->dry_run)
+		return;
+	if (res->declined && !res->done)
+		cmd_undo_forget(r->o->undo, i);
+	else
+		cmd_undo_note(&r->o->cmd, r->paths[i], r->o->undo, i);
+}
+
 static void on_repaired(void *ctx, unsigned i, const struct cache_repair_result *res)
 {
 	struct run *r = ctx;
 	const struct cache_repair_plan *p = &res->plan;
 
 	cmd_progress_end(&r->progress);
+	end_undo(r, i, res);
 	if (res->ret) {
 		say_why_not(r, i, res);
 		return;
@@ -358,7 +370,7 @@ static void show(struct run *r, double seconds)
 {
 	const struct fsck_show s = {
 		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .results = r->results,
-		.findings = &r->findings, .left = &r->left, .seconds = seconds, .guess = r->o->guess };
+		.findings = &r->findings, .left = &r->left, .seconds = seconds, .seed = r->o->seed, .guess = r->o->guess };
 
 	if (r->o->cmd.json) {
 		fsck_show_json(&s);

@@ -109,6 +109,8 @@ static int apply(struct undo *u)
 
 	if (u->save && cmd_undo(&u->cmd, &u->dev, u->save, 0))
 		return EXIT_FAILED;
+	if (u->save)
+		cmd_undo_note(&u->cmd, u->path, u->save, 0);
 	ret = cache_undo_apply(u->undo, u->dev, &err);
 	return ret ? cmd_error(&u->cmd, u->path, ret, &err) : 0;
 }

@@ -3,6 +3,7 @@
 #include "base/array.h"
 #include "fsck_show.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,8 @@ static void text_rebuilt(const struct fsck_show *s, unsigned i)
 	cache_report_line(cmd_report(s->cmd), "%s: repaired: %s kept, %s of it dirty; %s of clean "
 			  "data dropped; %" PRIu64 " new nodes, one journal entry",
 			  s->paths[i], kept, dirty, dropped, m->plan.new_nodes);
+	cmd_note(s->cmd, 0, "%s: --seed %" PRIu64 " repeats this repair byte by byte", s->paths[i],
+		 s->seed);
 }
 
 static void text_repaired(const struct fsck_show *s, unsigned i)
@@ -268,6 +271,7 @@ static void json_repaired(const struct fsck_show *s, unsigned i)
 	} while (0);
 	CACHE_REPAIR_NUMBERS(X)
 #undef X
+	cache_report_u64(out, &(struct cache_field){ "seed", NULL, CACHE_UNIT_COUNT }, s->seed);
 	cache_report_array(out, "next_steps");
 	fsck_next_steps(s, i, json_next, out);
 	cache_report_end(out);
@@ -280,7 +284,8 @@ static void json_result(const struct fsck_show *s, unsigned i)
 		result = { "result", NULL, CACHE_UNIT_TEXT },
 		kernel = { "kernel", NULL, CACHE_UNIT_TEXT },
 		damage = { "damage", NULL, CACHE_UNIT_TEXT },
-		failed = { "error", NULL, CACHE_UNIT_TEXT };
+		code = { "code", NULL, CACHE_UNIT_TEXT },
+		message = { "message", NULL, CACHE_UNIT_TEXT };
 	const struct cache_fsck_result *res = fsck_final_result(s, i);
 	struct cache_report *out = cmd_report(s->cmd);
 
@@ -288,8 +293,12 @@ static void json_result(const struct fsck_show *s, unsigned i)
 	cache_report_str(out, &result, result_word(s, i));
 	cache_report_str(out, &kernel, cache_verdict_name(res->kernel));
 	cache_report_bool(out, &damage, res->damage);
-	if (res->ret)
-		cache_report_str(out, &failed, cache_err_text(&res->err, res->ret));
+	if (res->ret) {
+		cache_report_object(out, "error");
+		cache_report_str(out, &code, strerrorname_np(-res->ret) ? : "EUNKNOWN");
+		cache_report_str(out, &message, cache_err_text(&res->err, res->ret));
+		cache_report_end(out);
+	}
 	json_repaired(s, i);
 	if (res->has_summary)
 		json_summary(s, &res->summary);

@@ -31,6 +31,7 @@ struct fsck_show {
 	const struct cache_repair_result *results;	/* n */
 	const struct fsck_findings *findings, *left;		/* left: found the second time */
 	double seconds;
+	uint64_t seed;
 	bool guess;		/* was allowed */
 };
 

@@ -377,6 +377,8 @@ static int save_all(struct make *mk)
 		if (status)
 			return status;
 	}
+	for (unsigned i = 0; mk->undo && i < mk->m.ndevs; i++)
+		cmd_undo_note(&mk->cmd, mk->targets[i].path, mk->undo, i);
 	return 0;
 }
 

@@ -163,6 +163,8 @@ static int write_it(struct restore *r)
 
 	if (!status && r->s->undo)
 		status = cmd_undo(r->s->cmd, &r->dev, r->s->undo, 0);
+	if (!status && r->s->undo)
+		cmd_undo_note(r->s->cmd, r->s->path, r->s->undo, 0);
 	return status ? status : put_back(r, false);
 }
 

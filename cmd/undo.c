@@ -40,10 +40,16 @@ int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned i
 
 	*dev = NULL;
 	ret = cache_dev_undo_new(under, name, &origin, dev, &err);
-	if (ret)
-		return cmd_error(c, NULL, ret, &err);
-	cmd_note(c, 0, "take it back with: cache-undo %s %s", name, cache_dev_name(*dev));
-	return 0;
+	return ret ? cmd_error(c, NULL, ret, &err) : 0;
+}
+
+void cmd_undo_note(const struct cmd *c, const char *device, const char *file, unsigned index)
+{
+	char buf[PATH_MAX];
+	const char *name = file_of(file, index, buf, sizeof(buf));
+
+	if (!access(name, F_OK))
+		cmd_note(c, 0, "take it back with: cache-undo %s %s", name, device);
 }
 
 void cmd_undo_forget(const char *file, unsigned index)

@@ -18,6 +18,9 @@
  */
 int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned index);
 
+/* Says how to take it back: once the file of @index is there to stay. */
+void cmd_undo_note(const struct cmd *c, const char *device, const char *file, unsigned index);
+
 /* Removes the file of @index again: nothing was written, so it would save nothing. */
 void cmd_undo_forget(const char *file, unsigned index);
 

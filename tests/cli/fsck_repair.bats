@@ -382,3 +382,42 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	cache-super-show -J b | jq -e '.discard | not'
 	[ "$before" = "$(sum c)" ]
 }
+
+@test "a repair says its seed, and the same seed writes the same bytes" {
+	for n in a b; do
+		image wb-crash.cache "$IMG.$n"
+		poke "$IMG.$n" prio[0].csum=1
+	done
+	run -1 --separate-stderr cache-fsck -y --seed 77 "$IMG.a"
+	[[ "$stderr" == *"--seed 77 repeats this repair"* ]]
+	seed=$(cache-fsck -y -J --seed 77 "$IMG.b" | jq .repair.seed) || [ $? = 1 ]
+	[ "$seed" = 77 ]
+	cmp "$IMG.a" "$IMG.b"
+}
+
+@test "an undo file is named once it is there to stay" {
+	image wb-crash.cache
+	poke "$IMG" prio[0].csum=1
+	run -1 --separate-stderr cache-fsck -y -z "$IMG.undo" "$IMG"
+	[[ "$stderr" == *"take it back with: cache-undo $IMG.undo $IMG"* ]]
+	[ -s "$IMG.undo" ]
+	cache-undo -q "$IMG.undo" "$IMG"
+	rm "$IMG.undo"
+	run --separate-stderr cache-fsck -y --dry-run -z "$IMG.undo" "$IMG"
+	[[ "$stderr" != *"take it back"* ]]
+	[ ! -e "$IMG.undo" ]
+	run -12 --separate-stderr cache-fsck -y -z "$IMG.no/such/undo" "$IMG"
+	[[ "$stderr" != *"take it back"* ]]
+}
+
+@test "what cannot be opened to be repaired is an operational error too" {
+	command -v flock > /dev/null || skip "no flock(1)"
+	image wb-crash.cache
+	poke "$IMG" prio[0].csum=1
+	before=$(sum "$IMG")
+	run --separate-stderr flock "$IMG" cache-fsck -y "$IMG"
+	[ $((status & 8)) = 8 ]
+	[ $((status & 4)) = 4 ]
+	[[ "$stderr" == *"locked by another program"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
