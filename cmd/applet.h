@@ -23,6 +23,9 @@ struct applet {
 #undef APPLET
 #undef ALIAS
 
+/* Prints what may stand behind an option, a line each; UUID and LABEL: those of the devices here. */
+int complete_values(const char *option);
+
 const struct applet *applet_find(const char *name);
 const struct applet *applet_list(unsigned *count);
 

@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
 		return printf("cache-tools (cache-tools) %s\n", cache_version(NULL)) < 0;
 	if (!strcmp(name, "--complete"))
-		return complete(argc > 2 ? argv[2] : NULL);
+		return argc > 3 ? complete_values(argv[3]) : complete(argv[2]);
 	if (!*name)
 		return print_list(stdout, EXIT_DONE);
 	return unknown(name);

@@ -12,7 +12,16 @@ _cache_tools() {
 		fi
 		applet=${COMP_WORDS[1]}
 	fi
-	if [[ $cur == -* ]]; then
+	# "=" is a word of its own: --cache-mode = w, UUID = 5
+	local before=${COMP_WORDS[COMP_CWORD - 1]}
+	[[ $cur != = ]] || before='=' cur=
+	if [[ $before == = ]]; then
+		local option=${COMP_WORDS[COMP_CWORD - 1]}
+		[[ $option != = ]] || option=${COMP_WORDS[COMP_CWORD - 2]}
+		words=$(cache-tools --complete "$applet" "$option" 2>/dev/null)
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		[[ ${#COMPREPLY[@]} != 0 ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	elif [[ $cur == -* ]]; then
 		words=$(cache-tools --complete "$applet" 2>/dev/null)
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
