@@ -623,6 +623,18 @@ static int was_replaced(struct lost *l, uint64_t chain, bool *old)
 }
 
 /*
+ * Behind the newest bucket stands an empty one, and behind that one of the lap before: only
+ * what was written last is lost, and the rest is not old. (The first lap begins at index 1.)
+ */
+static bool lacks_newest_bucket(const struct cache_set *set)
+{
+	uint32_t n = set->sb.njournal, next = (set->journal.newest.pos.index + 1) % n;
+
+	return next && next + 1 < n && !set->journal.bucket_seq[next] &&
+	       set->journal.bucket_seq[next + 1];
+}
+
+/*
  * A ring that was read well, and names what is not there. Either that is damaged; or the
  * ring is: of an earlier moment, since when its buckets were used again. Then a prio
  * chain that no entry of it names lies there whole, and is newer than those that are named.
@@ -646,7 +658,7 @@ static int judge_ring(struct lost *l, bool *old)
 	ret = named_seq(l, chain, &greatest, &is_named);
 	if (!ret && !root)
 		ret = was_replaced(l, chain, old);
-	if (!ret && !is_named && !*old)
+	if (!ret && !is_named && !*old && !lacks_newest_bucket(l->set))
 		*old = greatest ? l->prio[prio_in(l, chain)].seq > greatest :
 			!head && (!root || other);
 	return ret;

@@ -497,9 +497,13 @@ static inline const struct maul_node *maul_find(const struct maul_nodes *s, uint
 	return NULL;
 }
 
-static inline uint64_t maul_csum_of(const void *sb)
+/* A superblock that says that its set has run, and which it is. */
+static inline bool maul_is_named(const void *is, const void *was)
 {
-	return cache_le64_get(((const struct cache_sb_disk *)sb)->csum);
+	const struct cache_sb_disk *a = is, *b = was;
+
+	return cache_le64_get(a->flags) & CACHE_SB_SYNC &&
+	       !memcmp(a->set_uuid, b->set_uuid, sizeof(a->set_uuid));
 }
 
 static inline void maul_put_super(struct maul *m, const void *sb)
@@ -545,9 +549,8 @@ static inline void maul_note_lost(struct maul *m)
 	maul_put_super(m, was);
 	set = maul_load(m->dev);
 	maul_put_super(m, is);
-	/* formatted, and no ring: nothing says that it ever ran */
-	if (set && !set->journal.nentries && cache_sb_csum(is) == maul_csum_of(is) &&
-	    !(cache_le64_get(((struct cache_sb_disk *)is)->flags) & CACHE_SB_SYNC)) {
+	/* formatted or gone, and no ring: nothing says that it ever ran, or its name */
+	if (set && !set->journal.nentries && !maul_is_named(is, was)) {
 		struct maul_range range = maul_all;
 
 		range.forged = true;
