@@ -182,7 +182,7 @@ $(BUILD)/images/%: tests/images/%.xz
 	$(Q)xz -dc $< | dd of=$@ conv=sparse bs=64k status=none
 
 tests: all $(UNIT_BIN) $(CRASH_BIN) $(FUZZ_BIN) $(TOOL_BIN) $(PRELOAD) $(IMAGES)
-benches: all $(BENCH_BIN)
+benches: all $(BENCH_BIN) $(BUILD)/tests/poke
 
 check: tests
 	$(Q)BUILD=$(BUILD) tests/run
@@ -248,6 +248,7 @@ coverage:
 RUNS	?= 5
 bench: benches
 	$(Q)for b in $(BENCH_BIN); do $$b $(RUNS) || exit 1; done
+	$(Q)BUILD=$(BUILD) tests/bench/check $(RUNS)
 
 demo: all $(IMAGES)
 	$(Q)BUILD=$(BUILD) tests/demo
