@@ -11,7 +11,7 @@ setup() {
 	cache-show-journal -J "$IMG" > "$IMG.json"
 	[ "$(jq '.entries | length' "$IMG.json")" = 122 ]
 	jq -e '.entries | all(.bytes >= 240 and .offset % 8 == 0)' "$IMG.json"
-	[ "$(jq -c '.entries[2]' "$IMG.json")" = '{"seq":"0x3","last_seq":"0x3","bucket":2,"offset":16,"bytes":336,"keys":4,"level":0,"root":63,"replay":false}' ]
+	[ "$(jq -c '.entries[2]' "$IMG.json")" = '{"seq":"0x3","last_seq":"0x3","bucket":2,"offset":16,"bytes":336,"nkeys":4,"level":0,"root":63,"replayed":false}' ]
 }
 
 @test "-k gives the keys, and those to be replayed add up" {

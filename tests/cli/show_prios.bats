@@ -38,7 +38,7 @@ cell() { cache-show-prios -a "$IMG" 2> /dev/null | awk -F'\t' -v b="$1" -v c="$2
 @test "the histogram counts every bucket from the first that can be allocated" {
 	cache-show-prios -J "$IMG" > "$IMG.json"
 	[ "$(jq '[.histogram[].count] | add' "$IMG.json")" = 8190 ]
-	jq -e 'all(.histogram[]; .count == .metadata + .dirty + .clean + .free)' "$IMG.json"
+	jq -e 'all(.histogram[]; .count == .metadata_buckets + .dirty_buckets + .clean_buckets + .free_buckets)' "$IMG.json"
 }
 
 @test "--recovered gives the gens that keys have raised" {
