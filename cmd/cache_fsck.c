@@ -341,6 +341,13 @@ static void on_close(void *ctx, unsigned i, struct cache_dev *dev)
 	cache_dev_close(dev);
 }
 
+/* Something outside the set failed: a read, a write, memory, the undo file. */
+static bool is_operational(int ret)
+{
+	return ret && ret != -ECANCELED && ret != -EUCLEAN && ret != -EBADMSG && ret != -ENOBUFS &&
+	       ret != -EBUSY;
+}
+
 static int status_of(const struct run *r)
 {
 	int status = r->failed ? FSCK_ERROR : FSCK_CLEAN;
@@ -348,7 +355,7 @@ static int status_of(const struct run *r)
 	for (unsigned i = 0; i < r->o->n; i++) {
 		const struct cache_fsck_result *last = &r->results[i].after;
 
-		if (last->ret && last->ret != -ECANCELED)
+		if ((last->ret && last->ret != -ECANCELED) || is_operational(r->results[i].ret))
 			status |= FSCK_ERROR;
 		if (last->count[CACHE_SEVERITY_WARN] || last->count[CACHE_SEVERITY_CORRUPT])
 			status |= FSCK_UNCORRECTED;

@@ -63,6 +63,29 @@ enum cache_remedy {
 };
 
 /*
+ * What a finding makes doubtful beside what it proves wrong: where updates may have been
+ * lost, an older clean extent could take their place. UNREAD: what stands there is not
+ * known, so nothing may be decided from its absence.
+ */
+enum cache_doubt {
+	CACHE_DOUBT_NONE,	/* nothing beside it, or what is unknown is marked as such */
+	CACHE_DOUBT_ALL,	/* updates of unknown ranges are lost */
+	CACHE_DOUBT_ALL_RING,	/* the same, and what is left in the ring misleads the driver */
+	CACHE_DOUBT_RING,	/* only that: what is left in the ring misleads the driver */
+	CACHE_DOUBT_HIDDEN,	/* RING if {count} is 0: the tree has all of the lost; else ALL_RING */
+	CACHE_DOUBT_ROOT,	/* ALL, and nodes may be cut off */
+	CACHE_DOUBT_NODE,	/* updates within the range of node {bucket} */
+	CACHE_DOUBT_GENS,	/* gens of the buckets that prio_set {index} covers */
+	CACHE_DOUBT_FOREIGN,	/* extents in {bucket}: another owner wrote there */
+	CACHE_DOUBT_SHARED,	/* extents in {bucket}: one of them overwrote the other */
+	CACHE_DOUBT_RANGE,	/* the range of the key itself */
+	CACHE_DOUBT_LEAF,	/* the same, and updates within the range of leaf {other} that has it */
+	CACHE_DOUBT_UNREAD,	/* nothing else: what it lacks counts as unknown elsewhere */
+	CACHE_DOUBT_UNREAD_RING, /* ALL_RING: entries, the newest of all among them */
+	CACHE_DOUBT_UNREAD_NODE, /* NODE */
+};
+
+/*
  * One finding. Only the fields that the problem's text names in braces have a
  * meaning, and are printed and put into JSON under the same names.
  */
@@ -87,6 +110,7 @@ struct cache_problem_info {
 	enum cache_severity severity;
 	enum cache_verdict verdict;
 	enum cache_remedy remedy;
+	enum cache_doubt doubt;
 	int error;			/* negative errno when it stops an open */
 	const char *text;		/* with {field}; in hex {field:x}; a seq {field:s} */
 };

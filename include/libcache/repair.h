@@ -43,6 +43,7 @@ struct cache_repair_plan {
 	bool clear_discard;	/* last of all, the discard bit of the superblock */
 	bool drop_all_clean;	/* what was lost could make any clean extent stale */
 	bool root_lost;		/* nodes were searched for: how many there should be is not known */
+	bool short_of_buckets;	/* clean data goes because too few buckets are unused */
 	bool safe;		/* nothing dirty is, or may have been, lost by damage or remedy */
 #define X(name) uint64_t name;
 	CACHE_REPAIR_NUMBERS(X)

@@ -21,10 +21,14 @@
 
 #include "base/types.h"
 
+#define READ_TRIES	3	/* some errors pass */
+
 static int read_exact(int fd, char *buf, size_t nbytes, off_t at)
 {
-	int ret = cache_fd_read(fd, buf, nbytes, at);
+	int ret = -EIO;
 
+	for (unsigned i = 0; i < READ_TRIES && ret == -EIO; i++)
+		ret = cache_fd_read(fd, buf, nbytes, at);
 	return ret > 0 ? 0 : ret ? ret : -EIO;
 }
 
@@ -148,9 +152,9 @@ static int file_read_many(struct cache_dev *dev, struct cache_dev_req *reqs, uns
 			return -ENOSYS;
 	ret = cache_uring_read_many((struct cache_uring **)&dev->priv, dev->fd, reqs, n);
 
-	/* Short or not taken: a plain read says whether it is an error. */
+	/* Short, not taken or failed: a plain read says whether it is an error that stays. */
 	for (unsigned i = 0; i < n && !ret; i++)
-		if (reqs[i].result == -EAGAIN)
+		if (reqs[i].result == -EAGAIN || reqs[i].result == -EIO)
 			reqs[i].result = file_read(dev, reqs[i].sector, reqs[i].nsectors,
 						   reqs[i].buf);
 	return ret;

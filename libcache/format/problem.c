@@ -17,9 +17,10 @@ enum row {
 
 static const struct cache_problem_info table[] = {
 	[ROW_NONE] = { .code = "NONE", .error = -EUCLEAN, .text = "" },
-#define PROBLEM(code, number, severity, verdict, remedy, error, text)	\
-	[ROW_##code] = { #code, number, CACHE_SEVERITY_##severity,	\
-			     CACHE_VERDICT_##verdict, CACHE_FIX_##remedy, error, text },
+#define PROBLEM(code, number, severity, verdict, remedy, doubt, error, text)	\
+	[ROW_##code] = { #code, number, CACHE_SEVERITY_##severity,		\
+			 CACHE_VERDICT_##verdict, CACHE_FIX_##remedy,		\
+			 CACHE_DOUBT_##doubt, error, text },
 #include <libcache/problems.def>
 #undef PROBLEM
 };

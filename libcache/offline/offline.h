@@ -120,7 +120,7 @@ int cache_offline_run(struct cache_offline *o, struct cache_offline_result *res,
  * cache_offline_plan() - all of the commit but the writes
  *
  * Return: 0; -EUCLEAN when the driver would not find the new entry in a ring with a
- * hole; -ENOSPC when the ring is full, no unused bucket is left for the prio
+ * hole; -ENOSPC when the ring is full, -ENOBUFS when no unused bucket is left for the prio
  * chain, or the start that follows would hang in its replay; -EIO, -ENOMEM.
  */
 int cache_offline_plan(struct cache_offline *o, struct cache_offline_written *w,

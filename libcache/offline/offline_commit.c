@@ -126,7 +126,7 @@ static int check_unused(const struct cache_offline *o, struct cache_err *err)
 
 	if (o->unused >= need)
 		return 0;
-	return cache_err_set(err, -ENOSPC, 0, "the new gens need %" PRIu64
+	return cache_err_set(err, -ENOBUFS, 0, "the new gens need %" PRIu64
 			     " unused buckets, only %" PRIu64 " are left", need, o->unused);
 }
 

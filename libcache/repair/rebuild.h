@@ -27,7 +27,7 @@ struct cache_rebuild {
  * cache_rebuild_tree() - write all nodes and give the commit its root
  * @keys: sorted by start, without overlap
  *
- * Return: 0; -ENOSPC when the unused buckets do not suffice; -EIO; -ENOMEM.
+ * Return: 0; -ENOBUFS when the unused buckets do not suffice; -EIO; -ENOMEM.
  */
 int cache_rebuild_tree(struct cache_rebuild *r, const struct cache_packed_key *keys,
 		       uint64_t nkeys, struct cache_err *err);

@@ -40,6 +40,15 @@ static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 	return repair_progress(r->opts, pass, current, max);
 }
 
+/* What cannot be read now may be read another time, or on another machine. */
+static int refuse_unread(struct repair *r, bool unread)
+{
+	if (!unread || r->opts->allow_data_loss)
+		return 0;
+	r->plan->cannot = "a part of the metadata cannot be read, and dirty data may depend on it: copy the device, or allow data loss";
+	return cache_err_set(r->err, -EIO, 0, "%s", r->plan->cannot);
+}
+
 /* Why the tree of this set cannot be rebuilt; NULL: it can. */
 static const char *hopeless(const struct cache_set *set)
 {
@@ -242,14 +251,19 @@ static void spare_kept(const struct repair *r, struct cache_commit *commit)
 
 static int commit(struct repair *r)
 {
+	bool unread = r->doubt.unread || r->plan->unread_buckets;
 	struct cache_commit *commit = NULL;
 	int ret = cache_commit_new(r->set, &commit, r->err);
 
-	if (!ret) {
+	if (!ret)
 		spare_kept(r, commit);
+	if (!ret && unread)
+		ret = cache_repair_spare(r->set, commit, r->opts, r->err);
+	if (!ret)
 		ret = write_all(r, commit);
-	}
 	cache_commit_free(commit);
+	if (ret == -ENOBUFS && unread)
+		cache_err_prefix(r->err, ret, "a part of the metadata cannot be read, and few buckets are certain not to be needed by it: copy the device and repair the copy");
 	return ret;
 }
 
@@ -258,12 +272,15 @@ static int commit_or_shrink(struct repair *r)
 {
 	int ret = commit(r);
 
-	if (ret != -ENOSPC || r->doubt.all)
+	if (ret != -ENOBUFS || r->doubt.all || r->doubt.no_clean)
 		return ret;
+	r->doubt.no_clean = r->plan->short_of_buckets = true;
+	r->plan->safe = false;
+	ret = collect(r);
+	if (!ret && !cache_repair_agreed(r->opts, r->plan))
+		return cache_err_set(r->err, -ENOBUFS, 0, "too few unused buckets for a new tree, unless all clean data is dropped");
 	if (r->err)
 		memset(r->err, 0, sizeof(*r->err));
-	r->doubt.all = true;
-	ret = collect(r);
 	return ret ? ret : commit(r);
 }
 
@@ -323,16 +340,16 @@ static int decide(struct repair *r)
 	p->super = r->doubt.super;
 	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->set);
 	r->doubt.beyond_extents |= unforgiven;
-	/* What cannot be read now may be read another time, or on another machine. */
-	if (r->doubt.unreadable && !r->opts->allow_data_loss) {
-		p->cannot = "a btree node cannot be read, and dirty data may hang on it: copy the device, or allow data loss";
-		return cache_err_set(r->err, -EIO, 0, "%s", p->cannot);
-	}
-	ret = decide_uuids(r);
+	ret = refuse_unread(r, r->doubt.unread && (r->doubt.rebuild || r->doubt.uuids || unforgiven ||
+						   r->opts->ndrop_uuids));
+	if (!ret)
+		ret = decide_uuids(r);
 	p->rebuild = r->doubt.rebuild || p->uuids || r->opts->ndrop_uuids || unforgiven;
 	if (ret || !p->rebuild)
 		return ret;
 	ret = collect(r);
+	if (!ret)
+		ret = refuse_unread(r, p->unread_buckets);
 	if (!ret && !p->uuids && !r->doubt.beyond_extents && !p->dropped_clean_sectors &&
 	    !p->dropped_dirty_sectors && p->blocked_dirty_sectors && !r->sum.stale_keys) {
 		p->rebuild = false;
@@ -388,7 +405,7 @@ static int load_rest(struct repair *r)
 	if (old)	/* what it holds must not be read by any start */
 		on_finding(r, &(struct cache_finding){
 			.code = CACHE_P_JOURNAL_EMPTY, .count = set->sb.njournal });
-	return cache_repair_find_lost(set, old, &r->sink, r->err);
+	return cache_repair_find_lost(set, old, &r->sink, &r->doubt.unread, r->err);
 }
 
 /* What is inside the set. */
@@ -402,6 +419,8 @@ static int plan_inside(struct repair *r)
 	if (ret)
 		return ret;
 	r->plan->cannot = hopeless(r->set);
+	if (r->plan->cannot && r->doubt.unread && !r->opts->allow_data_loss)
+		return refuse_unread(r, true);
 	if (r->plan->cannot)
 		return cache_err_set(r->err, -EUCLEAN, 0, "%s", r->plan->cannot);
 	ret = diagnose(r);

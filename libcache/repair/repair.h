@@ -28,7 +28,9 @@ extern "C" {
  * disk; and 24 bytes per extent that stays, twice that where extents overlap and must be
  * sorted.
  * Return: 0 done, or nothing to do: check again to be sure; -ECANCELED when
- * confirm, or progress, said no; -EUCLEAN or -EIO when plan->cannot says why not; -ENOSPC, -EIO, -ENOMEM.
+ * confirm, or progress, said no; -EUCLEAN or -EIO when plan->cannot says why not; -ENOBUFS
+ * when there are too few unused buckets; what writing gives, such as -EIO and -ENOSPC;
+ * -ENOMEM.
  */
 int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *opts,
 		       struct cache_repair_plan *plan, struct cache_err *err);

@@ -93,7 +93,7 @@ static bool clean_is_doubtful(const struct collect *s, const struct cache_bkey *
 	if (inode < set->uuids.n &&
 	    cache_uuid_state(&set->uuids.slot[inode]) == CACHE_SLOT_FREE)
 		return true;
-	return s->d->all || cache_bit(s->d->shared, bucket) ||
+	return s->d->all || s->d->no_clean || cache_bit(s->d->shared, bucket) ||
 	       !cache_prio_is_known(&set->sb, &set->prios, bucket) ||
 	       cache_bit(s->d->members, bucket / cache_prios_per_bucket(&set->sb)) ||
 	       cache_repair_is_doubtful(s->d, k);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From findings to doubt. What a finding proves wrong is one thing; what it makes
- * doubtful beside it is another, and that is what this table says: where updates
- * may have been lost, an older clean extent could rise in their place.
+ * doubtful beside it is another, and that is a column of problems.def.
  */
 #include "repair/repair_impl.h"
 
@@ -11,79 +10,6 @@
 #include <string.h>
 
 #include "base/array.h"
-
-enum effect {
-	NOTHING,	/* nothing beside it */
-	ALL,		/* updates of unknown ranges are lost */
-	ALL_RING,	/* the same, and what is left in the ring misleads the driver */
-	ROOT,		/* the same as ALL, and nodes may be cut off */
-	NODE,		/* updates within the range of node {bucket} */
-	MEMBER,		/* gens of the buckets that prio_set {index} covers */
-	FOREIGN,	/* extents in {bucket}: another owner wrote there */
-	SHARED,		/* extents in {bucket}: one of them overwrote the other */
-	RANGE,		/* the range of the key itself */
-	LEAF,		/* the same, and updates within the range of the leaf {other} that has it */
-	RING,		/* nothing; but what is left in the ring misleads the driver */
-	HIDDEN,		/* RING, if {count} is 0: the tree has all of the lost; else ALL_RING */
-};
-
-/* Rows that are not here: NOTHING. */
-static const struct {
-	enum cache_problem code;
-	enum effect effect;
-} effects[] = {
-	{ CACHE_P_JOURNAL_EMPTY,	ALL_RING },
-	{ CACHE_P_JOURNAL_GAP,		ALL },	/* keys that are nowhere else */
-	{ CACHE_P_JOURNAL_FRONT_GAP,	ALL },
-	{ CACHE_P_JOURNAL_LAST_SEQ,	ALL_RING },
-	{ CACHE_P_JOURNAL_TILING,	ALL },
-	{ CACHE_P_JOURNAL_TWICE,	ALL },	/* which of the two is not known */
-	{ CACHE_P_JOURNAL_KEY_INVALID,	RANGE },
-	{ CACHE_P_JOURNAL_SEARCH,	RING },
-	{ CACHE_P_JOURNAL_SEARCH_GAP,	RING },
-	{ CACHE_P_JOURNAL_HIDDEN,	HIDDEN },
-	{ CACHE_P_PRIO_SEQ,		MEMBER },
-	{ CACHE_P_ROOT_PTR,		ROOT },
-	{ CACHE_P_ROOT_LEVEL,		ROOT },
-	{ CACHE_P_ROOT_KEY,		ROOT },
-	{ CACHE_P_ROOT_STALE,		ROOT },
-	{ CACHE_P_ROOT_NO_CHILD,	ROOT },
-	{ CACHE_P_NODE_HEADER,		NODE },
-	{ CACHE_P_NODE_VERSION,		NODE },
-	{ CACHE_P_NODE_MAGIC,		NODE },
-	{ CACHE_P_NODE_CSUM,		NODE },
-	{ CACHE_P_NODE_EMPTY_SET,	NODE },
-	{ CACHE_P_NODE_AFTER_END,	NODE },
-	{ CACHE_P_NODE_SHORT_KEY,	NODE },
-	{ CACHE_P_NODE_TILING,		NODE },
-	{ CACHE_P_NODE_ORDER,		NODE },
-	{ CACHE_P_NODE_OVERLAP,		NODE },
-	{ CACHE_P_NODE_TWICE,		NODE },
-	{ CACHE_P_NODE_SIZE,		NODE },
-	{ CACHE_P_NODE_UNREADABLE,	NODE },
-	{ CACHE_P_NODE_CUT,		NODE },
-	{ CACHE_P_CHILD_PTR,		NODE },
-	{ CACHE_P_CHILD_TWICE,		NODE },
-	{ CACHE_P_CHILD_MISSING,	NODE },
-	{ CACHE_P_CHILD_RANGE,		NODE },
-	{ CACHE_P_CHILD_OFFSET,		NODE },
-	{ CACHE_P_EXTENT_PTR,		NODE },
-	{ CACHE_P_EXTENT_SHARED,	SHARED },
-	{ CACHE_P_EXTENT_STALE_DIRTY,	LEAF },	/* what wrote over it is lost */
-	{ CACHE_P_BUCKET_MARKS,		FOREIGN },
-	{ CACHE_P_BUCKET_OWNERS,	FOREIGN },
-	{ CACHE_P_BUCKET_RESERVED,	FOREIGN },
-	{ CACHE_P_BUCKET_META,		NODE },
-	{ CACHE_P_BUCKET_FALSELY_FREED,	FOREIGN },
-};
-
-static enum effect effect_of(enum cache_problem code)
-{
-	for (size_t i = 0; i < sizeof(effects) / sizeof(*effects); i++)
-		if (effects[i].code == code)
-			return effects[i].effect;
-	return NOTHING;
-}
 
 int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb)
 {
@@ -145,6 +71,71 @@ static void ask_for(struct repair_doubt *d, enum cache_remedy remedy)
 		      remedy == CACHE_FIX_DROP_DIRTY;
 }
 
+static void doubt_all(struct repair_doubt *d, bool nodes, bool ring)
+{
+	d->all = true;
+	d->scan |= nodes;
+	d->wipe_ring |= ring;
+}
+
+static void doubt_node(struct repair_doubt *d, const struct cache_finding *f)
+{
+	d->scan |= f->level > 0;
+	mark(d, d->nodes, f->bucket);
+}
+
+static void add_doubt(struct repair_doubt *d, enum cache_doubt doubt,
+		      const struct cache_finding *f)
+{
+	d->unread |= cache_doubt_is_unread(doubt);
+	switch (doubt) {
+	case CACHE_DOUBT_NONE:
+	case CACHE_DOUBT_UNREAD:
+		break;
+	case CACHE_DOUBT_ALL:
+		doubt_all(d, false, false);
+		break;
+	case CACHE_DOUBT_ALL_RING:
+		doubt_all(d, false, true);
+		break;
+	case CACHE_DOUBT_RING:
+		d->wipe_ring = true;
+		break;
+	case CACHE_DOUBT_HIDDEN:
+		d->all |= f->count > 0;
+		d->wipe_ring = true;
+		break;
+	case CACHE_DOUBT_ROOT:
+		d->root_lost = true;
+		doubt_all(d, true, false);
+		break;
+	case CACHE_DOUBT_UNREAD_RING:
+		doubt_all(d, true, true);
+		break;
+	case CACHE_DOUBT_NODE:
+	case CACHE_DOUBT_UNREAD_NODE:
+		doubt_node(d, f);
+		break;
+	case CACHE_DOUBT_GENS:
+		mark(d, d->members, f->index);
+		break;
+	case CACHE_DOUBT_FOREIGN:
+		mark(d, d->foreign, f->bucket);
+		break;
+	case CACHE_DOUBT_SHARED:
+		mark(d, d->shared, f->bucket);
+		break;
+	case CACHE_DOUBT_LEAF:
+		if (f->other)
+			mark(d, d->nodes, f->other);
+		__attribute__((fallthrough));
+	case CACHE_DOUBT_RANGE:
+		if (f->start < f->end)
+			add_range(d, f->inode, f->start, f->inode, f->end);
+		break;
+	}
+}
+
 void cache_repair_doubt_add(void *ctx, const struct cache_finding *f)
 {
 	const struct cache_problem_info *info = cache_problem_info(f->code);
@@ -153,57 +144,20 @@ void cache_repair_doubt_add(void *ctx, const struct cache_finding *f)
 	if (info->severity == CACHE_SEVERITY_NOTE)
 		return;
 	ask_for(d, info->remedy);
-	d->unreadable |= f->code == CACHE_P_NODE_UNREADABLE;
 	d->garbage += f->code == CACHE_P_UUID_GARBAGE;
 	d->table |= info->remedy == CACHE_FIX_UUIDS && f->code != CACHE_P_UUID_GARBAGE;
-	switch (f->corrected ? NOTHING : effect_of(f->code)) {
-	case ROOT:
-		d->scan = d->root_lost = true;
-		__attribute__((fallthrough));
-	case ALL:
-		d->all = true;
-		break;
-	case ALL_RING:
-		d->all = d->wipe_ring = true;
-		break;
-	case NODE:
-		d->scan |= f->level > 0;
-		mark(d, d->nodes, f->bucket);
-		break;
-	case MEMBER:
-		mark(d, d->members, f->index);
-		break;
-	case FOREIGN:
-		mark(d, d->foreign, f->bucket);
-		break;
-	case SHARED:
-		mark(d, d->shared, f->bucket);
-		break;
-	case LEAF:
-		if (f->other)
-			mark(d, d->nodes, f->other);
-		__attribute__((fallthrough));
-	case RANGE:
-		if (f->start < f->end)
-			add_range(d, f->inode, f->start, f->inode, f->end);
-		break;
-	case HIDDEN:
-		d->all |= f->count > 0;
-		__attribute__((fallthrough));
-	case RING:
-		d->wipe_ring = true;
-		break;
-	case NOTHING:
-		break;
-	}
+	if (!f->corrected)
+		add_doubt(d, info->doubt, f);
 }
 
 void cache_repair_find_again(void *ctx, const struct cache_finding *f)
 {
+	const struct cache_problem_info *info = cache_problem_info(f->code);
 	struct repair_again *a = ctx;
 
-	if (cache_problem_info(f->code)->severity != CACHE_SEVERITY_CORRUPT || f->corrected ||
-	    effect_of(f->code) != NODE || f->bucket >= a->d->sb->nbuckets)
+	if (info->severity != CACHE_SEVERITY_CORRUPT || f->corrected ||
+	    (info->doubt != CACHE_DOUBT_NODE && info->doubt != CACHE_DOUBT_UNREAD_NODE) ||
+	    f->bucket >= a->d->sb->nbuckets)
 		return;
 	a->changed |= !cache_bit(a->d->nodes, f->bucket);
 }
@@ -271,6 +225,18 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 	return 0;
 }
 
+/* A root that the walk could not enter has no parent whose range would be in doubt. */
+static void doubt_root(struct repair_doubt *d)
+{
+	const struct cache_bkey *root = &d->set->journal.newest.btree_root;
+	uint64_t bucket = cache_key_ptrs(root) ? cache_ptr_bucket(d->sb, root, 0) : UINT64_MAX;
+
+	if (bucket < d->sb->nbuckets && cache_bit(d->visited, bucket))
+		return;
+	d->root_lost = true;
+	doubt_all(d, true, false);
+}
+
 static int by_lo(const void *a, const void *b)
 {
 	const struct repair_range *x = a, *y = b;
@@ -308,6 +274,8 @@ int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_set *set,
 	ret = cache_set_each_node(set, visit, d, &sink, err);
 	if (!ret)
 		ret = cache_repair_changed(&again, err);
+	if (!ret)
+		doubt_root(d);
 	if (!ret && d->failed)
 		ret = cache_err_set(err, -ENOMEM, 0, "no memory for what is in doubt");
 	if (!ret && d->ranges.n)

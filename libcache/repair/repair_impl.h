@@ -34,13 +34,14 @@ struct repair_doubt {
 	uint64_t *visited;	/* one bit per bucket: nodes that the walk has reached */
 	uint64_t *falsely_freed;	/* one bit per bucket: nodes cut off by the gen of a key that lies */
 	bool all;		/* any clean extent may be stale */
+	bool no_clean;		/* there are too few unused buckets to keep clean extents */
 	bool scan;		/* leaves may be cut off: look for nodes everywhere */
 	bool root_lost;		/* a part of @scan: how many nodes there should be is not known */
 	bool failed;		/* out of memory while listening */
 	bool super, rebuild, uuids, wipe_ring;	/* which remedies were asked for */
 	bool table;		/* the uuid table is written anew, whatever its slots are */
 	unsigned garbage;	/* slots of it that no driver writes */
-	bool unreadable;	/* a node could not be read: that may pass */
+	bool unread;		/* something could not be read: that may pass */
 	bool beyond_extents;	/* more than to drop extents */
 };
 
@@ -78,11 +79,19 @@ int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
 		      struct cache_err *err);
 
 /*
+ * Takes from @commit every bucket that something which could not be read may own.
+ * Return: 0; -ECANCELED; -ENOMEM.
+ */
+int cache_repair_spare(struct cache_set *set, struct cache_commit *commit,
+		       const struct cache_repair_opts *opts, struct cache_err *err);
+
+/*
  * What the newest entry of an empty ring must have named, and everything loaded from
- * there; what is not found stays zero, and is told to @sink as a finding.
+ * there; what is not found stays zero, and is told to @sink as a finding. @unread becomes
+ * true if something of it may stand where a read failed.
  */
 int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct cache_sink *sink,
-			   struct cache_err *err);
+			   bool *unread, struct cache_err *err);
 
 /*
  * Whether the ring of @set, loaded up to its journal, is of an earlier moment: what it

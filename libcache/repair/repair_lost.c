@@ -50,6 +50,7 @@ struct lost {
 	struct cache_prios prios;
 	bool prio_unread;		/* there may be a prio_set that cannot be read */
 	bool old_ring;			/* what it holds is of another moment, or another set */
+	bool unread;			/* a read failed: what stands there is not known */
 	uint64_t *led_to;		/* one bit per bucket: a node has a child there, or thinks so */
 	uint64_t ruined;		/* metadata buckets that nothing leads to and nobody can read */
 };
@@ -59,14 +60,22 @@ static void *grow(void *list, uint32_t n, size_t *capacity, size_t size)
 	return n >= NODES_MAX ? NULL : cache_array_grow(list, n, capacity, size);
 }
 
+static int lost_read(struct lost *l, uint64_t bucket, uint32_t nsectors)
+{
+	int ret = cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, bucket), nsectors, l->buf,
+				 NULL);
+
+	l->unread |= ret;
+	return ret;
+}
+
 static int take_prio(struct lost *l, uint64_t bucket)
 {
 	const struct cache_prio_set_disk *d = (void *)l->buf;
 	uint32_t nbytes = cache_meta_bucket_bytes(l->sb);
 	void *p;
 
-	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, bucket),
-			   nbytes / CACHE_SECTOR_BYTES, l->buf, NULL) ||
+	if (lost_read(l, bucket, nbytes / CACHE_SECTOR_BYTES) ||
 	    cache_le64_get(d->csum) != cache_crc64(l->buf + 8, nbytes - 8)) {
 		l->prio_unread = true;
 		return 0;
@@ -97,8 +106,7 @@ static int sift_bucket(struct lost *l, uint64_t bucket)
 	const struct cache_prio_set_disk *d = (void *)l->buf;
 	uint64_t magic = cache_sb_set_magic(l->sb);
 
-	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, bucket),
-			   CACHE_PAGE_SECTORS, l->buf, NULL)) {
+	if (lost_read(l, bucket, CACHE_PAGE_SECTORS)) {
 		l->prio_unread = true;
 		return 0;
 	}
@@ -206,8 +214,7 @@ static void verify_node(struct lost *l, struct lost_node *n)
 	uint8_t own = l->prios.gen[n->bucket];
 	int gen;
 
-	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, n->bucket), nsectors,
-			   l->buf, NULL) ||
+	if (lost_read(l, n->bucket, nsectors) ||
 	    cache_bset_bytes(d) > nsectors * CACHE_SECTOR_BYTES)
 		return;
 	gen = cache_bset_find_gen(d, l->sb, n->bucket, own);
@@ -253,8 +260,7 @@ static int take_keys_of(struct lost *l, struct lost_node *p, bool children)
 	uint32_t nsectors = cache_btree_node_sectors(l->sb);
 	int ret;
 
-	if (cache_dev_read(l->set->dev, cache_bucket_sector(l->sb, p->bucket), nsectors,
-			   l->buf, NULL))
+	if (lost_read(l, p->bucket, nsectors))
 		return 0;
 	n.key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, nsectors, false);
 	cache_bkey_set_ptrs(&n.key, 1);
@@ -541,9 +547,12 @@ static bool has_root(struct lost *l)
 	bool is;
 
 	if (cache_btree_ptr_invalid(l->sb, &n.key) ||
-	    cache_key_size(&n.key) > cache_btree_node_sectors(l->sb) ||
-	    cache_dev_read(l->set->dev, sector, cache_key_size(&n.key), l->buf, NULL))
+	    cache_key_size(&n.key) > cache_btree_node_sectors(l->sb))
 		return false;
+	if (cache_dev_read(l->set->dev, sector, cache_key_size(&n.key), l->buf, NULL)) {
+		l->unread = true;
+		return false;
+	}
 	n.bucket = sector / l->sb->bucket_sectors;
 	is = !cache_btree_node_salvage(l->sb, l->buf, &n, &silent, NULL) &&
 	     (n.nsets || n.keys.n);
@@ -564,6 +573,7 @@ static bool has_table(struct lost *l)
 				   &u, &sink, NULL);
 
 	cache_uuids_fini(&u);
+	l->unread |= ret == -EIO;
 	return !ret && !wrong;
 }
 
@@ -672,12 +682,14 @@ int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err 
 	*old = false;
 	if (!ret)
 		ret = judge_ring(&l, old);
+	/* what could not be read does not speak against the ring */
+	*old &= !l.unread;
 	end(&l);
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for the nodes of a set") : ret;
 }
 
 int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct cache_sink *sink,
-			   struct cache_err *err)
+			   bool *unread, struct cache_err *err)
 {
 	struct lost l = { .set = set, .sb = &set->sb, .err = err, .old_ring = old_ring };
 	struct cache_jset_pos *pos = &set->journal.newest.pos;
@@ -693,6 +705,7 @@ int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct ca
 		ret = find(&l);
 	if (!ret)
 		ret = take_run(&l);
+	*unread |= l.unread;
 	end(&l);
 	set->has_journal = !ret;
 	return ret ? ret : cache_set_load_rest(set, CACHE_LOAD_MARKS, sink, err);

@@ -127,7 +127,7 @@ int cache_commit_pick(struct cache_commit *c, uint64_t n, uint64_t *buckets,
 		if (cache_commit_is_unused(c, b) && can_read(c, b))
 			buckets[got++] = b;
 	if (got < n)
-		return cache_err_set(err, -ENOSPC, 0,
+		return cache_err_set(err, -ENOBUFS, 0,
 				     "%" PRIu64 " unused buckets are needed, only %" PRIu64
 				     " are left", n, got);
 	for (uint64_t i = 0; i < n; i++)

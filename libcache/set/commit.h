@@ -70,7 +70,7 @@ void cache_commit_spare(struct cache_commit *c, uint64_t bucket);
 /**
  * cache_commit_pick() - take @n unused buckets that can be read, lowest first
  *
- * Return: 0; -ENOSPC when there are fewer, and then none is taken.
+ * Return: 0; -ENOBUFS when there are fewer, and then none is taken.
  */
 int cache_commit_pick(struct cache_commit *c, uint64_t n, uint64_t *buckets,
 		      struct cache_err *err);
@@ -89,7 +89,7 @@ int cache_commit_write(struct cache_commit *c, uint64_t bucket, uint32_t offset_
  *
  * Picks its own buckets; their gens stay as @t has them. Once a commit, after all
  * gens are final.
- * Return: 0; -ENOSPC; -EINVAL for a gen that goes back; -EIO; -ENOMEM.
+ * Return: 0; -ENOBUFS without unused buckets; -EINVAL for a gen that goes back; -EIO; -ENOMEM.
  */
 int cache_commit_prios(struct cache_commit *c, const struct cache_buckets *t,
 		       struct cache_err *err);

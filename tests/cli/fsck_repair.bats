@@ -287,6 +287,48 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	[[ "$stderr" == *"bucket $((bucket / sectors)) cannot be read: if a node is there that nothing leads to"* ]]
 }
 
+# with_eio FIRST,COUNT [TIMES] COMMAND...: reads of these sectors fail, always or TIMES times
+with_eio() {
+	local times=()
+	[[ $2 =~ ^[0-9]+$ ]] && times=(TEST_EIO_TIMES="$2")
+	env TEST_EIO="$1" "${times[@]}" LD_PRELOAD="$BUILD/tests/eio.so" \
+		ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" "${@:2+${#times[@]}}"
+}
+
+@test "what cannot be read is not repaired without leave, and the exit status says both" {
+	image wb-crash.cache
+	before=$(sha256sum "$IMG")
+	bucket=$(poke "$IMG" where=journal2) && bucket=${bucket% *}
+	for how in -p -y; do
+		run -12 --separate-stderr with_eio "$bucket,8" cache-fsck $how -J "$IMG"
+		jq -e '.result == "errors" and (.repair == null or .repair.safe == false)' <<< "$output"
+		[ "$before" = "$(sha256sum "$IMG")" ]
+	done
+	run -12 --separate-stderr with_eio "$bucket,8" cache-fsck -y "$IMG"
+	[[ "$stderr" == *"a part of the metadata cannot be read"* ]]
+}
+
+@test "a read that fails once is tried again" {
+	image wb-crash.cache
+	run -0 with_eio "16,1" 1 cache-fsck -n "$IMG"
+	bucket=$(poke "$IMG" where=journal2) && bucket=${bucket% *}
+	run -0 with_eio "$bucket,8" 2 cache-fsck -n "$IMG"
+	run -4 with_eio "$bucket,8" 3 cache-fsck -n "$IMG"
+}
+
+@test "a full file system stops a repair, and no clean data goes for it" {
+	image churn-lru.cache
+	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'
+	mkdir "$IMG.small"
+	mount -t tmpfs -o size=64k none "$IMG.small" 2> /dev/null || skip "cannot mount a tmpfs"
+	run --separate-stderr cache-fsck -y -z "$IMG.small/undo" "$IMG"
+	umount "$IMG.small"
+	[ "$status" = 12 ]
+	[[ "$stderr" == *"No space left on device"* ]]
+	run -1 --separate-stderr cache-fsck -y -J "$IMG"
+	jq -e '.repair.kept_sectors > .repair.dropped_clean_sectors' <<< "$output"
+}
+
 @test "-C counts every pass of a check and of repairing to its end" {
 	image churn-lru.cache
 	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'

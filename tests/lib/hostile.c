@@ -112,7 +112,9 @@ static __attribute__((noinline)) int measured_search(struct cache_set *set)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 
-	return cache_repair_find_lost(set, false, &silent, NULL);
+	bool unread = false;
+
+	return cache_repair_find_lost(set, false, &silent, &unread, NULL);
 }
 
 /* No ring, and @n prio_sets of one seq that follow each other, none of them a whole chain. */

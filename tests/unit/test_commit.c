@@ -337,14 +337,14 @@ TEST(what_is_picked_is_unused_and_picked_once)
 	for (uint64_t i = 0; i < w.set->sb.nbuckets; i++)
 		all += cache_commit_is_unused(w.c, i);
 	b = calloc(all + 1, sizeof(*b));
-	CHECK_EQ(cache_commit_pick(w.c, all + 1, b, &w.err), -ENOSPC);
+	CHECK_EQ(cache_commit_pick(w.c, all + 1, b, &w.err), -ENOBUFS);
 	CHECK_EQ(cache_commit_pick(w.c, all / 2, b, NULL), 0);
 	CHECK_EQ(cache_commit_pick(w.c, all - all / 2, b + all / 2, NULL), 0);
 	for (uint64_t i = 0; i < all; i++) {
 		CHECK_EQ(cache_set_role(w.set, b[i]), CACHE_ROLE_FREE);
 		CHECK(!i || b[i] > b[i - 1]);
 	}
-	CHECK_EQ(cache_commit_pick(w.c, 1, b, NULL), -ENOSPC);
+	CHECK_EQ(cache_commit_pick(w.c, 1, b, NULL), -ENOBUFS);
 	free(b);
 	end(&w);
 }
@@ -372,7 +372,7 @@ TEST(without_an_unused_bucket_there_is_no_prio_chain_and_nothing_changes)
 
 	for (uint64_t b = 0; b < w.set->sb.nbuckets; b++)
 		cache_commit_spare(w.c, b);
-	CHECK_EQ(cache_commit_prios(w.c, &t, &w.err), -ENOSPC);
+	CHECK_EQ(cache_commit_prios(w.c, &t, &w.err), -ENOBUFS);
 	CHECK_EQ(cache_commit_written_sectors(w.c), 0);
 	now = set_state(w.dev);
 	CHECK(set_same(&now, &w.before));

@@ -432,29 +432,32 @@ TEST(without_a_ring_nodes_that_lead_to_each_other_are_no_tree)
 	leave(&d, enter(&d));
 }
 
-/* The bucket is read a page at a time, a prio_set and a node as a whole. */
-TEST(without_a_ring_what_cannot_be_read_is_as_good_as_lost)
+/*
+ * The bucket is read a page at a time, a prio_set and a node as a whole. What stands there
+ * is not known.
+ */
+TEST(without_a_ring_what_cannot_be_read_is_not_known_and_nothing_is_repaired)
 {
-	static const struct {
-		uint64_t sector;
-		bool repaired;		/* with all that is dirty */
-	} rows[] = {
-		{ SECTOR(40), true }, { SECTOR(ROOT), true }, { SECTOR(ROOT) + 9, true },
-		/* without gens or table it is not known whose the dirty data is */
-		{ SECTOR(PRIO), false }, { SECTOR(PRIO) + 9, false }, { SECTOR(UUID), false },
+	static const uint64_t sectors[] = {
+		SECTOR(40), SECTOR(ROOT), SECTOR(ROOT) + 9, SECTOR(PRIO), SECTOR(PRIO) + 9,
+		SECTOR(UUID),
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (size_t i = 0; i < sizeof(sectors) / sizeof(*sectors); i++) {
+		struct cache_repair_plan plan;
+		struct cache_err err;
 		struct cache_bkey top;
 		struct disk d = tall(&top);
 
 		d.dev = bad_new(d.dev);
-		bad_add(d.dev, rows[i].sector, 1);
-		if (rows[i].repaired) {
-			repairs_tall(&d);
-			continue;
-		}
-		refuses(&d, (struct cache_repair_opts){ 0 }, "name the backing devices");
+		bad_add(d.dev, sectors[i], 1);
+		CHECK_EQ(repair(&d, (struct cache_repair_opts){ 0 }, &plan, &err), -EIO);
+		CHECK(strstr(err.text, "cannot be read"));
+		CHECK(!plan.safe);
+		/* every bucket here has been in use: what was not read may own any of them */
+		if (repair(&d, (struct cache_repair_opts){ .allow_data_loss = true }, &plan,
+			   &err) == -ENOBUFS)
+			CHECK(strstr(err.text, "copy the device"));
 		cache_dev_close(d.dev);
 	}
 }
