@@ -2,6 +2,7 @@
 /* cache-fsck: check a cache set and repair it, with the words and exit status of fsck(8). */
 #include "applet.h"
 #include "common.h"
+#include "fsck_losses.h"
 #include "fsck_show.h"
 #include "undo.h"
 
@@ -19,14 +20,14 @@
 #define DROP_MAX	64
 
 enum mode { MODE_ASK, MODE_LOOK = 'n', MODE_PREEN = 'p', MODE_YES = 'y' };
-enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD };
+enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD, OPT_LOSSES };
 
 struct opts {
 	struct cmd cmd;
 	enum mode mode;
 	bool timing, allow_data_loss, dry_run, guess, clear_discard;
 	int progress_fd;
-	const char *undo;
+	const char *undo, *losses;
 	uint64_t seed;
 	uint8_t drop[DROP_MAX][16];
 	unsigned ndrop;
@@ -40,6 +41,8 @@ struct run {
 	struct cache_dev **devs;	/* open to read */
 	struct cache_repair_result *results;
 	struct fsck_findings findings, left;	/* of the first check, of the second */
+	struct fsck_losses losses;
+	unsigned losses_shown;		/* device of which they were, before the question */
 	struct cmd_progress progress;
 	unsigned progress_dev;
 	bool failed;			/* a device could not be opened to be repaired */
@@ -56,6 +59,7 @@ static const struct argp_option options[] = {
 	{ "drop-device", OPT_DROP, "UUID", 0, "give up the dirty data of this backing device" },
 	{ "clear-discard", OPT_DISCARD, NULL, 0, "switch off the discards of the cache device" },
 	{ "seed", OPT_SEED, "N", 0, "seed of the random numbers in new btree nodes" },
+	{ "losses", OPT_LOSSES, "FILE", 0, "write what is lost, or in doubt, to FILE as tab-separated values" },
 	CMD_UNDO_OPTION,
 	{ "force", 'f', NULL, 0, "check even what looks clean; every check here is a whole one" },
 	{ NULL, 't', NULL, 0, "say how long it took" },
@@ -114,6 +118,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_SEED:
 		o->seed = cmd_arg_number(state, "seed", arg);
+		return 0;
+	case OPT_LOSSES:
+		o->losses = arg;
 		return 0;
 	case 'z':
 		o->undo = arg;
@@ -189,15 +196,16 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 static void on_loss(void *ctx, unsigned dev, const struct cache_repair_loss *loss)
 {
 	struct run *r = ctx;
-	char end[24] = "the end";
 
+	cache_losses_add(&r->losses.all, dev, loss);
+}
+
+static void show_losses(struct run *r, unsigned dev, bool done)
+{
 	cmd_progress_end(&r->progress);
-	if (loss->end != UINT64_MAX)
-		snprintf(end, sizeof(end), "%" PRIu64, loss->end);
-	cmd_warn(&r->o->cmd, r->paths[dev],
-		 "device %" PRIu64 ", sectors %" PRIu64 " to %s: %s%s", loss->inode,
-		 loss->start, end, loss->certain ? "dirty data: " : "",
-		 loss->why ? loss->why : "in doubt");
+	if (!r->o->cmd.json && r->losses_shown != dev)
+		fsck_losses_text(&r->losses, dev, done);
+	r->losses_shown = dev;
 }
 
 static void on_unread(void *ctx, unsigned dev, uint64_t bucket)
@@ -252,6 +260,7 @@ static bool on_confirm(void *ctx, unsigned dev, const struct cache_repair_plan *
 	cmd_progress_end(&r->progress);
 	if (!p->rebuild && !p->clear_discard)
 		return confirm_super(r, dev, p);
+	show_losses(r, dev, false);
 	if (!p->rebuild)
 		snprintf(prompt, sizeof(prompt), "%s: clear the discard bit?", r->paths[dev]);
 	else
@@ -300,7 +309,7 @@ static void on_repaired(void *ctx, unsigned i, const struct cache_repair_result 
 	struct run *r = ctx;
 	const struct cache_repair_plan *p = &res->plan;
 
-	cmd_progress_end(&r->progress);
+	show_losses(r, i, res->done && !res->ret);
 	end_undo(r, i, res);
 	if (res->ret) {
 		say_why_not(r, i, res);
@@ -341,11 +350,21 @@ static void on_close(void *ctx, unsigned i, struct cache_dev *dev)
 	cache_dev_close(dev);
 }
 
-/* Something outside the set failed: a read, a write, memory, the undo file. */
+/* What failed is not the set: a read, a write, memory, the undo file, an option. */
 static bool is_operational(int ret)
 {
-	return ret && ret != -ECANCELED && ret != -EUCLEAN && ret != -EBADMSG && ret != -ENOBUFS &&
-	       ret != -EBUSY;
+	switch (ret) {
+	case -EIO:
+	case -ENOMEM:
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+	case -EROFS:
+	case -EINVAL:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static int status_of(const struct run *r)
@@ -377,7 +396,9 @@ static void show(struct run *r, double seconds)
 {
 	const struct fsck_show s = {
 		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .results = r->results,
-		.findings = &r->findings, .left = &r->left, .seconds = seconds, .seed = r->o->seed, .guess = r->o->guess };
+		.findings = &r->findings, .left = &r->left, .losses = &r->losses,
+		.seconds = seconds, .guess = r->o->guess, .seed = r->o->seed,
+		.undo = r->o->dry_run ? NULL : r->o->undo };
 
 	if (r->o->cmd.json) {
 		fsck_show_json(&s);
@@ -425,7 +446,7 @@ static int check(struct run *r)
 	double start = now();
 	int ret, status;
 
-	if (open_all(r))
+	if (open_all(r) || fsck_losses_open(&r->losses, r->o->losses))
 		return FSCK_ERROR;
 	ret = check_and_repair(r);
 	cmd_progress_end(&r->progress);
@@ -433,6 +454,8 @@ static int check(struct run *r)
 		cmd_error(&r->o->cmd, NULL, ret, NULL);
 	status = status_of(r);
 	show(r, now() - start);
+	if (fsck_losses_close(&r->losses))
+		status |= FSCK_ERROR;
 	if (ret == -ECANCELED || cmd_cancelled()) {
 		cmd_warn(&r->o->cmd, NULL, "cancelled");
 		return status | FSCK_CANCELLED;
@@ -457,6 +480,7 @@ static void fini(struct run *r)
 		cache_dev_close(r->devs[i]);
 	for (unsigned i = 0; r->paths && i < r->o->n; i++)
 		free(r->paths[i]);
+	cache_losses_fini(&r->losses.all);
 	fsck_findings_fini(&r->findings);
 	fsck_findings_fini(&r->left);
 	free(r->devs);
@@ -466,12 +490,14 @@ static void fini(struct run *r)
 
 static int run(struct opts *o)
 {
-	struct run r = { .o = o, .progress_dev = UINT32_MAX };
+	struct run r = { .o = o, .progress_dev = UINT32_MAX, .losses_shown = UINT32_MAX };
 	int status = FSCK_ERROR;
 
 	r.results = calloc(o->n, sizeof(*r.results));
 	r.paths = calloc(o->n, sizeof(*r.paths));
 	r.devs = calloc(o->n, sizeof(*r.devs));
+	r.losses = (struct fsck_losses){ .cmd = &o->cmd, .paths = r.paths, .devs = r.devs,
+					 .n = o->n };
 	cmd_progress_init(&r.progress, &o->cmd, "", -1, 0);
 	if (!r.results || !r.paths || !r.devs)
 		cmd_error(&o->cmd, NULL, -ENOMEM, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "finding.h"
 #include "base/array.h"
+#include "fsck_losses.h"
 #include "fsck_show.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "base/types.h"
+#include "undo.h"
 
 #define FINDINGS_MAX	1000000
 
@@ -250,6 +252,24 @@ static void json_next(void *ctx, const char *line)
 	cache_report_str(ctx, &(struct cache_field){ "step", NULL, CACHE_UNIT_TEXT }, line);
 }
 
+static void json_lost(const struct fsck_show *s, unsigned i)
+{
+	static const struct cache_field
+		lost = { "lost_dirty_sectors", NULL, CACHE_UNIT_COUNT },
+		doubtful = { "doubtful_sectors", NULL, CACHE_UNIT_COUNT },
+		seed = { "seed", NULL, CACHE_UNIT_COUNT }, undo = { "undo_file", NULL, CACHE_UNIT_TEXT };
+	struct cache_report *out = cmd_report(s->cmd);
+	char file[4096];
+
+	cache_report_u64(out, &lost, cache_losses_sectors(&s->losses->all, i, true));
+	cache_report_u64(out, &doubtful, cache_losses_sectors(&s->losses->all, i, false));
+	cache_report_u64(out, &seed, s->seed);
+	if (s->undo)
+		cache_report_str(out, &undo, cmd_undo_name(s->undo, i, file, sizeof(file)));
+	else
+		cache_report_null(out, &undo);
+}
+
 static void json_repaired(const struct fsck_show *s, unsigned i)
 {
 	const struct cache_repair_result *m = &s->results[i];
@@ -271,7 +291,7 @@ static void json_repaired(const struct fsck_show *s, unsigned i)
 	} while (0);
 	CACHE_REPAIR_NUMBERS(X)
 #undef X
-	cache_report_u64(out, &(struct cache_field){ "seed", NULL, CACHE_UNIT_COUNT }, s->seed);
+	json_lost(s, i);
 	cache_report_array(out, "next_steps");
 	fsck_next_steps(s, i, json_next, out);
 	cache_report_end(out);
@@ -323,6 +343,7 @@ void fsck_show_json(const struct fsck_show *s)
 	for (size_t i = 0; i < s->findings->n; i++)
 		json_finding(s, &s->findings->list[i]);
 	cache_report_end(out);
+	fsck_losses_json(s->losses);
 	if (s->findings->missed)
 		cache_report_u64(out, &missed, s->findings->missed);
 	cache_report_array(out, "devices");

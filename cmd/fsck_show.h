@@ -8,6 +8,8 @@
 #include <libcache/fsck.h>
 #include <libcache/repair.h>
 
+struct fsck_losses;
+
 /* Findings kept for JSON, which can say only at the end what was repaired. */
 struct fsck_findings {
 	struct fsck_finding {
@@ -30,8 +32,10 @@ struct fsck_show {
 	unsigned n;
 	const struct cache_repair_result *results;	/* n */
 	const struct fsck_findings *findings, *left;		/* left: found the second time */
-	double seconds;
+	struct fsck_losses *losses;
 	uint64_t seed;
+	const char *undo;	/* file of the first device; NULL: none */
+	double seconds;
 	bool guess;		/* was allowed */
 };
 

@@ -10,7 +10,7 @@
 #include <libcache/superblock.h>
 #include "host/ids.h"
 
-static const char *file_of(const char *file, unsigned index, char *buf, size_t nbytes)
+const char *cmd_undo_name(const char *file, unsigned index, char *buf, size_t nbytes)
 {
 	if (!index)
 		return file;
@@ -32,7 +32,7 @@ static struct cache_undo_origin origin_of(const struct cmd *c, struct cache_dev 
 int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned index)
 {
 	char buf[PATH_MAX];
-	const char *name = file_of(file, index, buf, sizeof(buf));
+	const char *name = cmd_undo_name(file, index, buf, sizeof(buf));
 	struct cache_undo_origin origin = origin_of(c, *dev);
 	struct cache_dev *under = *dev;
 	struct cache_err err = { 0 };
@@ -46,7 +46,7 @@ int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned i
 void cmd_undo_note(const struct cmd *c, const char *device, const char *file, unsigned index)
 {
 	char buf[PATH_MAX];
-	const char *name = file_of(file, index, buf, sizeof(buf));
+	const char *name = cmd_undo_name(file, index, buf, sizeof(buf));
 
 	if (!access(name, F_OK))
 		cmd_note(c, 0, "take it back with: cache-undo %s %s", name, device);
@@ -56,5 +56,5 @@ void cmd_undo_forget(const char *file, unsigned index)
 {
 	char buf[PATH_MAX];
 
-	unlink(file_of(file, index, buf, sizeof(buf)));
+	unlink(cmd_undo_name(file, index, buf, sizeof(buf)));
 }

@@ -21,6 +21,9 @@ int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned i
 /* Says how to take it back: once the file of @index is there to stay. */
 void cmd_undo_note(const struct cmd *c, const char *device, const char *file, unsigned index);
 
+/* The name of the file of device @index; @buf may hold it. */
+const char *cmd_undo_name(const char *file, unsigned index, char *buf, size_t nbytes);
+
 /* Removes the file of @index again: nothing was written, so it would save nothing. */
 void cmd_undo_forget(const char *file, unsigned index);
 

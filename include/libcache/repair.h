@@ -27,11 +27,26 @@ CACHE_DECLS_BEGIN
 	X(doubtful_ranges) X(unread_buckets) \
 	X(new_nodes) X(written_bytes)
 
-/* A stretch of a backing device whose cached state had to be given up. */
+enum cache_loss_code {
+	CACHE_LOSS_NONE,
+#define LOSS(code, text) CACHE_LOSS_##code,
+#include <libcache/losses.def>
+#undef LOSS
+	CACHE_LOSS_COUNT
+};
+
+/* "BUCKET_REUSED", and the words for people. */
+const char *cache_loss_code_name(enum cache_loss_code code);
+const char *cache_loss_text(enum cache_loss_code code);
+
+/* A stretch of a device whose dirty data had to be given up, or is in doubt. */
 struct cache_repair_loss {
 	uint64_t inode, start, end;	/* sectors; end UINT64_MAX: to the end of the device */
+	uint64_t data_start;		/* where sector 0 of the bcache device is in these */
+	uint8_t uuid[16];		/* of the device; all zero: not known */
 	bool certain;			/* dirty data was there; false: may have been */
-	const char *why;		/* static life */
+	bool kept;			/* though it cannot be right: dropping it was not allowed */
+	enum cache_loss_code code;
 };
 
 struct cache_repair_plan {

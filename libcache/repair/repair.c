@@ -5,6 +5,7 @@
  * it the set. Run again after a kill it finds the old set, or the new one.
  */
 #include "repair/repair_impl.h"
+#include "host/ids.h"
 #include "super/repair_super.h"
 
 #include <errno.h>
@@ -330,6 +331,21 @@ static int decide_uuids(struct repair *r)
 				   p->cannot ? p->cannot : "no memory for a journal entry") : 0;
 }
 
+/* A device that is not in the table has nothing to give up: most likely it is misspelt. */
+static int check_drops(struct repair *r)
+{
+	for (unsigned i = 0; i < r->opts->ndrop_uuids; i++) {
+		char text[CACHE_UUID_TEXT_BYTES];
+
+		if (cache_uuid_find(&r->set->uuids, r->opts->drop_uuids[i]) >= 0)
+			continue;
+		r->plan->cannot = "a device to give up is not one of the set";
+		return cache_err_set(r->err, -EINVAL, 0, "device %s, which is to be given up, is not "
+				     "one of the set", cache_uuid_format(r->opts->drop_uuids[i], text));
+	}
+	return 0;
+}
+
 static int decide(struct repair *r)
 {
 	struct cache_repair_plan *p = r->plan;
@@ -342,6 +358,8 @@ static int decide(struct repair *r)
 	r->doubt.beyond_extents |= unforgiven;
 	ret = refuse_unread(r, r->doubt.unread && (r->doubt.rebuild || r->doubt.uuids || unforgiven ||
 						   r->opts->ndrop_uuids));
+	if (!ret)
+		ret = check_drops(r);
 	if (!ret)
 		ret = decide_uuids(r);
 	p->rebuild = r->doubt.rebuild || p->uuids || r->opts->ndrop_uuids || unforgiven;

@@ -22,19 +22,30 @@ struct collect {
 	struct cache_orphans *orphans;	/* NULL: not looked for */
 };
 
-static void tell(struct collect *s, const struct cache_bkey *k, const char *why)
+static void tell_range(struct collect *s, struct cache_repair_loss loss)
 {
-	struct cache_repair_loss loss = {
-		.inode = cache_key_inode(k), .start = cache_key_start(k), .end = k->low,
-		.certain = true, .why = why };
+	const struct cache_uuids *u = &s->c->set->uuids;
 
+	if (loss.inode < u->n) {
+		memcpy(loss.uuid, u->slot[loss.inode].uuid, sizeof(loss.uuid));
+		loss.data_start = s->c->slots[loss.inode].data_start;
+		if (loss.end == UINT64_MAX && s->c->slots[loss.inode].data_end < CACHE_DEV_SECTORS_MAX)
+			loss.end = s->c->slots[loss.inode].data_end;
+	}
 	if (s->opts->loss)
 		s->opts->loss(s->opts->ctx, s->opts->dev, &loss);
 }
 
-static void give_up(struct collect *s, const struct cache_bkey *k, const char *why)
+static void tell(struct collect *s, const struct cache_bkey *k, enum cache_loss_code code, bool kept)
 {
-	tell(s, k, why);
+	tell_range(s, (struct cache_repair_loss){
+		.inode = cache_key_inode(k), .start = cache_key_start(k), .end = k->low,
+		.certain = true, .kept = kept, .code = code });
+}
+
+static void give_up(struct collect *s, const struct cache_bkey *k, enum cache_loss_code why)
+{
+	tell(s, k, why, false);
 	s->plan->dropped_dirty_sectors += cache_key_size(k);
 }
 
@@ -48,40 +59,40 @@ static bool is_given_up(const struct collect *s, uint64_t inode)
 	return false;
 }
 
-/* Why the extent cannot stay, dirty or not; NULL: it can. */
-static const char *impossible(const struct collect *s, const struct cache_bkey *k)
+/* Why the extent cannot stay, dirty or not. */
+static enum cache_loss_code impossible(const struct collect *s, const struct cache_bkey *k)
 {
 	const struct cache_uuids *u = &s->c->set->uuids;
 	uint64_t inode = cache_key_inode(k);
 	uint64_t bucket = cache_ptr_bucket(&s->c->set->sb, k, 0);
 
 	if (bucket >= s->c->set->sb.nbuckets)
-		return "its pointer is past the device";
+		return CACHE_LOSS_PTR_PAST_DEVICE;
 	if (bucket < cache_sb_reserved_buckets(&s->c->set->sb))
-		return "its pointer is into the journal";
+		return CACHE_LOSS_PTR_INTO_JOURNAL;
 	if (cache_bit(s->d->foreign, bucket))
-		return "its bucket belongs to something else";
+		return CACHE_LOSS_BUCKET_FOREIGN;
 	if (k->low > CACHE_DEV_SECTORS_MAX)
-		return "no device reaches that far";
+		return CACHE_LOSS_TOO_FAR;
 	if (is_given_up(s, inode))
-		return "its device was given up";
+		return CACHE_LOSS_GIVEN_UP;
 	if (!u->n)
-		return NULL;
+		return CACHE_LOSS_NONE;
 	if (inode >= u->n)
-		return "its device cannot exist";
+		return CACHE_LOSS_NO_SUCH_DEVICE;
 	if (cache_key_start(k) < s->c->slots[inode].data_start)
-		return "it starts before the data of its device";
+		return CACHE_LOSS_BEFORE_DATA;
 	if (k->low > s->c->slots[inode].data_end)
-		return "it goes past the end of its device";
+		return CACHE_LOSS_PAST_END;
 	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FREE && cache_key_dirty(k) &&
 	    s->opts->allow_data_loss)
-		return "its device has no slot";
+		return CACHE_LOSS_NO_SLOT;
 	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_RETIRED && cache_key_dirty(k))
-		return "its device was detached or removed";
+		return CACHE_LOSS_DETACHED;
 	/* the tree's are found before, and their slots filled: one of a lost node */
 	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FREE && cache_key_dirty(k))
-		return "its device has no slot in the uuid table";
-	return NULL;
+		return CACHE_LOSS_NO_SLOT;
+	return CACHE_LOSS_NONE;
 }
 
 static bool clean_is_doubtful(const struct collect *s, const struct cache_bkey *k)
@@ -121,13 +132,13 @@ static int judge(void *ctx, const struct cache_extent *e)
 	const struct cache_uuids *u = &s->c->set->uuids;
 	struct cache_bkey k = e->key;
 	uint64_t inode = cache_key_inode(&k);
-	const char *why;
+	enum cache_loss_code why;
 
 	if (e->check_key || !e->available)
 		return 0;
 	if (e->staleness) {
 		if (cache_key_dirty(&k))
-			give_up(s, &k, "its bucket has been reused");
+			give_up(s, &k, CACHE_LOSS_BUCKET_REUSED);
 		return 0;
 	}
 	cache_bkey_set_ptrs(&k, 1);
@@ -135,7 +146,7 @@ static int judge(void *ctx, const struct cache_extent *e)
 	if (inode < u->n && cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FLASH)
 		cache_bkey_set_dirty(&k, true);
 	/* A damaged position: what it says is not what was written. */
-	why = e->outside ? "its key lies outside of its node" : impossible(s, &k);
+	why = e->outside ? CACHE_LOSS_OUTSIDE_NODE : impossible(s, &k);
 	if (why && cache_key_dirty(&k)) {
 		bool leave = s->opts->allow_data_loss || is_given_up(s, inode);
 
@@ -143,7 +154,7 @@ static int judge(void *ctx, const struct cache_extent *e)
 			give_up(s, &k, why);
 			return 0;
 		}
-		tell(s, &k, why);
+		tell(s, &k, why, true);
 		s->plan->blocked_dirty_sectors += cache_key_size(&k);
 		return keep(s, &k);
 	}
@@ -234,7 +245,7 @@ static bool cut_to(struct collect *s, struct cache_packed_key *p, uint64_t from)
 	}
 	s->plan->kept_dirty_sectors -= cache_key_size(&gone);
 	s->plan->dropped_dirty_sectors += cache_key_size(&gone);
-	tell(s, &gone, "another dirty extent claims the same range");
+	tell(s, &gone, CACHE_LOSS_SAME_RANGE, false);
 	return some;
 }
 
@@ -378,7 +389,7 @@ static int name_shared(struct collect *s)
 			drop_clean(s, last);
 			end = 0;	/* what came before it ended before it began */
 		} else if (shares) {
-			tell(s, &k, "another dirty extent claims its place in the cache");
+			tell(s, &k, CACHE_LOSS_SAME_PLACE, true);
 			s->plan->blocked_dirty_sectors += cache_key_size(&k);
 		}
 		end = cache_max_u64(end, cache_ptr_sector(in[i].k.ptr) + cache_key_size(&k));
@@ -406,18 +417,31 @@ static void name_range(struct collect *s, const struct repair_range *r)
 		struct cache_repair_loss loss = {
 			.inode = inode, .start = inode == r->lo_inode ? r->lo : 0,
 			.end = inode == r->hi_inode ? r->hi : UINT64_MAX,
-			.why = "updates of this range may be lost" };
+			.code = CACHE_LOSS_UPDATES };
 
 		if (inode == r->lo_inode || has_device(s, inode))
-			s->opts->loss(s->opts->ctx, s->opts->dev, &loss);
+			tell_range(s, loss);
 	} while (++inode <= r->hi_inode && inode < s->c->set->uuids.n);
+}
+
+static void name_all_devices(struct collect *s, enum cache_loss_code code)
+{
+	for (uint64_t inode = 0; inode < s->c->set->uuids.n; inode++)
+		if (has_device(s, inode))
+			tell_range(s, (struct cache_repair_loss){
+				.inode = inode, .start = s->c->slots[inode].data_start,
+				.end = UINT64_MAX, .code = code });
 }
 
 static void name_doubtful_ranges(struct collect *s)
 {
-	for (size_t i = 0; i < s->d->ranges.n && s->opts->loss; i++)
+	for (size_t i = 0; i < s->d->ranges.n; i++)
 		name_range(s, &s->d->ranges.r[i]);
 	s->plan->doubtful_ranges = s->d->ranges.n;
+	if (s->d->unread || s->plan->unread_buckets)
+		name_all_devices(s, CACHE_LOSS_UNREAD);
+	else if (s->d->all)
+		name_all_devices(s, CACHE_LOSS_NEWEST_WRITES);
 }
 
 int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,

@@ -208,8 +208,16 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	cp --sparse=always "$BUILD/images/wb-clean.back1" "$BATS_TEST_TMPDIR/back"
 	truncate -s 78M "$BATS_TEST_TMPDIR/back"
 	run -4 --separate-stderr cache-fsck -y "$IMG" "$BATS_TEST_TMPDIR/back"
-	[[ "$stderr" == *"to 159992: dirty data: it goes past the end of its device"* ]]
-	run -1 cache-fsck -y --allow-data-loss "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$output" == *"may be lost: "*" ($BATS_TEST_TMPDIR/back), sectors "*"it goes past the end of its device"* ]]
+	run -1 --separate-stderr cache-fsck -q -y --allow-data-loss --losses "$IMG.tsv" -J "$IMG" "$BATS_TEST_TMPDIR/back"
+	jq -e '.repair.lost_dirty_sectors == .repair.dropped_dirty_sectors and .repair.lost_dirty_sectors > 0' <<< "$output"
+	jq -e '[.losses[] | .certain and .code == "PAST_END"] | all' <<< "$output"
+	# the last dirty sector of the image, without the data offset
+	jq -e '.losses[-1] | .start_sector + .sectors == 159976' <<< "$output"
+	jq -e ".losses[0].path == \"$BATS_TEST_TMPDIR/back\"" <<< "$output"
+	[ "$(awk -F'\t' 'NR > 1 { n += $5 } END { print n }' "$IMG.tsv")" = \
+	  "$(jq .repair.lost_dirty_sectors <<< "$output")" ]
+	[ "$(cut -f1,8 "$IMG.tsv" | tail -1)" = "$(jq -r '.losses[-1] | "\(.device_uuid)\t\(.code)"' <<< "$output")" ]
 	run -0 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
 }
 
@@ -267,9 +275,11 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	# what the parent has of a node that was replaced, amid the range of the damaged one
 	poke "$IMG" 'root.key[0][5].offset=24000'
 	run -0 cache-fsck -n "$IMG"
-	poke "$IMG" 'raw:node[1568].set[0].csum=flip'
-	run -1 --separate-stderr cache-fsck -y "$IMG"
-	[[ "$stderr" == *"device 0, sectors 22928 to 26992: updates of this range may be lost"* ]]
+	poke "$IMG" 'raw:node[1568].set[0].csum=0'
+	# losses are on stdout, and -q does not hide them
+	run -1 --separate-stderr cache-fsck -q -y "$IMG"
+	[[ "$output" == *"may be lost: "*", sectors 22912 to 26976 (1.9 MiB): updates of this range may be lost"* ]]
+	[[ "$output" == *"1.9 MiB in doubt in 1 ranges"* ]]
 }
 
 @test "a bucket that cannot be read while cut-off nodes are looked for is named" {
@@ -327,6 +337,19 @@ with_eio() {
 	[[ "$stderr" == *"No space left on device"* ]]
 	run -1 --separate-stderr cache-fsck -y -J "$IMG"
 	jq -e '.repair.kept_sectors > .repair.dropped_clean_sectors' <<< "$output"
+}
+
+@test "a device to give up that the set does not have is an error, and nothing is written" {
+	image wb-crash.cache
+	before=$(sha256sum "$IMG")
+	run --separate-stderr cache-fsck -y --drop-device 12345678-1234-1234-1234-123456789abc "$IMG"
+	((status & 8))
+	[[ "$stderr" == *"12345678-1234-1234-1234-123456789abc"* ]]
+	[ "$before" = "$(sha256sum "$IMG")" ]
+	uuid=$(cache-show-uuids -J "$IMG" | jq -r '.uuids[0].uuid')
+	run -1 --separate-stderr cache-fsck -y --drop-device "$uuid" -J "$IMG"
+	jq -e '.repair.lost_dirty_sectors > 0 and ([.losses[].code] | unique == ["GIVEN_UP"])' <<< "$output"
+	jq -e '.repair.lost_dirty_sectors == ([.losses[].sectors] | add)' <<< "$output"
 }
 
 @test "-C counts every pass of a check and of repairing to its end" {

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include <libcache/fsck.h>
+#include "repair/losses.h"
 #include "repair/repair.h"
 
 #define BS	32u		/* sectors a bucket */
@@ -34,7 +35,7 @@ static inline void on_loss(void *ctx, unsigned dev, const struct cache_repair_lo
 	if (!l->certain)
 		return;
 	loss->sectors += l->end - l->start;
-	loss->why = l->why;
+	loss->why = cache_loss_text(l->code);
 }
 
 static inline struct cache_bkey table_key(const struct disk *d, uint64_t bucket)

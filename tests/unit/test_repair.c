@@ -14,9 +14,13 @@ TEST(a_device_that_is_given_up_loses_what_it_has_and_no_other_does)
 	struct cache_repair_opts opts = { .drop_uuids = drop, .ndrop_uuids = 2,
 					  .loss = on_loss, .ctx = &loss };
 	struct cache_repair_plan plan;
+	struct cache_err err;
 
-	disk_uuid(drop[0], 0x99);
-	disk_uuid(drop[1], 0x40);
+	disk_uuid(drop[0], 0x40);
+	disk_uuid(drop[1], 0x99);
+	CHECK_EQ(repair(&d, opts, &plan, &err), -EINVAL);	/* the set has no such device */
+	CHECK_EQ(loss.sectors, 0);
+	opts.ndrop_uuids = 1;
 	repairs(&d, opts, &plan);
 	CHECK_EQ(plan.dropped_dirty_sectors, 16);
 	CHECK_EQ(plan.dropped_clean_sectors, 8);
