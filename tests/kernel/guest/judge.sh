@@ -10,6 +10,17 @@ moved() {
 	awk -v d="$1" '$3 == d { print $6 + $10 }' /proc/diskstats
 }
 
+# Ticks that the processors were idle, and all ticks: a busy host gives us few of them, and
+# then a start that computes is silent for long.
+ticks() {
+	awk '/^cpu / { print $5 + $6, $2 + $3 + $4 + $5 + $6 + $7 + $8 }' /proc/stat
+}
+
+# idle BEFORE ALL AFTER ALL: most of the time between two of these nobody computed
+idle() {
+	[ $((5 * ($3 - $1))) -ge $((2 * ($4 - $2))) ]
+}
+
 blocked_stacks() {
 	for p in /proc/[0-9]*; do
 		read -r name < $p/comm
@@ -23,16 +34,16 @@ blocked_stacks() {
 	done
 }
 
-# Hangs: neither back nor any I/O for QUIET half seconds while nobody computes.
+# Hangs: neither back nor any I/O for QUIET quarters of a second while nobody computes.
 await_register() {
-	quiet=0 last=-1
+	quiet=0 last=-1 before=$(ticks)
 	for _ in $(seq 240); do
 		usleep 250000
 		[ -e rc ] && return 0
-		now=$(moved $1)
-		quiet=$((quiet + 1))
+		now=$(moved $1) after=$(ticks)
+		! idle $before $after || quiet=$((quiet + 1))
 		[ "$now" = "$last" ] || quiet=0
-		last=$now
+		last=$now before=$after
 		[ $quiet -lt ${QUIET:-24} ] || return 1
 	done
 	return 1
