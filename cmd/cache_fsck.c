@@ -4,6 +4,7 @@
 #include "common.h"
 #include "fsck_losses.h"
 #include "fsck_show.h"
+#include "kernels.h"
 #include "undo.h"
 
 #include <libcache/device.h>
@@ -20,12 +21,14 @@
 #define DROP_MAX	64
 
 enum mode { MODE_ASK, MODE_LOOK = 'n', MODE_PREEN = 'p', MODE_YES = 'y' };
-enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD, OPT_LOSSES };
+enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD, OPT_LOSSES, OPT_FOLD,
+       OPT_KERNEL };
 
 struct opts {
 	struct cmd cmd;
+	struct cmd_kernels kernels;
 	enum mode mode;
-	bool timing, allow_data_loss, dry_run, guess, clear_discard;
+	bool timing, allow_data_loss, dry_run, guess, clear_discard, fold;
 	int progress_fd;
 	const char *undo, *losses;
 	uint64_t seed;
@@ -58,8 +61,11 @@ static const struct argp_option options[] = {
 	{ "guess", OPT_GUESS, NULL, 0, "where nothing proves a field of the superblock, take what is likely" },
 	{ "drop-device", OPT_DROP, "UUID", 0, "give up the dirty data of this backing device" },
 	{ "clear-discard", OPT_DISCARD, NULL, 0, "switch off the discards of the cache device" },
+	{ "fold-journal", OPT_FOLD, NULL, 0, "replay the journal into a new tree and leave it empty, "
+	  "of a set that is clean too" },
 	{ "seed", OPT_SEED, "N", 0, "seed of the random numbers in new btree nodes" },
 	{ "losses", OPT_LOSSES, "FILE", 0, "write what is lost, or in doubt, to FILE as tab-separated values" },
+	{ "kernel", OPT_KERNEL, CMD_KERNEL_ARG, 0, CMD_KERNEL_DOC },
 	CMD_UNDO_OPTION,
 	{ "force", 'f', NULL, 0, "check even what looks clean; every check here is a whole one" },
 	{ NULL, 't', NULL, 0, "say how long it took" },
@@ -113,6 +119,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DISCARD:
 		o->clear_discard = true;
 		return 0;
+	case OPT_FOLD:
+		o->fold = true;
+		return 0;
 	case OPT_DRY:
 		o->dry_run = true;
 		return 0;
@@ -121,6 +130,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_LOSSES:
 		o->losses = arg;
+		return 0;
+	case OPT_KERNEL:
+		cmd_kernels_arg(&o->kernels, arg, state);
 		return 0;
 	case 'z':
 		o->undo = arg;
@@ -398,7 +410,7 @@ static void show(struct run *r, double seconds)
 		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .results = r->results,
 		.findings = &r->findings, .left = &r->left, .losses = &r->losses,
 		.seconds = seconds, .guess = r->o->guess, .seed = r->o->seed,
-		.undo = r->o->dry_run ? NULL : r->o->undo };
+		.undo = r->o->dry_run ? NULL : r->o->undo, .kernels = &r->o->kernels };
 
 	if (r->o->cmd.json) {
 		fsck_show_json(&s);
@@ -430,7 +442,8 @@ static int check_and_repair(struct run *r)
 	struct cache_repair_opts opts = { .size = sizeof(opts),
 		.look_only = o->mode == MODE_LOOK, .safe_only = o->mode == MODE_PREEN && !o->dry_run,
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
-		.clear_discard = o->clear_discard, .seed = o->seed,
+		.clear_discard = o->clear_discard, .fold_journal = o->fold, .seed = o->seed,
+		.eras = o->kernels.eras,
 		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
 		.finding = on_finding, .loss = on_loss, .unread = on_unread,
 		.progress = on_progress, .field = on_field, .slot = on_slot, .open = on_open,
@@ -518,6 +531,8 @@ int cache_fsck_main(int argc, char **argv)
 		cmd_fail(&o.cmd, NULL, "no terminal to ask on: give -n, -p or -y");
 		return cmd_end(&o.cmd, FSCK_ERROR);
 	}
+	cmd_kernels_default(&o.kernels);
+	cmd_kernels_say(&o.kernels, &o.cmd);
 	cmd_catch_cancel();
 	return cmd_end(&o.cmd, run(&o));
 }

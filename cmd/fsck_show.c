@@ -166,6 +166,45 @@ static void state_words(const struct fsck_show *s, const struct cache_fsck_resul
 		 cache_fsck_is_clean(res) ? "sound" : word, dirty);
 }
 
+/* Whether the kernels that are meant do not all do the same. */
+static bool kernels_differ(const struct fsck_show *s, const struct cache_fsck_result *res)
+{
+	for (unsigned i = 0; i < CACHE_ERAS; i++)
+		if (s->kernels->eras >> i & 1 && res->kernels[i] != res->kernel)
+			return true;
+	return false;
+}
+
+/* "5.10, 6.1: starts; 7.2: disables" */
+static void text_kernels(const struct fsck_show *s, unsigned i)
+{
+	const struct cache_fsck_result *res = fsck_final_result(s, i);
+	uint32_t left = s->kernels->eras;
+	char line[256] = "";
+	size_t n = 0;
+
+	for (unsigned a = 0; a < CACHE_ERAS; a++) {
+		if (!(left >> a & 1))
+			continue;
+		for (unsigned b = a; b < CACHE_ERAS; b++) {
+			if (!(left >> b & 1) || res->kernels[b] != res->kernels[a])
+				continue;
+			left &= ~(UINT32_C(1) << b);
+			n += snprintf(line + n, sizeof(line) - n, "%s%s",
+				      b != a ? ", " : n ? "; " : "", cache_driver_of(b)->name);
+		}
+		n += snprintf(line + n, sizeof(line) - n, ": %s",
+			      cache_verdict_name(res->kernels[a]));
+	}
+	if (kernels_differ(s, res))
+		cache_report_line(cmd_report(s->cmd), "%s: by kernel: %s", s->paths[i], line);
+	if (res->kernel == CACHE_VERDICT_DISABLES && res->before_root &&
+	    cmd_kernels_may_oops(s->kernels))
+		cache_report_line(cmd_report(s->cmd), "%s: kernels %s have an oops there: repair "
+				  "it before its first start", s->paths[i],
+				  cache_driver_oops_versions());
+}
+
 static void text_device(const struct fsck_show *s, unsigned i)
 {
 	const struct cache_fsck_result *res = fsck_final_result(s, i);
@@ -184,6 +223,7 @@ static void text_device(const struct fsck_show *s, unsigned i)
 	if (!res->has_summary) {
 		cache_report_line(out, "%s: %s; %s%s", s->paths[i], word,
 				  fsck_kernel_words(res), notes_words(s->cmd, res));
+		text_kernels(s, i);
 		return;
 	}
 	fsck_show_sectors(s->cmd, sum->cached_sectors, cached);
@@ -191,6 +231,7 @@ static void text_device(const struct fsck_show *s, unsigned i)
 			  " nodes in %" PRIu64 " levels%s", s->paths[i], word,
 			  fsck_kernel_words(res), sum->extents, cached, sum->btree_nodes,
 			  sum->btree_levels, notes_words(s->cmd, res));
+	text_kernels(s, i);
 	if (!s->cmd->verbose)
 		return;
 #define X(name) cache_report_line(out, "  %-18s %" PRIu64, #name, sum->name);
@@ -298,6 +339,19 @@ static void json_repaired(const struct fsck_show *s, unsigned i)
 	cache_report_end(out);
 }
 
+static void json_kernels(const struct fsck_show *s, const struct cache_fsck_result *res)
+{
+	struct cache_report *out = cmd_report(s->cmd);
+
+	cache_report_object(out, "kernels");
+	for (unsigned i = 0; i < CACHE_ERAS; i++)
+		if (s->kernels->eras >> i & 1)
+			cache_report_str(out, &(struct cache_field){ cache_driver_of(i)->name, NULL,
+								     CACHE_UNIT_TEXT },
+					 cache_verdict_name(res->kernels[i]));
+	cache_report_end(out);
+}
+
 static void json_result(const struct fsck_show *s, unsigned i)
 {
 	static const struct cache_field
@@ -313,6 +367,7 @@ static void json_result(const struct fsck_show *s, unsigned i)
 	cache_report_str(out, &result, result_word(s, i));
 	cache_report_str(out, &kernel, cache_verdict_name(res->kernel));
 	cache_report_bool(out, &damage, res->damage);
+	json_kernels(s, res);
 	if (res->ret) {
 		cache_report_object(out, "error");
 		cache_report_str(out, &code, strerrorname_np(-res->ret) ? : "EUNKNOWN");

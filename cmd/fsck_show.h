@@ -4,6 +4,7 @@
 #define CMD_FSCK_SHOW_H
 
 #include "common.h"
+#include "kernels.h"
 
 #include <libcache/fsck.h>
 #include <libcache/repair.h>
@@ -37,6 +38,7 @@ struct fsck_show {
 	const char *undo;	/* file of the first device; NULL: none */
 	double seconds;
 	bool guess;		/* was allowed */
+	const struct cmd_kernels *kernels;	/* those asked for */
 };
 
 /* One line, for people. Notes are shown with -v. */

@@ -53,3 +53,18 @@ void cmd_kernels_default(struct cmd_kernels *k)
 	if (!cache_kernel_with_bcache(release) || set_one(k, release, NULL))
 		set_all(k);
 }
+
+void cmd_kernels_say(const struct cmd_kernels *k, const struct cmd *c)
+{
+	if (k->is_one && k->release.newer) {
+		cmd_warn(c, NULL, "kernel %s: %s", k->name, k->release.note[0]);
+		return;
+	}
+	for (unsigned i = 0; k->is_one && k->release.note[i]; i++)
+		cmd_note(c, 1, "kernel %s: %s", k->name, k->release.note[i]);
+}
+
+bool cmd_kernels_may_oops(const struct cmd_kernels *k)
+{
+	return !k->is_one || k->release.oopses != CACHE_NO;
+}

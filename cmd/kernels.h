@@ -3,7 +3,7 @@
 #ifndef CMD_KERNELS_H
 #define CMD_KERNELS_H
 
-#include <argp.h>
+#include "common.h"
 
 #include "format/eras.h"
 
@@ -24,5 +24,11 @@ void cmd_kernels_arg(struct cmd_kernels *k, const char *arg, const struct argp_s
 
 /* When the option was not given: the running kernel if it has bcache, else all. */
 void cmd_kernels_default(struct cmd_kernels *k);
+
+/* What is not certain of the one kernel that is meant: a note, a warning if it is too new. */
+void cmd_kernels_say(const struct cmd_kernels *k, const struct cmd *c);
+
+/* Whether one that is meant may oops where a set is given up before its root is read. */
+bool cmd_kernels_may_oops(const struct cmd_kernels *k);
 
 #endif

@@ -46,8 +46,8 @@ static const struct argp_option options[] = {
 	{ "cache_replacement_policy", 0, NULL, OLD_SPELLING },
 	{ "discard", OPT_DISCARD, NULL, 0, "discard the cache device now and set its discard "
 	  "bit; not advised" },
-	{ "set-size", OPT_SET_SIZE, "N", 0, "cache devices that the set will have; kernels since "
-	  "5.10 take only one" },
+	{ "set-size", OPT_SET_SIZE, "N", 0, "cache devices that the set will have; newer kernels "
+	  "take only one" },
 	{ "set_size", 0, NULL, OLD_SPELLING },
 	{ "index", OPT_INDEX, "I", 0, "number in the set of the first cache device here" },
 	{ "wipe-bcache", OPT_WIPE_BCACHE, NULL, 0, "overwrite a bcache superblock without "

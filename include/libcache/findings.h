@@ -50,6 +50,15 @@ enum cache_verdict {
 	CACHE_VERDICT_PANICS,
 };
 
+/*
+ * Ages of the kernel's driver, the oldest first, by the version of the kernel that names them
+ * (kernels.md, 2). A set of them is a mask of 1 << era.
+ */
+enum cache_era {
+	CACHE_ERA_4_15, CACHE_ERA_5_10, CACHE_ERA_6_1, CACHE_ERA_6_12, CACHE_ERA_6_18,
+	CACHE_ERA_7_2, CACHE_ERAS
+};
+
 /* Which remedy repairs it; how it does so stands in repair.h. */
 enum cache_remedy {
 	CACHE_FIX_NONE,		/* nothing to do, or nothing that can be done */
@@ -101,6 +110,8 @@ struct cache_finding {
 	const char *what;		/* a word with static life, or NULL */
 	uint8_t uuid[16];
 	bool corrected;			/* one byte was wrong; the checksum says which: nothing is lost */
+	/* Drivers that do what the row says, as a mask; to the others it is harmless. 0: all. */
+	uint32_t eras;
 };
 
 /* A problem's row. */

@@ -40,8 +40,11 @@ struct cache_fsck_result {
 	 * What a kernel would do. Never DAMAGE: that it may return wrong blocks
 	 * after starting without a word is the next field.
 	 */
-	enum cache_verdict kernel;
+	enum cache_verdict kernel;	/* the worst of those asked about */
 	bool damage;
+	enum cache_verdict kernels[16];	/* by enum cache_era; STARTS where it was not asked about */
+	/* the set is given up before its root is read; some kernels have an oops there */
+	bool before_root;
 	bool has_summary;		/* a cache device whose tree could be walked */
 	struct cache_fsck_summary summary;
 	uint64_t reserved[16];
@@ -57,6 +60,7 @@ struct cache_fsck {
 	struct cache_dev *const *devs;	/* cache and backing devices, in any order */
 	unsigned ndevs;
 	struct cache_fsck_result *results;	/* ndevs; written over */
+	uint32_t eras;			/* drivers that are asked about, a mask; 0: all but the oldest */
 	/* May be NULL. Each finding as it is made, @dev an index of devs. */
 	void (*report)(void *ctx, unsigned dev, const struct cache_finding *f);
 	/* May be NULL; non-zero asks to stop. See struct cache_sink. */

@@ -106,6 +106,12 @@ struct cache_repair_opts {
 	 * forgive, the set gets a new tree and checkpoint first.
 	 */
 	bool clear_discard;
+	/*
+	 * Replay the journal into a new tree and leave it empty, also of a set that is clean.
+	 * Where too few buckets are unused for that alone, nothing is done.
+	 */
+	bool fold_journal;
+	uint32_t eras;		/* of drivers that the checks ask about; see struct cache_fsck */
 	bool guess;		/* where nothing proves a superblock field, take what is likely */
 	uint64_t seed;		/* of the new nodes' seq numbers */
 	const uint8_t (*drop_uuids)[16];	/* devices whose dirty data is given up */

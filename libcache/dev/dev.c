@@ -48,6 +48,7 @@ struct cache_dev *cache_dev_wrap(const struct cache_dev_ops *ops, struct cache_d
 	dev->sectors = under->sectors;
 	dev->logical_block_bytes = under->logical_block_bytes;
 	dev->preferred_block_bytes = under->preferred_block_bytes;
+	dev->discards = under->discards;
 	dev->is_block = under->is_block;
 	dev->writable = under->writable;
 	dev->fd = under->fd;
@@ -83,6 +84,11 @@ uint64_t cache_dev_sectors(const struct cache_dev *dev)
 uint32_t cache_dev_logical_block_bytes(const struct cache_dev *dev)
 {
 	return dev->logical_block_bytes;
+}
+
+enum cache_dev_discards cache_dev_discards(const struct cache_dev *dev)
+{
+	return dev->discards;
 }
 
 uint32_t cache_dev_preferred_block_bytes(const struct cache_dev *dev)

@@ -30,6 +30,14 @@ int cache_dev_fd(const struct cache_dev *dev);
 /* What a formatter should use as its block: the above, st_blksize for a file. */
 uint32_t cache_dev_preferred_block_bytes(const struct cache_dev *dev);
 
+enum cache_dev_discards {
+	CACHE_DEV_DISCARDS_UNKNOWN,	/* a file: nobody knows where it will lie */
+	CACHE_DEV_DISCARDS_NO, CACHE_DEV_DISCARDS_YES
+};
+
+/* Whether the hardware takes discards: what the driver asks of its queue. */
+enum cache_dev_discards cache_dev_discards(const struct cache_dev *dev);
+
 /* One of several reads that may run at once. */
 struct cache_dev_req {
 	uint64_t sector;

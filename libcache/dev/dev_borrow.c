@@ -60,6 +60,7 @@ int cache_dev_borrow(struct cache_dev *under, struct cache_dev **devp, struct ca
 	dev->sectors = under->sectors;
 	dev->logical_block_bytes = under->logical_block_bytes;
 	dev->preferred_block_bytes = under->preferred_block_bytes;
+	dev->discards = under->discards;
 	dev->is_block = under->is_block;
 	dev->writable = under->writable;
 	*devp = dev;

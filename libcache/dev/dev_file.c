@@ -13,10 +13,12 @@
 #include <inttypes.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/types.h"
@@ -200,6 +202,36 @@ static int open_fd(struct cache_dev *dev, const char *path, unsigned flags, bool
 	return dev->fd;
 }
 
+/* A queue limit of a block device; of a partition it is that of the disk. */
+static bool queue_limit(dev_t rdev, const char *name, unsigned long long *value)
+{
+	static const char *const queues[] = { "queue", "../queue" };
+	bool found = false;
+	char path[96];
+
+	for (unsigned i = 0; i < 2 && !found; i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/%s", major(rdev),
+			 minor(rdev), queues[i], name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		found = fscanf(f, "%llu", value) == 1;
+		fclose(f);
+	}
+	return found;
+}
+
+static enum cache_dev_discards learn_discards(dev_t rdev)
+{
+	unsigned long long max;
+
+	if (!queue_limit(rdev, "discard_max_bytes", &max))
+		return CACHE_DEV_DISCARDS_UNKNOWN;
+	return max ? CACHE_DEV_DISCARDS_YES : CACHE_DEV_DISCARDS_NO;
+}
+
 static int learn_file(struct cache_dev *dev, const struct stat *st)
 {
 	dev->sectors = st->st_size / CACHE_SECTOR_BYTES;
@@ -209,7 +241,7 @@ static int learn_file(struct cache_dev *dev, const struct stat *st)
 	return 0;
 }
 
-static int learn_block_device(struct cache_dev *dev, struct cache_err *err)
+static int learn_block_device(struct cache_dev *dev, dev_t rdev, struct cache_err *err)
 {
 	int ssz = CACHE_SECTOR_BYTES;
 	uint64_t nbytes = 0;
@@ -221,6 +253,7 @@ static int learn_block_device(struct cache_dev *dev, struct cache_err *err)
 		return cache_err_set(err, -EINVAL, 0, "odd logical block of %d bytes", ssz);
 	dev->sectors = nbytes / CACHE_SECTOR_BYTES;
 	dev->logical_block_bytes = dev->preferred_block_bytes = ssz;
+	dev->discards = learn_discards(rdev);
 	return 0;
 }
 
@@ -234,7 +267,7 @@ static int learn(struct cache_dev *dev, const struct stat *seen, struct cache_er
 	if (st.st_mode != seen->st_mode || st.st_rdev != seen->st_rdev ||
 	    st.st_dev != seen->st_dev || st.st_ino != seen->st_ino)
 		return cache_err_set(err, -EAGAIN, 0, "the path changed while it was opened");
-	return dev->is_block ? learn_block_device(dev, err) : learn_file(dev, &st);
+	return dev->is_block ? learn_block_device(dev, st.st_rdev, err) : learn_file(dev, &st);
 }
 
 /* Some kernels open a read-only device to write, and let each write fail. */

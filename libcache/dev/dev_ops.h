@@ -22,6 +22,7 @@ struct cache_dev {
 	uint64_t sectors;
 	uint32_t logical_block_bytes;
 	uint32_t preferred_block_bytes;
+	enum cache_dev_discards discards;
 	bool is_block;
 	bool writable;
 	bool direct;		/* transfers must be aligned to the logical block */

@@ -133,6 +133,24 @@ uint32_t cache_eras_which(uint32_t eras, bool (*test)(const struct cache_driver 
 	return mask;
 }
 
+const char *cache_driver_since(bool (*test)(const struct cache_driver *d))
+{
+	for (unsigned i = 0; i < CACHE_ERAS; i++)
+		if (test(&drivers[i]))
+			return drivers[i].name;
+	return "?";
+}
+
+bool cache_driver_is_single(const struct cache_driver *d)
+{
+	return !d->several_caches;
+}
+
+bool cache_driver_ignores_discard(const struct cache_driver *d)
+{
+	return !d->discards && !d->forgives_front_gap;
+}
+
 static bool is_examined(const struct cache_driver *d)
 {
 	return d->examined;

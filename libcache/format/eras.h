@@ -12,13 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include <libcache/findings.h>
 
-/* The oldest first. A set of eras is a mask of 1 << era. */
-enum cache_era {
-	CACHE_ERA_4_15, CACHE_ERA_5_10, CACHE_ERA_6_1, CACHE_ERA_6_12, CACHE_ERA_6_18,
-	CACHE_ERA_7_2, CACHE_ERAS
-};
+#include "base/err.h"
 
 /* The letters are those of doc/kernels.md, part 2. */
 struct cache_driver {
@@ -43,6 +39,11 @@ struct cache_driver {
 uint32_t cache_eras_all(void);
 /* Of the mask @eras, those whose driver has @test. */
 uint32_t cache_eras_which(uint32_t eras, bool (*test)(const struct cache_driver *d));
+/* The name of the first era whose driver has @test; "?": none has. */
+const char *cache_driver_since(bool (*test)(const struct cache_driver *d));
+/* Tests for these: sets of one cache only; the discard bit means nothing. */
+bool cache_driver_is_single(const struct cache_driver *d);
+bool cache_driver_ignores_discard(const struct cache_driver *d);
 /* The row of @era; one out of range gives the newest. */
 const struct cache_driver *cache_driver_of(enum cache_era era);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/eras.h"
 #include "format/super.h"
 
 struct sb_ctx {
@@ -267,6 +268,8 @@ static bool multi_member(const struct sb_ctx *c, struct cache_finding *f)
 {
 	f->got = c->sb->nr_this_dev;
 	f->count = c->sb->nr_in_set;
+	f->what = cache_driver_since(cache_driver_is_single);
+	f->eras = cache_eras_which(UINT32_MAX, cache_driver_is_single);
 	return c->sb->nr_in_set <= 1 || c->sb->nr_in_set > CACHE_MAX_CACHES_PER_SET;
 }
 
@@ -292,6 +295,7 @@ static bool pad(const struct sb_ctx *c, struct cache_finding *f)
 
 static bool discard(const struct sb_ctx *c, struct cache_finding *f)
 {
+	f->what = cache_driver_since(cache_driver_ignores_discard);
 	return !(c->sb->flags & CACHE_SB_DISCARD);
 }
 

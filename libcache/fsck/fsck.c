@@ -13,7 +13,31 @@
 struct route {
 	struct cache_fsck *f;
 	unsigned dev;
+	struct cache_finding gap;	/* see struct fsck_cache */
 };
+
+static uint32_t eras_of(const struct cache_fsck *f)
+{
+	return f->eras ? f->eras : cache_eras_all();
+}
+
+/* What keeps the driver from reading the root. */
+static bool is_before_root(enum cache_problem code)
+{
+	switch (code) {
+	case CACHE_P_JOURNAL_EMPTY:
+	case CACHE_P_JOURNAL_BIG_ENDIAN:
+	case CACHE_P_JOURNAL_UNREADABLE:
+	case CACHE_P_PRIO_RANGE:
+	case CACHE_P_PRIO_MAGIC:
+	case CACHE_P_PRIO_CSUM:
+	case CACHE_P_PRIO_UNREADABLE:
+	case CACHE_P_ROOT_PTR:
+		return true;
+	default:
+		return false;
+	}
+}
 
 /*
  * The one of two verdicts that a start would meet first: what turns the device
@@ -34,6 +58,22 @@ static enum cache_verdict verdict_first(enum cache_verdict a, enum cache_verdict
 	return rank[b] > rank[a] ? b : a;
 }
 
+static void judge(struct cache_fsck_result *res, const struct cache_finding *f, uint32_t asked)
+{
+	enum cache_verdict verdict = cache_problem_info(f->code)->verdict;
+
+	if (f->eras)
+		asked &= f->eras;
+	for (unsigned i = 0; i < CACHE_ERAS; i++) {
+		if (!(asked >> i & 1))
+			continue;
+		res->kernels[i] = verdict_first(res->kernels[i], verdict);
+		res->kernel = verdict_first(res->kernel, verdict);
+		res->damage |= verdict == CACHE_VERDICT_DAMAGE;
+	}
+	res->before_root |= is_before_root(f->code);
+}
+
 static void on_finding(void *ctx, const struct cache_finding *finding)
 {
 	struct route *r = ctx;
@@ -41,8 +81,10 @@ static void on_finding(void *ctx, const struct cache_finding *finding)
 	const struct cache_problem_info *info = cache_problem_info(finding->code);
 
 	res->count[info->severity]++;
-	res->kernel = verdict_first(res->kernel, info->verdict);
-	res->damage |= info->verdict == CACHE_VERDICT_DAMAGE;
+	judge(res, finding, eras_of(r->f));
+	if (finding->code == CACHE_P_JOURNAL_DISCARDED ||
+	    finding->code == CACHE_P_JOURNAL_FRONT_GAP)
+		r->gap = *finding;
 	if (r->f->report)
 		r->f->report(r->f->ctx, r->dev, finding);
 }
@@ -87,6 +129,8 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 
 	c->backing = backing;
 	c->nbacking = nbacking;
+	if (!c->eras)
+		c->eras = cache_eras_all();
 	if (!c->seen)
 		ret = cache_fsck_init_slots(c);
 	if (ret)
@@ -96,6 +140,7 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 		cache_found(c->sink, NULL, &(struct cache_finding){
 			.code = CACHE_P_JOURNAL_REPLAY, .count = c->set->journal_keys,
 			.start = j->newest.pos.last_seq, .end = j->newest.pos.seq });
+	cache_fsck_front_gap(c);
 	ret = cache_fsck_ring(c, err);
 	if (!ret)
 		ret = cache_fsck_extents(c, err);
@@ -150,6 +195,8 @@ static int check_cache(struct check *k, unsigned dev)
 	c.set = set;
 	if (ret)
 		goto out;
+	c.gap = r.gap;
+	c.eras = eras_of(k->f);
 	if (c.set->loaded == CACHE_LOAD_GENS) {
 		ret = cache_fsck_loaded(&c, k->backing, k->f->ndevs, &res->err);
 		res->has_summary = !ret;

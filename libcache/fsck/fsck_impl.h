@@ -6,6 +6,7 @@
 #include <libcache/fsck.h>
 
 #include "format/geometry.h"
+#include "format/eras.h"
 #include "fsck/fsck_shared.h"
 #include "set/set.h"
 
@@ -45,6 +46,8 @@ void cache_fsck_held_fini(struct fsck_held *h);
 struct fsck_cache {
 	struct cache_set *set;
 	const struct cache_sink *sink;
+	uint32_t eras;			/* mask of those asked for; never 0 */
+	struct cache_finding gap;	/* at the front of the journal, for its discard bit; code 0: none */
 	struct fsck_slot *slots;	/* set->uuids.n */
 	struct fsck_shared shared;
 	uint64_t unaligned, members;
@@ -81,6 +84,7 @@ void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry
 
 /* Each returns 0, -EIO, -ENOMEM or -ECANCELED; what is wrong goes to the sink. */
 int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err);
+void cache_fsck_front_gap(struct fsck_cache *c);
 int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err);
 void cache_fsck_buckets(struct fsck_cache *c);
 /* @c: the cache of its set, or NULL; then @other_set: a cache of another was given */

@@ -1,23 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Will the start hang? The replay is rehearsed once for each way in which the
- * allocator's thread may happen to run beside it: hangs in all of them, or in some, or
- * gets through a ring that was full.
- */
+/* What the journal ring does to the next start, which depends on the driver's era. */
 #include "fsck/fsck_impl.h"
 #include "replay/replay.h"
 
-int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err)
+static void found_ring(struct fsck_cache *c, enum cache_problem code, uint32_t eras,
+		       const struct cache_replay_forecast *f)
 {
 	const struct cache_set *set = c->set;
-	struct cache_replay_forecast f;
-	int ret = cache_replay_forecast(c->set, cache_eras_all(), &f, err);
 
-	if (ret || !cache_replay_may_hang(&f))
+	if (eras)
+		cache_found(c->sink, NULL, &(struct cache_finding){
+			.code = code, .eras = eras, .seq = f->seq, .count = set->journal_keys,
+			.got = cache_journal_free_buckets(&set->sb, &set->journal) });
+}
+
+int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err)
+{
+	struct cache_replay_forecast f;
+	int ret = cache_replay_forecast(c->set, c->eras, &f, err);
+
+	if (ret)
 		return ret;
-	return cache_found(c->sink, err, &(struct cache_finding){
-		.code = !f.may_hang ? CACHE_P_JOURNAL_RING_FULL
-						: CACHE_P_JOURNAL_RING_TIGHT,
-		.got = cache_journal_free_buckets(&set->sb, &set->journal),
-		.count = set->journal_keys, .seq = f.seq });
+	found_ring(c, CACHE_P_JOURNAL_RING_FULL, f.hangs, &f);
+	found_ring(c, CACHE_P_JOURNAL_RING_TIGHT, f.may_hang, &f);
+	return 0;
+}
+
+static bool forgives(const struct cache_driver *d)
+{
+	return d->forgives_front_gap;
+}
+
+static bool does_not_forgive(const struct cache_driver *d)
+{
+	return !d->forgives_front_gap;
+}
+
+/*
+ * A gap at the front of the journal is forgiven for the discard bit by older drivers, and if
+ * the device at hand takes discards. Of a file nobody knows; then it is taken to be such a one.
+ */
+void cache_fsck_front_gap(struct fsck_cache *c)
+{
+	enum cache_dev_discards discards = cache_dev_discards(c->set->dev);
+	uint32_t eras = cache_eras_which(c->eras, does_not_forgive);
+	const char *what = "older drivers do if the device takes discards, newer ones do not";
+
+	if (!c->gap.code)
+		return;
+	if (discards == CACHE_DEV_DISCARDS_NO) {
+		eras = c->eras;
+		what = cache_eras_which(eras, forgives) ?
+		       "no driver does, since this device takes no discards" :
+		       "newer drivers do not";
+	}
+	if (eras)
+		cache_found(c->sink, NULL, &(struct cache_finding){
+			.code = CACHE_P_JOURNAL_NOT_FORGIVEN, .eras = eras, .what = what,
+			.start = c->gap.start, .end = c->gap.end });
 }

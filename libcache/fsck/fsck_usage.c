@@ -2,10 +2,24 @@
 /* Buckets: what they hold, and how far their oldest pointer lags (S10, S12). */
 #include "fsck/fsck_impl.h"
 
+/* Five sixths of what the driver allows. */
+#define LAG_NEAR	(CACHE_GC_GEN_MAX * 5 / 6)
+
+static void add_near(struct cache_finding *near, uint64_t bucket, uint8_t lag)
+{
+	near->count++;
+	if (lag <= near->got)
+		return;
+	near->got = lag;
+	near->bucket = bucket;
+}
+
 void cache_fsck_buckets(struct fsck_cache *c)
 {
 	const struct cache_gens *g = &c->set->gens;
 	struct cache_fsck_summary *s = c->sum;
+	struct cache_finding near = { .code = CACHE_P_BUCKET_LAG_NEAR, .want = LAG_NEAR,
+				      .other = CACHE_GC_GEN_MAX };
 
 	for (uint64_t b = c->set->sb.first_bucket; b < g->nbuckets; b++) {
 		uint8_t lag = cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
@@ -27,5 +41,9 @@ void cache_fsck_buckets(struct fsck_cache *c)
 			cache_found(c->sink, NULL, &(struct cache_finding){
 				.code = CACHE_P_BUCKET_LAG, .bucket = b, .got = lag,
 				.want = CACHE_GC_GEN_MAX });
+		else if (lag >= LAG_NEAR)
+			add_near(&near, b, lag);
 	}
+	if (near.count)
+		cache_found(c->sink, NULL, &near);
 }

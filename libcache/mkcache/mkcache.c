@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "format/eras.h"
 #include "host/ids.h"
 
 #define BUCKET_FIELD_MAX	65535u
@@ -145,8 +146,8 @@ static int make_supers(struct cache_mkcache *m, struct cache_err *err)
 
 	if (m->discard && count_caches(m))
 		cache_mkcache_note(m, true, NULL, "the discard bit is set: many reports of lost "
-				   "priorities after a reboot name it, and newer kernels "
-				   "ignore it");
+				   "priorities after a reboot name it, and kernels since %s "
+				   "ignore it", cache_driver_since(cache_driver_ignores_discard));
 	for (unsigned i = 0; i < m->ndevs; i++) {
 		struct cache_mkcache_dev *d = &m->devs[i];
 		int ret;

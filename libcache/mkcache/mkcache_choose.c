@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "format/eras.h"
 #include "host/ids.h"
 #include "host/probe.h"
 
@@ -68,7 +69,8 @@ static int check_set(struct cache_mkcache *m, struct cache_err *err)
 
 	if (!m->set_size && ncaches > 1) {
 		int ret = refuse(m, NULL, err, -EINVAL, "%u cache devices for a set of one: "
-				 "kernels since 5.10 take only one", ncaches);
+				 "kernels since %s take only one", ncaches,
+				 cache_driver_since(cache_driver_is_single));
 		if (ret)
 			return ret;
 	}

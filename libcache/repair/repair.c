@@ -23,6 +23,7 @@ struct repair {
 	struct fsck_cache c;
 	struct cache_fsck_summary sum;
 	struct repair_kept kept;
+	bool fold_only;			/* nothing is wrong: opts->fold_journal asks for it */
 	bool forgiven;			/* a gap in the journal, for its discard bit */
 };
 
@@ -273,7 +274,7 @@ static int commit_or_shrink(struct repair *r)
 {
 	int ret = commit(r);
 
-	if (ret != -ENOBUFS || r->doubt.all || r->doubt.no_clean)
+	if (ret != -ENOBUFS || r->doubt.all || r->doubt.no_clean || r->fold_only)
 		return ret;
 	r->doubt.no_clean = r->plan->short_of_buckets = true;
 	r->plan->safe = false;
@@ -349,20 +350,22 @@ static int check_drops(struct repair *r)
 static int decide(struct repair *r)
 {
 	struct cache_repair_plan *p = r->plan;
-	/* the gap that only the bit excused is damage once the bit is gone */
-	bool unforgiven = r->forgiven && wants_no_discard(r);
 	int ret;
 
 	p->super = r->doubt.super;
 	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->set);
-	r->doubt.beyond_extents |= unforgiven;
-	ret = refuse_unread(r, r->doubt.unread && (r->doubt.rebuild || r->doubt.uuids || unforgiven ||
+	/* not every driver excuses the gap, and none does once the bit is gone */
+	r->doubt.beyond_extents |= r->forgiven;
+	ret = refuse_unread(r, r->doubt.unread && (r->doubt.rebuild || r->doubt.uuids || r->forgiven ||
 						   r->opts->ndrop_uuids));
 	if (!ret)
 		ret = check_drops(r);
 	if (!ret)
 		ret = decide_uuids(r);
-	p->rebuild = r->doubt.rebuild || p->uuids || r->opts->ndrop_uuids || unforgiven;
+	p->rebuild = r->doubt.rebuild || p->uuids || r->opts->ndrop_uuids || r->forgiven;
+	r->fold_only = !p->rebuild && r->opts->fold_journal && r->set->journal_keys;
+	r->doubt.beyond_extents |= r->fold_only;
+	p->rebuild |= r->fold_only;
 	if (ret || !p->rebuild)
 		return ret;
 	ret = collect(r);

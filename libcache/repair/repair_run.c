@@ -66,7 +66,8 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 static int look(struct run *r)
 {
 	struct cache_fsck f = { .size = sizeof(f), .devs = r->devs, .ndevs = r->n, .results = r->checked,
-				.report = on_finding, .progress = on_progress, .ctx = r };
+				.report = on_finding, .progress = on_progress, .ctx = r,
+				.eras = r->opts->eras };
 	int ret;
 
 	ret = cache_fsck_run(&f);
@@ -193,6 +194,7 @@ static bool needs_repair(const struct run *r, unsigned i)
 		return false;
 	return !cache_fsck_is_clean(res) ||
 	       (!res->is_backing && (r->opts->ndrop_uuids || has_unknown_backing(r))) ||
+	       (r->opts->fold_journal && res->summary.journal_keys) ||
 	       (r->opts->clear_discard && r->seen[i].discard);
 }
 

@@ -214,7 +214,7 @@ static void ask_checksum_again(struct sb_repair *r)
 	disk(r->now)->csum = disk(r->was)->csum;
 	r->by_checksum = find_byte(r->now);
 	if (r->by_checksum) {
-		r->m.guessed = 0;
+		r->m.guessed = r->m.chosen = 0;
 		return;
 	}
 	if (!cache_sb_is_bdev(&r->m.sb) && r->m.sb.flags & CACHE_SB_DISCARD) {
@@ -287,7 +287,8 @@ static void judge(struct sb_repair *r)
 	if (!r->plan->cannot && r->m.guessed && !r->m.opts->guess)
 		r->plan->cannot = "a field of its superblock could only be guessed, and guessing was not allowed";
 	r->plan->super = memcmp(r->was, r->now, CACHE_SB_BYTES);
-	r->plan->safe = (r->m.csum_valid || r->by_checksum) && !r->m.guessed;
+	r->plan->safe = (r->m.csum_valid || r->by_checksum) &&
+			!r->m.guessed && !r->m.chosen;
 }
 
 static uint64_t head_of(const uint8_t *p, unsigned nbytes)
@@ -386,8 +387,9 @@ static int act(struct sb_repair *r, const struct cache_sb *ring)
 	int ret = 0;
 
 	if (r->plan->super)
-		cache_super_tell(r->was, r->now, r->m.proof, r->m.guessed,
-				 cache_repair_tell_field, (void *)o);
+		cache_super_tell(r->was, r->now, r->m.proof,
+				 r->m.guessed | r->m.chosen, cache_repair_tell_field,
+				 (void *)o);
 	if (!cache_repair_agreed(o, r->plan))
 		return -ECANCELED;
 	if (o->dry_run)

@@ -23,7 +23,8 @@ struct super_repair {
 	bool ran;			/* the set has: what @ev says is about it */
 	bool no_magic;			/* other bytes lay there: no field vouches for another */
 	const char *proof[SUPER_FIELDS];	/* of fields that got another value */
-	uint32_t guessed;		/* bit a field */
+	uint32_t guessed;		/* bit a field; done with opts->guess only */
+	uint32_t chosen;		/* bit a field: no proof either, but nothing is lost by it */
 };
 
 /* Gives each field of a cache device's superblock the value that is proven. */

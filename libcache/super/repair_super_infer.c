@@ -244,7 +244,8 @@ static void infer_flags(struct super_repair *m)
 {
 	if (cache_sb_replacement(&m->sb) > CACHE_RANDOM) {
 		m->sb.flags &= ~((uint64_t)CACHE_SB_REPLACEMENT_MASK << CACHE_SB_REPLACEMENT_SHIFT);
-		say(m, SUPER_FLAGS, "the kernel's default");
+		m->chosen |= 1u << SUPER_FLAGS;
+		say(m, SUPER_FLAGS, "the kernel's default; a newer kernel may know the old policy");
 	}
 	if (m->ran && !cache_sb_is_synced(&m->sb)) {
 		m->sb.flags |= CACHE_SB_SYNC;

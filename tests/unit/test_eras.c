@@ -121,6 +121,8 @@ TEST(eras_are_named_by_version_and_those_that_have_something_can_be_asked_for)
 		 BIT(CACHE_ERA_5_10) | BIT(CACHE_ERA_6_1) | BIT(CACHE_ERA_6_12) |
 		 BIT(CACHE_ERA_6_18));
 	CHECK_EQ(cache_eras_which(BIT(CACHE_ERA_7_2), forgives), 0);
+	CHECK(!strcmp(cache_driver_since(cache_driver_is_single), "5.10"));
+	CHECK(!strcmp(cache_driver_since(cache_driver_ignores_discard), "7.2"));
 }
 
 TEST(the_words_for_kernels_that_oops_name_versions_of_three_series)
