@@ -539,31 +539,31 @@ static void end(struct lost *l)
 }
 
 /* A set of the node that the newest entry names as root verifies. */
-static bool has_root(struct lost *l)
+static int has_root(struct lost *l, bool *has)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
 	struct cache_btree_node n = { .key = l->set->journal.newest.btree_root };
 	uint64_t sector = cache_key_ptrs(&n.key) ? cache_ptr_sector(n.key.ptr[0]) : 0;
-	bool is;
+	int ret;
 
 	if (cache_btree_ptr_invalid(l->sb, &n.key) ||
 	    cache_key_size(&n.key) > cache_btree_node_sectors(l->sb))
-		return false;
+		return 0;
 	if (cache_dev_read(l->set->dev, sector, cache_key_size(&n.key), l->buf, NULL)) {
 		l->unread = true;
-		return false;
+		return 0;
 	}
 	n.bucket = sector / l->sb->bucket_sectors;
-	is = !cache_btree_node_salvage(l->sb, l->buf, &n, &silent, NULL) &&
-	     (n.nsets || n.keys.n);
+	ret = cache_btree_node_salvage(l->sb, l->buf, &n, &silent, NULL);
+	*has = !ret && (n.nsets || n.keys.n);
 	/* the bucket was used again, and what is left of the root stands behind it */
-	is &= cache_le64_get(((const struct cache_prio_set_disk *)l->buf)->magic) !=
+	*has &= cache_le64_get(((const struct cache_prio_set_disk *)l->buf)->magic) !=
 	      (cache_sb_set_magic(l->sb) ^ CACHE_PSET_MAGIC);
 	cache_btree_node_fini(&n);
-	return is;
+	return ret == -ENOMEM ? ret : 0;
 }
 
-static bool has_table(struct lost *l)
+static int has_table(struct lost *l, bool *has)
 {
 	unsigned wrong = 0;
 	const struct cache_sink sink = { .report = count_findings, .ctx = &wrong };
@@ -574,22 +574,26 @@ static bool has_table(struct lost *l)
 
 	cache_uuids_fini(&u);
 	l->unread |= ret == -EIO;
-	return !ret && !wrong;
+	*has = !ret && !wrong;
+	return ret == -ENOMEM ? ret : 0;
 }
 
 /* @other: what stands there is neither a damaged prio_set nor zeros, but something else. */
-static bool has_head(struct lost *l, bool *other)
+static int has_head(struct lost *l, bool *has, bool *other)
 {
 	uint64_t head = l->set->journal.newest.prio_bucket[l->sb->nr_this_dev];
-
 	uint64_t magic = cache_sb_set_magic(l->sb) ^ CACHE_PSET_MAGIC, is;
+	int ret;
 
-	if (head < cache_sb_reserved_buckets(l->sb) || head >= l->sb->nbuckets ||
-	    take_prio(l, head))
-		return false;
+	if (head < cache_sb_reserved_buckets(l->sb) || head >= l->sb->nbuckets)
+		return 0;
+	ret = take_prio(l, head);
+	if (ret)
+		return ret;
 	is = cache_le64_get(((const struct cache_prio_set_disk *)l->buf)->magic);
 	*other = is && is != magic;
-	return l->nprios && is == magic;
+	*has = l->nprios && is == magic;
+	return 0;
 }
 
 /* The greatest seq of a prio_set that an entry of the ring names; whether one names @head. */
@@ -604,8 +608,12 @@ static int named_seq(struct lost *l, uint64_t head, uint64_t *greatest, bool *is
 		uint64_t named;
 		uint32_t p;
 
-		if (cache_jset_read(l->set->dev, l->sb, &j->entries[i], &jset, words, NULL))
+		ret = cache_jset_read(l->set->dev, l->sb, &j->entries[i], &jset, words, NULL);
+		l->unread |= ret == -EIO;
+		if (ret) {
+			ret = ret == -ENOMEM ? ret : 0;
 			continue;
+		}
 		named = jset.prio_bucket[l->sb->nr_this_dev];
 		*is_named |= named == head;
 		p = prio_in(l, named);
@@ -651,12 +659,16 @@ static bool lacks_newest_bucket(const struct cache_set *set)
  */
 static int judge_ring(struct lost *l, bool *old)
 {
-	bool other = false, head = has_head(l, &other), root = has_root(l), is_named = false;
+	bool other = false, head = false, root = false, table = false, is_named = false;
 	uint64_t chain, greatest = 0;
-	int ret = 0;
+	int ret = has_head(l, &head, &other);
 
-	if (head && root && has_table(l))
-		return 0;
+	if (!ret)
+		ret = has_root(l, &root);
+	if (!ret && head && root)
+		ret = has_table(l, &table);
+	if (ret || table)
+		return ret;
 	l->nprios = 0;
 	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && !ret; b++)
 		ret = sift_bucket(l, b);
