@@ -48,6 +48,7 @@ struct question {
 	uint64_t pieces;		/* keys, each counted for every leaf that it may touch */
 	uint32_t free;			/* ring buckets as the start finds them */
 	struct cache_replay_forecast *f;
+	struct replay_reads *reads;
 };
 
 /* Entries that fit into the buckets that are free: the current one is never used again. */
@@ -60,7 +61,7 @@ static struct replay new_play(const struct question *q, const struct cache_drive
 {
 	const struct cache_journal *j = &q->set->journal;
 	uint32_t n = q->set->sb.njournal;
-	struct replay r = { .set = q->set, .err = q->err, .ring_discard = 1,
+	struct replay r = { .set = q->set, .reads = q->reads, .err = q->err, .ring_discard = 1,
 			    .ring_free = q->free, .seq = j->newest.pos.last_seq };
 
 	for (uint32_t i = 0; i < n; i++)
@@ -305,5 +306,12 @@ int cache_replay_forecast(struct cache_set *set, uint32_t eras,
 		return ret;
 	count_pieces(&q);
 	q.free = cache_journal_free_buckets(&set->sb, &set->journal);
-	return ask_all(&q, eras);
+	q.reads = calloc(1, sizeof(*q.reads));
+	if (!q.reads)
+		return cache_err_set(err, -ENOMEM, 0, "no memory to play the replay");
+	ret = ask_all(&q, eras);
+	for (unsigned i = 0; i < REPLAY_READS; i++)
+		free(q.reads->node[i].data);
+	free(q.reads);
+	return ret;
 }

@@ -55,11 +55,10 @@ static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
  * @set:  loaded up to CACHE_LOAD_GENS
  * @eras: mask of the drivers asked for
  *
- * Reads the nodes that the replay would touch, at most a few times each, and none where the
- * count alone decides. A tree too damaged to play counts as one that starts: what is wrong
+ * Reads the nodes that the replay would touch, and none where the count alone decides. A tree too damaged to play counts as one that starts: what is wrong
  * there is found elsewhere. One too long to play to its end may hang.
  *
- * Memory: 4 bytes per key of the journal, or 8 while they are put down; what names the
+ * Memory: 16 MiB at most of nodes that were read; 4 bytes per key of the journal, or 8 while they are put down; what names the
  * children of the nodes on their way, and of leaves the set that is not written.
  * Return: 0; -EIO, -ENOMEM.
  */
@@ -101,8 +100,18 @@ struct replay_alloc {
 	uint64_t wanted;		/* of the best play: more than these are not fetched */
 };
 
+/* Nodes that were read, for all plays of one set: each place holds the first that came there. */
+#define REPLAY_READS		512u
+#define REPLAY_READS_BYTES	(16u << 20)	/* of them together; further ones are read anew */
+
+struct replay_reads {
+	struct { uint64_t sector; void *data; } node[REPLAY_READS];
+	uint64_t bytes;
+};
+
 struct replay {
 	struct cache_set *set;
+	struct replay_reads *reads;
 	struct cache_err *err;
 	bool best;			/* the play of *hangs* */
 	bool storm;			/* each key is written at once */

@@ -94,31 +94,67 @@ void cache_replay_write_leaves(struct replay *r, uint64_t upto)
 			write_leaf(r, i);
 }
 
-/* The node's bytes, read and merged: one that cannot be had ends the rehearsal, as it
- * ends the kernel's start before any replay. Release @bn and @data. */
+/* Where a node at @sector is kept between plays; NULL: there is another one. */
+static void **kept_node(const struct replay *r, uint64_t sector)
+{
+	uint64_t bucket = sector / r->set->sb.bucket_sectors;
+	unsigned i = bucket % REPLAY_READS;
+
+	if (r->reads->node[i].data && r->reads->node[i].sector != sector)
+		return NULL;
+	r->reads->node[i].sector = sector;
+	return &r->reads->node[i].data;
+}
+
+/* The bytes of a node in @data; @own: what the caller has to free, or NULL. */
+static int read_bytes(struct replay *r, uint64_t sector, uint64_t nsectors, void **own,
+		      const void **data)
+{
+	uint64_t nbytes = nsectors * CACHE_SECTOR_BYTES;
+	void **kept = kept_node(r, sector), *buf;
+	int ret;
+
+	*own = NULL;
+	*data = kept ? *kept : NULL;
+	if (*data)
+		return 0;
+	buf = cache_dev_buf(nbytes);
+	if (!buf)
+		return no_memory(r);
+	ret = cache_dev_read(r->set->dev, sector, nsectors, buf,
+			     r->set->nbad_nodes ? NULL : r->err);
+	*data = buf;
+	if (ret || !kept || r->reads->bytes + nbytes > REPLAY_READS_BYTES) {
+		*own = buf;
+		/* unless it is known, it is news */
+		return ret && r->set->nbad_nodes ? REPLAY_CANNOT : ret;
+	}
+	*kept = buf;
+	r->reads->bytes += nbytes;
+	return 0;
+}
+
+/* The node's bytes, read and merged: one that cannot be had ends the play, as it
+ * ends the kernel's start before any replay. Release @bn and @own. */
 static int read_node(struct replay *r, const struct cache_bkey *key, unsigned level,
-		     struct cache_btree_node *bn, void **data)
+		     struct cache_btree_node *bn, void **own)
 {
 	static const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
-	uint64_t nsectors = cache_key_size(key);
+	const void *data;
 	int ret;
 
 	memset(bn, 0, sizeof(*bn));
-	*data = NULL;
+	*own = NULL;
 	if (cache_btree_ptr_invalid(&r->set->sb, key) ||
 	    !cache_ptr_is_available(&r->set->sb, key, 0))
 		return REPLAY_CANNOT;
 	bn->key = *key;
 	bn->level = level;
 	bn->bucket = cache_ptr_bucket(&r->set->sb, key, 0);
-	*data = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
-	if (!*data)
-		return no_memory(r);
-	ret = cache_dev_read(r->set->dev, cache_ptr_sector(key->ptr[0]), nsectors, *data,
-			     r->set->nbad_nodes ? NULL : r->err);
-	if (ret)	/* unless it is known, it is news */
-		return r->set->nbad_nodes ? REPLAY_CANNOT : ret;
-	ret = cache_btree_node_parse(&r->set->sb, *data, bn, &ignore_findings, r->err);
+	ret = read_bytes(r, cache_ptr_sector(key->ptr[0]), cache_key_size(key), own, &data);
+	if (ret)
+		return ret;
+	ret = cache_btree_node_parse(&r->set->sb, data, bn, &ignore_findings, r->err);
 	return ret ? ret : bn->damaged ? REPLAY_CANNOT : 0;
 }
 

@@ -18,6 +18,7 @@ struct play {
 	struct disk d;
 	struct cache_set *set;
 	struct replay r;
+	struct replay_reads reads;
 	uint64_t *want;		/* what each sector of the device maps to; 0: nothing */
 	unsigned leaves, depth;
 };
@@ -43,7 +44,7 @@ static struct play *play_new(const struct cache_bkey *k, unsigned n)
 	CHECK_EQ(p->set->loaded, CACHE_LOAD_MARKS);
 	cache_overlay_fini(&p->set->overlay);
 	CHECK_EQ(cache_overlay_init(&p->set->overlay, WORDS), 0);
-	p->r = (struct replay){ .set = p->set, .seq = 1, .ring_blocks = 1u << 30 };
+	p->r = (struct replay){ .set = p->set, .reads = &p->reads, .seq = 1, .ring_blocks = 1u << 30 };
 	p->r.alloc = (struct replay_alloc){ .none = UINT32_MAX, .btree = UINT32_MAX, .dry = true };
 	p->want = calloc(SPAN, sizeof(*p->want));
 	CHECK_EQ(cache_replay_tree_init(&p->r), 0);
@@ -53,6 +54,8 @@ static struct play *play_new(const struct cache_bkey *k, unsigned n)
 static void play_free(struct play *p)
 {
 	cache_replay_tree_fini(&p->r);
+	for (unsigned i = 0; i < REPLAY_READS; i++)
+		free(p->reads.node[i].data);
 	cache_set_close(p->set);
 	cache_dev_close(p->d.dev);
 	free(p->want);
