@@ -278,7 +278,7 @@ sb.nr_this_dev sb.last_mount sb.first_bucket sb.keys sb.d[0] sb.d[255] sb.obso_b
 @test "a finding's seqs are strings in JSON, whatever their names, and its sectors numbers" {
 	image wb-clean.cache
 	cache-fsck -n -v -J "$IMG" |
-		jq -e '.findings[] | select(.code == "JOURNAL_REPLAY") | .start == "0x68" and .end == "0x7a"'
+		jq -e '.findings[] | select(.code == "JOURNAL_REPLAY") | .start_seq == "0x68" and .end_seq == "0x7a"'
 	image churn-lru.cache
 	poke "$IMG" 'leaf[3].key[0][5].inode=7'
 	run cache-fsck -n -J "$IMG"

@@ -363,7 +363,7 @@ loop() {		# FILE SECTOR-SIZE
 	mount "$LOOP" mnt || skip "cannot mount here"
 	run -1 --separate-stderr make-cache --force "$LOOP"
 	umount mnt
-	[[ $stderr == *"mounted at $BATS_TEST_TMPDIR/mnt"* ]]
+	[[ $stderr == *"mounted at "*"/mnt"* ]]
 }
 
 @test "a file that another program has locked is refused" {
