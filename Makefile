@@ -211,7 +211,7 @@ check-tsan:
 	$(Q)build/tsan/unit/test_alloc_thread
 
 # Big-endian and 32-bit machines, emulated: the tests of what is said to the medium.
-CROSS_TESTS := $(addprefix unit/test_,alloc backup bkey btree bucket commit crc64 human image \
+CROSS_TESTS := $(addprefix unit/test_,alloc backup bkey btree bucket commit crc64 human set \
 	journal keys mark offline policy prio sectors super undo uuids) \
 	fuzz/fuzz_backup fuzz/fuzz_image fuzz/fuzz_parts fuzz/fuzz_undo
 check-cross: $(IMAGES)
