@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  *	maul hurt ORIGINAL COPY SEED		damages COPY, says how and what it lies about
- *	maul weigh ORIGINAL REPAIRED HURT TALK	what REPAIRED need not answer as ORIGINAL did
+ *	maul weigh ORIGINAL REPAIRED HURT LOSSES TALK
+ *						what REPAIRED need not answer as ORIGINAL did
  *
- * HURT is what the first said, TALK what cache-fsck said as it repaired. The second prints
+ * HURT is what the first said, LOSSES what cache-fsck --losses wrote as it repaired and TALK
+ * what it said. The second prints
  * "UUID FIRST LAST" for each run of 4 KiB blocks of a device that cannot be right any
  * more, and fails with a line for each that cache-fsck should have named, or that is
  * answered from where it never lay.
@@ -108,7 +110,6 @@ static void read_hurt(struct weigh *w, const char *path)
 	fclose(f);
 }
 
-/* "device N, sectors A to B: why" of cache-fsck */
 static void read_talk(struct weigh *w, const char *path)
 {
 	FILE *f = fopen(path, "r");
@@ -116,14 +117,40 @@ static void read_talk(struct weigh *w, const char *path)
 
 	if (!f)
 		fail("cannot be opened", path);
-	while (fgets(line, sizeof(line), f)) {
-		const char *at = strstr(line, ": device ");
-		struct loss l = { .end = UINT64_MAX };
-
+	while (fgets(line, sizeof(line), f))
 		w->anything |= !!strstr(line, "newest writes may be missing");
-		if (at && sscanf(at, ": device %" SCNu64 ", sectors %" SCNu64 " to %" SCNu64,
-				 &l.inode, &l.start, &l.end) >= 2 && w->nlosses < LOSSES_MAX)
-			w->loss[w->nlosses++] = l;
+	fclose(f);
+}
+
+/* Where sector 0 of the bcache device is among the sectors of its keys. */
+static uint64_t first_sector(const struct weigh *w, uint64_t inode)
+{
+	const struct cache_uuids *u = &w->set->uuids;
+
+	if (inode < u->n && cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FLASH)
+		return 0;
+	return CACHE_BDEV_DATA_START_SECTORS;
+}
+
+/* device_uuid, inode, path, start_sector, sectors ("-": to the end) */
+static void read_losses(struct weigh *w, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char line[1024];
+
+	if (!f)
+		fail("cannot be opened", path);
+	while (fgets(line, sizeof(line), f)) {
+		struct loss l;
+		uint64_t sectors = 0;
+		int n = sscanf(line, "%*[^\t]\t%" SCNu64 "\t%*[^\t]\t%" SCNu64 "\t%" SCNu64,
+			       &l.inode, &l.start, &sectors);
+
+		if (n < 2 || w->nlosses == LOSSES_MAX)
+			continue;
+		l.start += first_sector(w, l.inode);
+		l.end = n == 3 ? l.start + sectors : UINT64_MAX;
+		w->loss[w->nlosses++] = l;
 	}
 	fclose(f);
 }
@@ -167,13 +194,10 @@ static void on_piece(void *ctx, const struct answers_piece *p)
 	struct weigh *w = ctx;
 	const struct cache_uuids *u = &w->set->uuids;
 	char uuid[CACHE_UUID_TEXT_BYTES] = "-";
-	uint64_t first = CACHE_BDEV_DATA_START_SECTORS;
+	uint64_t first = first_sector(w, p->inode);
 
-	if (p->inode < u->n) {
+	if (p->inode < u->n)
 		cache_uuid_format(u->slot[p->inode].uuid, uuid);
-		if (cache_uuid_state(&u->slot[p->inode]) == CACHE_SLOT_FLASH)
-			first = 0;
-	}
 	if (!is_lie(w, p) && (p->change == ANSWERS_STALE || !is_named(w, p))) {
 		printf("wrong %" PRIu64 ":%" PRIu64 "-%" PRIu64 " change %d\n", p->inode, p->start,
 		       p->end, p->change);
@@ -199,7 +223,8 @@ static int weigh(char **argv)
 	w->falsified = calloc(w->set->sb.nbuckets, 1);
 	w->loss = calloc(LOSSES_MAX, sizeof(*w->loss));
 	read_hurt(w, argv[2]);
-	read_talk(w, argv[3]);
+	read_losses(w, argv[3]);
+	read_talk(w, argv[4]);
 	answers_compare(&a, &b, on_piece, w);
 	wrong = w->wrong;
 	answers_fini(&a);
@@ -220,8 +245,9 @@ int main(int argc, char **argv)
 		hurt(argv + 2);
 		return 0;
 	}
-	if (argc == 6 && !strcmp(argv[1], "weigh"))
+	if (argc == 7 && !strcmp(argv[1], "weigh"))
 		return weigh(argv + 2);
-	fprintf(stderr, "usage: maul hurt ORIGINAL COPY SEED | weigh ORIGINAL REPAIRED HURT TALK\n");
+	fprintf(stderr, "usage: maul hurt ORIGINAL COPY SEED | "
+		"weigh ORIGINAL REPAIRED HURT LOSSES TALK\n");
 	return 2;
 }
