@@ -33,13 +33,13 @@ static int compare_u64(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* What is kept is not gone. */
+/* A range of which a copy was kept is not lost. */
 static bool is_certain(const struct cache_repair_loss *loss)
 {
 	return loss->certain && !loss->kept;
 }
 
-/* What may become one range, apart from where it is. */
+/* Whether two ranges differ in their place only, so that they may be joined. */
 static int compare_kind(const struct cache_losses_range *a, const struct cache_losses_range *b)
 {
 	int cmp = compare_u64(a->dev, b->dev);
@@ -59,7 +59,7 @@ static int by_kind(const void *x, const void *y)
 	return cmp ? cmp : compare_u64(a->loss.start, b->loss.start);
 }
 
-/* Joins what is at most @gap sectors apart. */
+/* Joins ranges that are at most @gap sectors apart. */
 static void join(struct cache_losses *l, uint64_t gap)
 {
 	size_t n = 0;
@@ -85,7 +85,7 @@ void cache_losses_merge(struct cache_losses *l)
 	l->merged = true;
 }
 
-/* More is named than is lost, rather than less. */
+/* Joining with a gap names more sectors than are lost, never fewer. */
 static void shrink(struct cache_losses *l)
 {
 	cache_losses_merge(l);

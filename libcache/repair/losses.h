@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The losses of a repair as people want them: sorted, and ranges with the same reason
- * that touch or overlap are one. A repair may name a loss twice, which counts once.
+ * The losses of a repair sorted and merged: ranges with the same reason that touch or overlap
+ * become one range. A loss that the repair reports twice counts once.
  */
 #ifndef LIBCACHE_LOSSES_H
 #define LIBCACHE_LOSSES_H
@@ -14,16 +14,17 @@
 extern "C" {
 #endif
 
-/* Zero it to begin. */
+/* Set to zero before the first use. */
 struct cache_losses {
 	struct cache_losses_range {
-		unsigned dev;			/* as the callback was told */
+		unsigned dev;			/* as passed to the loss callback */
 		struct cache_repair_loss loss;
 	} *list;
 	size_t n, capacity;
 	bool merged;
-	bool coarse;	/* there were too many: ranges near each other are one, gaps included */
-	bool failed;	/* out of memory: some are missing */
+	/* there were too many ranges: near ones were joined, with the gaps between them */
+	bool coarse;
+	bool failed;	/* out of memory: some losses are missing */
 };
 
 /* At most this many ranges are kept; 80 bytes each. */
@@ -31,10 +32,16 @@ struct cache_losses {
 
 void cache_losses_add(struct cache_losses *l, unsigned dev, const struct cache_repair_loss *loss);
 
-/* Sorts and merges; call before the list is read. Ranges that are lost for certain stay apart. */
+/*
+ * Sorts and merges the ranges; call it before the list is read. Ranges that are certainly lost
+ * are not joined with those that are only possibly lost.
+ */
 void cache_losses_merge(struct cache_losses *l);
 
-/* Sectors of @dev; a range to the end of a device counts one sector. */
+/*
+ * Number of lost sectors of @dev; a range that goes to the end of a device counts as one
+ * sector.
+ */
 uint64_t cache_losses_sectors(struct cache_losses *l, unsigned dev, bool certain);
 
 void cache_losses_fini(struct cache_losses *l);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Packing a tree bottom up. A node is one set; it is filled to two thirds, so
- * that the driver can go on appending without splitting every leaf at once. Each
- * level's keys become the next level's input until one node holds them all.
+ * Writing a packed tree, from the leaves up. Each node has one set. Nodes are filled to two
+ * thirds, so that the driver can append keys without splitting every leaf at once. The keys of
+ * one level are the input of the next level, until one node holds them all.
  */
 #include "repair/rebuild.h"
 
@@ -15,14 +15,14 @@
 
 #define FILL_NUM	2
 #define FILL_DEN	3
-#define PACKED_WORDS	3	/* two and one pointer */
+#define PACKED_WORDS	3	/* size of a key with two words and one pointer */
 
 static struct cache_bkey unpack(const struct cache_packed_key *p)
 {
 	return (struct cache_bkey){ p->high, p->low, { p->ptr } };
 }
 
-/* Keys a node may take; at least two, or a tree would never end. */
+/* Number of keys per node; at least two, or the number of levels would not be bounded. */
 static uint64_t keys_per_node(const struct cache_sb *sb)
 {
 	uint64_t nbytes = cache_btree_node_sectors(sb) * CACHE_SECTOR_BYTES -
@@ -42,7 +42,10 @@ static uint64_t random_seq(struct cache_rng *rng)
 	return seq;
 }
 
-/* A bucket of its own, its gen raised: no old pointer can mean the new node. */
+/*
+ * Takes a bucket for a node and increments its gen, so that no old pointer can refer to the new
+ * node.
+ */
 static int new_node_key(struct cache_rebuild *r, struct cache_bkey *k, struct cache_err *err)
 {
 	uint64_t bucket;
@@ -60,7 +63,10 @@ static int new_node_key(struct cache_rebuild *r, struct cache_bkey *k, struct ca
 	return 0;
 }
 
-/* Writes one node of @n keys that ends at @end; @child receives its key. */
+/*
+ * Writes one node with @n keys whose range ends at @end; @child receives the key that points to
+ * it.
+ */
 static int write_node(struct cache_rebuild *r, const struct cache_packed_key *keys,
 		      uint64_t n, const struct cache_bkey *end, char *buf,
 		      struct cache_bkey *child, struct cache_err *err)
@@ -91,7 +97,7 @@ static int write_node(struct cache_rebuild *r, const struct cache_packed_key *ke
 	return ret;
 }
 
-/* One level: @keys in, the keys of its nodes out. */
+/* Writes one level of the tree: @keys are its keys, and are replaced by the keys of its nodes. */
 static int write_level(struct cache_rebuild *r, const struct cache_packed_key *keys,
 		       uint64_t nkeys, char *buf, struct cache_packed_key *children,
 		       uint64_t *nchildren, struct cache_err *err)
@@ -137,7 +143,10 @@ static int write_levels(struct cache_rebuild *r, const struct cache_packed_key *
 			cache_commit_set_root(r->commit, &root, level);
 			return 0;
 		}
-		/* in place: a node's key is written after all of its keys were read */
+		/*
+		 * @keys is overwritten in place: a node's key is stored after all keys of that
+		 * node were read
+		 */
 		keys = children;
 		nkeys = n;
 	}
@@ -146,7 +155,7 @@ static int write_levels(struct cache_rebuild *r, const struct cache_packed_key *
 int cache_rebuild_tree(struct cache_rebuild *r, const struct cache_packed_key *keys,
 		       uint64_t nkeys, struct cache_err *err)
 {
-	uint64_t nchildren = nkeys / keys_per_node(r->sb) + 2;	/* leaves, and one */
+	uint64_t nchildren = nkeys / keys_per_node(r->sb) + 2;	/* the leaves, and one root */
 	struct cache_packed_key *children = calloc(nchildren, sizeof(*children));
 	char *buf = cache_dev_buf(cache_btree_node_sectors(r->sb) * CACHE_SECTOR_BYTES);
 	int ret;

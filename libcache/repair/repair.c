@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Plan, ask, commit. The plan is complete and counted before anything is written;
- * what is written goes into buckets that nothing uses, and one journal entry makes
- * it the set. Run again after a kill it finds the old set, or the new one.
+ * Plan, ask, commit. The plan is complete and its losses are counted before anything is
+ * written. New structures go into unused buckets, and one journal entry then switches the set
+ * to them. A repair that was killed can be run again: it finds the old set or the new one.
  */
 #include "repair/repair_impl.h"
 #include "host/ids.h"
@@ -16,15 +16,18 @@ struct repair {
 	const struct cache_repair_opts *opts;
 	struct cache_repair_plan *plan;
 	struct cache_err *err;
-	struct cache_sb sb;		/* read first: it bounds the doubt */
+	/* read first, because its size bounds the doubt bit maps */
+	struct cache_sb sb;
 	struct cache_set *set;
 	struct repair_doubt doubt;
 	struct cache_sink sink;
 	struct fsck_cache c;
 	struct cache_fsck_summary sum;
 	struct repair_kept kept;
-	bool fold_only;			/* nothing is wrong: opts->fold_journal asks for it */
-	bool forgiven;			/* a gap in the journal, for its discard bit */
+	/* nothing is wrong with the set, but opts->fold_journal asks for a new tree */
+	bool fold_only;
+	/* a journal gap is only accepted because of the discard bit */
+	bool forgiven;
 };
 
 static void on_finding(void *ctx, const struct cache_finding *f)
@@ -42,7 +45,7 @@ static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 	return repair_progress(r->opts, pass, current, max);
 }
 
-/* What cannot be read now may be read another time, or on another machine. */
+/* What cannot be read now may be readable later, or on another machine: refuse. */
 static int refuse_unread(struct repair *r, bool unread)
 {
 	if (!unread || r->opts->allow_data_loss)
@@ -51,7 +54,7 @@ static int refuse_unread(struct repair *r, bool unread)
 	return cache_err_set(r->err, -EIO, 0, "%s", r->plan->cannot);
 }
 
-/* Why the tree of this set cannot be rebuilt; NULL: it can. */
+/* Why the tree of this set cannot be rebuilt; NULL when it can be. */
 static const char *hopeless(const struct cache_set *set)
 {
 	if (cache_sb_has_magic(&set->sb) && cache_sb_is_bdev(&set->sb))
@@ -65,7 +68,10 @@ static const char *hopeless(const struct cache_set *set)
 	return NULL;
 }
 
-/* A table that could not be read counts as empty, so that what it lacks is found. */
+/*
+ * A uuid table that could not be read is replaced by an empty one, so that the check reports
+ * every slot that is missing.
+ */
 static int complete_uuids(struct repair *r)
 {
 	struct cache_uuids *u = &r->set->uuids;
@@ -81,7 +87,7 @@ static int complete_uuids(struct repair *r)
 	return 0;
 }
 
-/* As far as the devices at hand can be believed; NULL: no memory. Release with free(). */
+/* The backing devices with a valid superblock; NULL: no memory. Release with free(). */
 static struct fsck_backing *backing_at_hand(const struct cache_repair_opts *opts, unsigned *n)
 {
 	struct fsck_backing *b = calloc(opts->nbacking + 1, sizeof(*b));
@@ -123,7 +129,7 @@ static int collect(struct repair *r)
 	return cache_repair_collect(&r->c, &r->doubt, r->opts, &r->kept, r->plan, r->err);
 }
 
-/* Old nodes: their gens move on, so that no old pointer can mean what comes next. */
+/* Increments the gens of the old nodes, so that no old pointer can refer to new content. */
 static void retire_nodes(struct repair *r)
 {
 	struct cache_buckets *t = &r->set->buckets;
@@ -137,8 +143,9 @@ static void retire_nodes(struct repair *r)
 }
 
 /*
- * @d is all zero. What no driver writes is left out: what a free slot holds, odd flags; but
- * a slot whose owner is not known must not pass for an entry.
+ * Encodes @u into @d, which is all zero. Content that no driver writes is left out: the content
+ * of free slots, unknown flags. But a slot whose owner is not known must not look like a valid
+ * entry.
  */
 static void encode_slot(const struct cache_uuid_entry *e, struct cache_uuid_disk *d)
 {
@@ -189,8 +196,8 @@ static int write_uuids(struct repair *r, struct cache_commit *commit)
 }
 
 /*
- * The driver reads only part of the ring. Where it would not come upon the new entry, the
- * commit would not have happened to it: then the older ones must go.
+ * The driver reads only a part of the ring. If its search would not find the new entry, the
+ * commit would have no effect; then the older entries must be wiped.
  */
 static int settle_place(struct repair *r, struct cache_commit *commit)
 {
@@ -243,7 +250,7 @@ static int write_all(struct repair *r, struct cache_commit *commit)
 	return ret;
 }
 
-/* Extents of nodes that nothing led to: what they hold was not marked. */
+/* Keeps the buckets of extents from nodes without a parent: the marks do not have them yet. */
 static void spare_kept(const struct repair *r, struct cache_commit *commit)
 {
 	for (uint64_t i = 0; i < r->kept.n; i++)
@@ -269,7 +276,7 @@ static int commit(struct repair *r)
 	return ret;
 }
 
-/* Too few unused buckets for all of it: without clean data much less is needed. */
+/* Too few unused buckets to keep everything. Without clean data the new tree is much smaller. */
 static int commit_or_shrink(struct repair *r)
 {
 	int ret = commit(r);
@@ -287,9 +294,9 @@ static int commit_or_shrink(struct repair *r)
 }
 
 /*
- * Back from the newest entry's bucket seqs only fall, and where no entry was written
- * yet there is none further back. The driver's search relies on it: a ring with a hole
- * that serves today may mislead it when the next entry stands elsewhere.
+ * Whether the highest seq of each bucket falls from the newest entry's bucket backwards, and no
+ * bucket with entries follows an empty one. The driver's search relies on both. A ring with a
+ * hole may work today, and mislead the search once the next entry stands elsewhere.
  */
 static bool ring_is_in_order(const struct cache_set *set)
 {
@@ -306,7 +313,7 @@ static bool ring_is_in_order(const struct cache_set *set)
 	}
 	for (size_t i = 0; i < j->nentries; i++)
 		if (j->entries[i].last_seq > j->newest.pos.seq)
-			return false;	/* whoever reads it forgets the newest */
+			return false;	/* a start that reads this entry ignores the newest one */
 	return true;
 }
 
@@ -315,7 +322,7 @@ static bool wants_no_discard(const struct repair *r)
 	return r->opts->clear_discard && r->set->sb.flags & CACHE_SB_DISCARD;
 }
 
-/* Without leave what has no slot is not dropped. */
+/* Without permission, dirty extents without a slot are not dropped. */
 static int decide_uuids(struct repair *r)
 {
 	struct cache_repair_plan *p = r->plan;
@@ -332,7 +339,7 @@ static int decide_uuids(struct repair *r)
 				   p->cannot ? p->cannot : "no memory for a journal entry") : 0;
 }
 
-/* A device that is not in the table has nothing to give up: most likely it is misspelt. */
+/* A uuid to give up that is not in the table is refused: it is most likely a typing error. */
 static int check_drops(struct repair *r)
 {
 	for (unsigned i = 0; i < r->opts->ndrop_uuids; i++) {
@@ -354,7 +361,7 @@ static int decide(struct repair *r)
 
 	p->super = r->doubt.super;
 	p->wipe_ring = r->doubt.wipe_ring || !ring_is_in_order(r->set);
-	/* not every driver excuses the gap, and none does once the bit is gone */
+	/* only some drivers accept the gap, and none does once the discard bit is cleared */
 	r->doubt.beyond_extents |= r->forgiven;
 	ret = refuse_unread(r, r->doubt.unread && (r->doubt.rebuild || r->doubt.uuids || r->forgiven ||
 						   r->opts->ndrop_uuids));
@@ -381,7 +388,10 @@ static int decide(struct repair *r)
 	return ret;
 }
 
-/* Last in the plan, and last done: without it no kernel forgives what the rest repairs. */
+/*
+ * Last in the plan and last to be done: until then a kernel with the discard bit set still
+ * accepts the journal that the rest of the repair replaces.
+ */
 static int plan_discard(struct repair *r)
 {
 	struct cache_repair_plan *p = r->plan;
@@ -410,7 +420,7 @@ static int act(struct repair *r)
 	return ret;
 }
 
-/* What follows the journal; or, without one, what can be found of it. */
+/* Loads what follows the journal; without a valid journal entry, what can be found without it. */
 static int load_rest(struct repair *r)
 {
 	struct cache_set *set = r->set;
@@ -423,19 +433,19 @@ static int load_rest(struct repair *r)
 		ret = cache_repair_ring_is_old(set, &old, r->err);
 	if (ret || (set->has_journal && !old))
 		return ret ? ret : cache_set_load_rest(set, CACHE_LOAD_MARKS, &r->sink, r->err);
-	if (old)	/* what it holds must not be read by any start */
+	if (old)	/* no driver may read what the old ring holds */
 		on_finding(r, &(struct cache_finding){
 			.code = CACHE_P_JOURNAL_EMPTY, .count = set->sb.njournal });
 	return cache_repair_find_lost(set, old, &r->sink, &r->doubt.unread, r->err);
 }
 
-/* What is inside the set. */
+/* Repairs the content of the set: everything but the superblock. */
 static int plan_inside(struct repair *r)
 {
 	int ret;
 
 	if (r->set->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->set->sb))
-		return 0;	/* has not run: nothing is inside */
+		return 0;	/* the set has never run: there is no content */
 	ret = load_rest(r);
 	if (ret)
 		return ret;
@@ -448,7 +458,7 @@ static int plan_inside(struct repair *r)
 	return ret ? ret : decide(r);
 }
 
-/* Where the superblock is of no use, nothing is looked for and nothing is in doubt. */
+/* If the superblock is unusable, nothing else is examined and nothing is in doubt. */
 static int load(struct repair *r, struct cache_dev *dev)
 {
 	int ret = cache_sb_read(dev, &r->sb, r->err);
@@ -467,7 +477,10 @@ static int load(struct repair *r, struct cache_dev *dev)
 				    r->err);
 }
 
-/* @again: nodes that nothing led to were brought in, and nobody has judged those yet. */
+/*
+ * Collects again after nodes without a parent were brought in (@again), because the first run
+ * did not examine those.
+ */
 static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *opts,
 		       struct cache_repair_plan *plan, bool *again, struct cache_err *err)
 {
@@ -490,7 +503,7 @@ static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *op
 	return ret;
 }
 
-/* What the second run kept is what is kept; what either gave up is gone. */
+/* The second run decides what is kept; what either run dropped is lost. */
 static void sum_up(struct cache_repair_plan *plan, const struct cache_repair_plan *second)
 {
 	struct cache_repair_plan first = *plan;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Repairing a set. Whatever is wrong inside it, the remedy is the same: take the
- * extents that can be trusted, write them as a fresh packed tree into unused
- * buckets, with the uuid table and the gens beside it, and switch by one journal
- * entry after which nothing is replayed (commit.h). Nothing old can rise from
- * that: old nodes, old journal entries and old gens are not reachable any more.
+ * Repairing a cache set. The remedy is the same for all damage inside it: take the extents that
+ * can be trusted, write them as a fresh packed tree into unused buckets, with the uuid table
+ * and the gens, and switch by one journal entry after which nothing is replayed (commit.h).
+ * After that the old nodes, journal entries and gens cannot be reached any more.
  *
- * The order of worth: dirty data, then clean data, then priorities. Clean data in
- * doubt is dropped, since the backing device has it; dirty data is kept wherever
- * its key can be read, and named where it cannot.
+ * What matters most is dirty data, then clean data, then priorities. Clean data in doubt is
+ * dropped, since the backing device has the same data. Dirty data is kept if its key can be
+ * read; otherwise the loss is reported.
  */
 #ifndef LIBCACHE_REPAIR_REPAIR_H
 #define LIBCACHE_REPAIR_REPAIR_H
@@ -24,13 +23,12 @@ extern "C" {
  * @dev:  opened to write, exclusively (or to read, for a dry run); stays the caller's
  * @plan: receives what was, or would be, done
  *
- * Memory: that of a check, but 11 bytes per bucket, for an allocator's table and what lay on
- * disk; and 24 bytes per extent that stays, twice that where extents overlap and must be
+ * Memory: as for a check, but with 11 bytes per bucket (an allocator's table, and the state on
+ * disk); and 24 bytes per extent that is kept, twice that if extents overlap and must be
  * sorted.
- * Return: 0 done, or nothing to do: check again to be sure; -ECANCELED when
- * confirm, or progress, said no; -EUCLEAN or -EIO when plan->cannot says why not; -ENOBUFS
- * when there are too few unused buckets; what writing gives, such as -EIO and -ENOSPC;
- * -ENOMEM.
+ * Return: 0 done, or nothing to do (check again to be sure); -ECANCELED when confirm or
+ * progress refused; -EUCLEAN or -EIO when plan->cannot says why not; -ENOBUFS when there are
+ * too few unused buckets; the error of a failed write, such as -EIO and -ENOSPC; -ENOMEM.
  */
 int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *opts,
 		       struct cache_repair_plan *plan, struct cache_err *err);

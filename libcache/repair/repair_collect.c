@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which extents stay. Clean ones that are in any doubt go: the backing device has
- * the data. Dirty ones stay wherever their key can be followed; where it cannot,
- * the range is named, and going needs leave.
+ * Which extents are kept. Clean extents that are in any doubt are dropped: the backing device
+ * has the same data. Dirty extents are kept if their key can be followed. Otherwise the range
+ * is reported, and it is dropped only with permission (allow_data_loss).
  */
 #include "repair/repair_orphans.h"
 
@@ -19,7 +19,7 @@ struct collect {
 	const struct cache_repair_opts *opts;
 	struct repair_kept *kept;
 	struct cache_repair_plan *plan;
-	struct cache_orphans *orphans;	/* NULL: not looked for */
+	struct cache_orphans *orphans;	/* NULL: lost nodes were not searched for */
 };
 
 static void tell_range(struct collect *s, struct cache_repair_loss loss)
@@ -59,7 +59,7 @@ static bool is_given_up(const struct collect *s, uint64_t inode)
 	return false;
 }
 
-/* Why the extent cannot stay, dirty or not. */
+/* The reason why the extent cannot be kept, even if it is dirty; NONE when it can be. */
 static enum cache_loss_code impossible(const struct collect *s, const struct cache_bkey *k)
 {
 	const struct cache_uuids *u = &s->c->set->uuids;
@@ -89,7 +89,7 @@ static enum cache_loss_code impossible(const struct collect *s, const struct cac
 		return CACHE_LOSS_NO_SLOT;
 	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_RETIRED && cache_key_dirty(k))
 		return CACHE_LOSS_DETACHED;
-	/* the tree's are found before, and their slots filled: one of a lost node */
+	/* slots that the tree uses were filled before: this extent comes from a lost node */
 	if (cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FREE && cache_key_dirty(k))
 		return CACHE_LOSS_NO_SLOT;
 	return CACHE_LOSS_NONE;
@@ -100,7 +100,7 @@ static bool clean_is_doubtful(const struct collect *s, const struct cache_bkey *
 	const struct cache_set *set = s->c->set;
 	uint64_t bucket = cache_ptr_bucket(&set->sb, k, 0), inode = cache_key_inode(k);
 
-	/* the next device to be attached would take the slot, and these with it */
+	/* the next device to be attached would get this slot, and these extents with it */
 	if (inode < set->uuids.n &&
 	    cache_uuid_state(&set->uuids.slot[inode]) == CACHE_SLOT_FREE)
 		return true;
@@ -142,10 +142,10 @@ static int judge(void *ctx, const struct cache_extent *e)
 		return 0;
 	}
 	cache_bkey_set_ptrs(&k, 1);
-	/* What a flash volume holds is nowhere else: it must count as dirty. */
+	/* The data of a flash volume exists nowhere else, so it counts as dirty. */
 	if (inode < u->n && cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FLASH)
 		cache_bkey_set_dirty(&k, true);
-	/* A damaged position: what it says is not what was written. */
+	/* The key's position is damaged: it does not say which range was written. */
 	why = e->outside ? CACHE_LOSS_OUTSIDE_NODE : impossible(s, &k);
 	if (why && cache_key_dirty(&k)) {
 		bool leave = s->opts->allow_data_loss || is_given_up(s, inode);
@@ -172,7 +172,7 @@ static int judge_of_tree(void *ctx, const struct cache_extent *e)
 	return cache_orphans_has(s->orphans, e->leaf_bucket) ? 0 : judge(s, e);
 }
 
-/* From a node that nothing leads to: what lies where the tree has a hole. */
+/* From a node without a parent: extents in ranges that the tree does not cover. */
 static int judge_orphan(void *ctx, const struct cache_extent *e)
 {
 	struct collect *s = ctx;
@@ -212,7 +212,7 @@ static bool is_dirty(const struct cache_packed_key *k)
 	return cache_key_high_dirty(k->high);
 }
 
-/* @b, which starts no earlier than @a, starts before its end. */
+/* Whether @b, which does not start before @a, starts before the end of @a. */
 static bool overlaps(const struct cache_packed_key *a, const struct cache_packed_key *b)
 {
 	return cache_pos_cmp(key_inode(a), a->low, key_inode(b), key_start(b)) > 0;
@@ -226,7 +226,7 @@ static bool is_sorted(const struct repair_kept *kept)
 	return true;
 }
 
-/* @k is not kept, or only what of it ends after @from. */
+/* All of @k is lost, or only the part that starts at @from. */
 static bool cut_to(struct collect *s, struct cache_packed_key *p, uint64_t from)
 {
 	struct cache_bkey k = { p->high, p->low, { p->ptr } }, gone = k;
@@ -254,12 +254,14 @@ static bool is_same_answer(const struct cache_packed_key *a, const struct cache_
 	return a->high == b->high && a->low == b->low && a->ptr == b->ptr;
 }
 
-/* Clean ones that share a range with other clean ones: which is right is not known. */
+/* Drops clean extents that overlap other clean ones, because it is not known which is right. */
 static void drop_clean_overlaps(struct collect *s)
 {
 	struct repair_kept *kept = s->kept;
-	struct cache_packed_key end = { 0 };	/* the clean one that reaches furthest */
-	uint64_t n = 0, last = 0;		/* where it was kept: last - 1; 0: it was not */
+	/* index of the clean extent with the greatest end */
+	struct cache_packed_key end = { 0 };
+	/* the position where it was kept is last - 1; 0: it was not kept */
+	uint64_t n = 0, last = 0;
 
 	for (uint64_t i = 0; i < kept->n; i++) {
 		struct cache_packed_key k = kept->keys[i];
@@ -293,9 +295,9 @@ static void drop_clean_overlaps(struct collect *s)
 }
 
 /*
- * A tree whose nodes overlap can give one range twice. Between a clean and a dirty
- * extent the dirty one stays; of two clean ones neither; of two dirty ones the second
- * keeps what the first does not cover, and the rest is named.
+ * If nodes of the tree overlap, one range can have several extents. Between a clean and a dirty
+ * extent the dirty one is kept. Of two clean ones neither is kept. Of two dirty ones the second
+ * keeps the part that the first does not cover; the rest is reported as lost.
  */
 static void resolve_overlaps(struct collect *s)
 {
@@ -319,7 +321,7 @@ static void resolve_overlaps(struct collect *s)
 
 struct place {
 	struct cache_packed_key k;
-	uint64_t at;			/* which of those that are kept */
+	uint64_t at;			/* index among the kept extents */
 };
 
 static int by_place(const void *a, const void *b)
@@ -330,7 +332,10 @@ static int by_place(const void *a, const void *b)
 	return i < j ? -1 : i > j;
 }
 
-/* Those that may share a place; nobody looked yet at what lost nodes hold. */
+/*
+ * Extents that may share a place on the cache device; those from lost nodes were not examined
+ * yet.
+ */
 static uint64_t take_places(const struct collect *s, struct place *in)
 {
 	uint64_t n = 0;
@@ -366,8 +371,8 @@ static void forget_dropped(struct repair_kept *kept)
 }
 
 /*
- * Of dirty extents in one place of the cache at most one is right; which is not known.
- * A clean one there goes.
+ * If several dirty extents use the same place on the cache device, at most one of them is
+ * right, and it is not known which. A clean extent at that place is dropped.
  */
 static int name_shared(struct collect *s)
 {
@@ -387,7 +392,7 @@ static int name_shared(struct collect *s)
 		}
 		if (shares && !is_dirty(&last->k)) {
 			drop_clean(s, last);
-			end = 0;	/* what came before it ended before it began */
+			end = 0;	/* the extents before it end before it starts */
 		} else if (shares) {
 			tell(s, &k, CACHE_LOSS_SAME_PLACE, true);
 			s->plan->blocked_dirty_sectors += cache_key_size(&k);
@@ -408,7 +413,7 @@ static bool has_device(const struct collect *s, uint64_t inode)
 				cache_uuid_state(&u->slot[inode]) != CACHE_SLOT_FREE);
 }
 
-/* A range may go on from one device into the next ones. */
+/* A range in doubt may start in one device's range and end in that of a later device. */
 static void name_range(struct collect *s, const struct repair_range *r)
 {
 	uint64_t inode = r->lo_inode;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Switching discards off. One bit of a superblock that is right, and the checksum, both
- * in its first sector: it is written whole or not at all.
+ * Clearing the discard bit. One bit of a valid superblock and its checksum change, both in the
+ * first sector, so the write is atomic.
  */
 #include "super/repair_super.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of @was, CACHE_SB_BYTES; what means nothing stays as it is. */
+/* Writes @was (CACHE_SB_BYTES) with the bit cleared; all other bytes are unchanged. */
 static void without_discard(const uint8_t *was, uint8_t *now)
 {
 	struct cache_sb_disk *d = (struct cache_sb_disk *)now;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From findings to doubt. What a finding proves wrong is one thing; what it makes
- * doubtful beside it is another, and that is a column of problems.def.
+ * From findings to doubt. A finding proves that one thing is wrong; what else it makes doubtful
+ * is a column of problems.def.
  */
 #include "repair/repair_impl.h"
 
@@ -20,7 +20,7 @@ int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb)
 	d->nodes = cache_bits_new(n);
 	d->foreign = cache_bits_new(n);
 	d->shared = cache_bits_new(n);
-	d->members = cache_bits_new(n);	/* fewer members than buckets */
+	d->members = cache_bits_new(n);	/* the chain has fewer members than buckets */
 	d->visited = cache_bits_new(n);
 	d->falsely_freed = cache_bits_new(n);
 	return d->nodes && d->foreign && d->shared && d->members && d->visited &&
@@ -177,8 +177,8 @@ int cache_repair_changed(const struct repair_again *a, struct cache_err *err)
 }
 
 /*
- * A child that counts as replaced, and whose bucket is claimed by data too: that key may
- * have made it so, and then all that hangs on it would go without a word.
+ * A child that counts as replaced, and whose bucket is also used for data. The key of that data
+ * may have raised the gen, and then the whole subtree would be lost without a finding.
  */
 static bool is_falsely_freed(struct repair_doubt *d, const struct cache_bkey *k, uint64_t bucket)
 {
@@ -192,7 +192,7 @@ static bool is_falsely_freed(struct repair_doubt *d, const struct cache_bkey *k,
 	return true;
 }
 
-/* The ranges of children in doubt: their parents are sure to be visited. */
+/* The ranges of children in doubt. Their parents are always visited. */
 static int visit(void *ctx, const struct cache_btree_node *n)
 {
 	struct repair_doubt *d = ctx;
@@ -201,7 +201,7 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 	cache_bit_set(d->visited, n->bucket);
 	if (cache_bkey_is_max(&n->key) && cache_bit(d->nodes, n->bucket) && !n->lo_inode &&
 	    !n->lo_offset)
-		d->all = true;	/* the root, or all that it has */
+		d->all = true;	/* the root, or all children of a node */
 	if (!n->level)
 		return 0;
 	for (size_t i = 0; i < n->keys.n; i++) {
@@ -211,10 +211,13 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 
 		if (bad && is_falsely_freed(d, k, bucket)) {
 			add_range(d, inode, offset, cache_key_inode(k), k->low);
-			/* it may be the last child: then this walk finds one missing */
+			/* the last child may be the missing one: then this walk reports it */
 			cache_bit_set(d->nodes, n->bucket);
 		}
-		/* one that was replaced bounds nothing: its range is the next one's */
+		/*
+		 * a child that was replaced does not bound a range: its range belongs to the
+		 * next child
+		 */
 		if (bad)
 			continue;
 		if (bucket >= d->sb->nbuckets || cache_bit(d->nodes, bucket))
@@ -225,7 +228,7 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 	return 0;
 }
 
-/* A root that the walk could not enter has no parent whose range would be in doubt. */
+/* A root that the walk could not enter has no parent, so no parent puts its range in doubt. */
 static void doubt_root(struct repair_doubt *d)
 {
 	const struct cache_bkey *root = &d->set->journal.newest.btree_root;
@@ -288,7 +291,7 @@ bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_b
 	uint64_t inode = cache_key_inode(k);
 	size_t lo = 0, hi = d->ranges.n;
 
-	/* the first range that ends after the extent starts */
+	/* the first range that ends after the start of the extent */
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
 		const struct repair_range *r = &d->ranges.r[mid];

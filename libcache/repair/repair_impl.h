@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the files of repair: what is in doubt, what is kept. */
+/* Shared by the files of repair: what is in doubt, what is kept. */
 #ifndef LIBCACHE_REPAIR_IMPL_H
 #define LIBCACHE_REPAIR_IMPL_H
 
@@ -11,7 +11,7 @@
 #include "repair/repair.h"
 #include "repair/rebuild.h"
 
-/* Positions: everything after (lo_inode, lo), up to and including (hi_inode, hi). */
+/* Positions after (lo_inode, lo), up to and including (hi_inode, hi). */
 struct repair_range {
 	uint64_t lo_inode, lo, hi_inode, hi;
 };
@@ -24,37 +24,40 @@ struct repair_ranges {
 /* What the findings put in doubt. */
 struct repair_doubt {
 	const struct cache_sb *sb;
-	const struct cache_set *set;	/* set for the walk */
-	const struct cache_repair_opts *opts;	/* for its progress; may be NULL */
-	uint64_t *nodes;	/* one bit per bucket: keys of this node, or below it, are in doubt */
-	uint64_t *foreign;	/* one bit per bucket: what extents have there is not theirs */
+	const struct cache_set *set;	/* the set that is walked */
+	const struct cache_repair_opts *opts;	/* for the progress of the walk; may be NULL */
+	/* one bit per bucket: keys of this node and of those below it are in doubt */
+	uint64_t *nodes;
+	/* one bit per bucket: what it holds is not the data of the extents that point to it */
+	uint64_t *foreign;
 	uint64_t *shared;	/* one bit per bucket: clean extents there are in doubt */
-	uint64_t *members;	/* bit a prio_set: gens are in doubt */
+	uint64_t *members;	/* one bit per prio_set: its gens are in doubt */
 	struct repair_ranges ranges;
-	uint64_t *visited;	/* one bit per bucket: nodes that the walk has reached */
-	uint64_t *falsely_freed;	/* one bit per bucket: nodes cut off by the gen of a key that lies */
+	uint64_t *visited;	/* one bit per bucket: nodes that the walk has visited */
+	/* one bit per bucket: nodes cut off by the false gen of a key */
+	uint64_t *falsely_freed;
 	bool all;		/* any clean extent may be stale */
 	bool no_clean;		/* there are too few unused buckets to keep clean extents */
 	bool scan;		/* leaves may be cut off: look for nodes everywhere */
-	bool root_lost;		/* a part of @scan: how many nodes there should be is not known */
-	bool failed;		/* out of memory while listening */
-	bool super, rebuild, uuids, wipe_ring;	/* which remedies were asked for */
-	bool table;		/* the uuid table is written anew, whatever its slots are */
-	unsigned garbage;	/* slots of it that no driver writes */
-	bool unread;		/* something could not be read: that may pass */
-	bool beyond_extents;	/* more than to drop extents */
+	bool root_lost;		/* with @scan: the number of nodes is not known */
+	bool failed;		/* out of memory while findings were received */
+	bool super, rebuild, uuids, wipe_ring;	/* remedies that were asked for */
+	bool table;		/* the uuid table is rewritten, whatever its slots hold */
+	unsigned garbage;	/* slots that no driver writes */
+	bool unread;		/* something could not be read; the cause may be temporary */
+	bool beyond_extents;	/* more must be done than to drop extents */
 };
 
 int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb);
 void cache_repair_doubt_fini(struct repair_doubt *d);
-/* A cache_sink's report. */
+/* The report function of a cache_sink. */
 void cache_repair_doubt_add(void *ctx, const struct cache_finding *f);
-/* Ranges of nodes in doubt, from a walk of the tree; then they are sorted and merged. */
+/* Adds the ranges of nodes in doubt, by a walk of the tree; then sorts and merges all ranges. */
 int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_set *set,
 			      struct cache_err *err);
 /*
- * For another walk over the tree: what the first one found may be found again, but
- * a node that is damaged only now would be lost in silence. Ask ->changed after.
+ * For another walk of the tree. Findings of the first walk may come again, but a node that is
+ * damaged only now must not be lost silently: check ->changed afterwards.
  */
 struct repair_again {
 	const struct repair_doubt *d;
@@ -68,10 +71,10 @@ int cache_repair_changed(const struct repair_again *a, struct cache_err *err);
 bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_bkey *k);
 
 /*
- * Nodes that no parent leads to (behaviour 11). Each bucket that starts like a node is
- * verified with every gen its pointer could have had; the checksum is seeded with that
- * pointer, so a match is proof. @fn receives those whose gen is the bucket's own, as if of
- * level 0. @unread receives the buckets that cannot be read.
+ * Finds nodes without a parent (behaviour 11). Each bucket that starts like a node is verified
+ * with every gen that a pointer to it could have had. The checksum is seeded with that pointer,
+ * so a match is proof. @fn receives the nodes whose gen is that of the bucket, with level 0.
+ * @unread receives the buckets that cannot be read.
  */
 int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
 		      cache_btree_node_fn *fn, void *ctx,
@@ -79,24 +82,25 @@ int cache_repair_scan(struct cache_set *set, const struct repair_doubt *d,
 		      struct cache_err *err);
 
 /*
- * Takes from @commit every bucket that something which could not be read may own.
+ * Excludes from @commit every bucket that may belong to something that could not be read.
+ *
  * Return: 0; -ECANCELED; -ENOMEM.
  */
 int cache_repair_spare(struct cache_set *set, struct cache_commit *commit,
 		       const struct cache_repair_opts *opts, struct cache_err *err);
 
 /*
- * What the newest entry of an empty ring must have named, and everything loaded from
- * there; what is not found stays zero, and is told to @sink as a finding. @unread becomes
- * true if something of it may stand where a read failed.
+ * Finds what the newest entry of an empty ring must have named, and loads it. What is not found
+ * stays zero and is reported to @sink as a finding. @unread is set if a part of it may be where
+ * a read failed.
  */
 int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct cache_sink *sink,
 			   bool *unread, struct cache_err *err);
 
 /*
- * Whether the ring of @set, loaded up to its journal, is of an earlier moment: what it
- * names does not verify, and the disk has a newer state that it knows nothing of. Then it counts
- * as empty, @old_ring for the function above. 0 or -ENOMEM.
+ * Whether the ring of @set, which is loaded up to its journal, is older than the rest of the
+ * set: what the ring names does not verify, and the device has a newer state that the ring does
+ * not name. Then it is treated as empty: @old_ring of the function above. Return: 0 or -ENOMEM.
  */
 int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err *err);
 
@@ -105,21 +109,27 @@ struct repair_kept {
 	size_t n, capacity;
 };
 
-/* Live extents that may stay, sorted; counts and losses go to @plan and opts->loss. */
+/*
+ * Collects the live extents that are kept, sorted. Counts go to @plan, losses to @plan and
+ * opts->loss.
+ */
 int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 			 const struct cache_repair_opts *opts, struct repair_kept *kept,
 			 struct cache_repair_plan *plan, struct cache_err *err);
 
 /*
- * A uuid table as it should be, in @u, and what its slots then bound in @c; plan->uuids says
- * whether it must be written. A slot that was overwritten, has dirty data and could be
- * anybody's stays as it is, so that it is found again, and @plan says why. Return: 0;
- * -EUCLEAN when a slot that is missing cannot be proven, and @plan says why; -ENOMEM.
+ * Builds the correct uuid table in @u, and the ranges of its devices in @c; plan->uuids says
+ * whether it must be written. A slot that was overwritten, has dirty data and could belong to
+ * several devices is left as it is, so that the next check reports it again, and @plan says
+ * why.
+ *
+ * Return: 0; -EUCLEAN when the owner of a missing slot cannot be proven, and @plan says why;
+ * -ENOMEM.
  */
 int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 		       const struct cache_repair_opts *opts, struct cache_uuids *u,
 		       struct cache_repair_plan *plan);
-/* A backing device at hand is dirty, and the set does not know it. */
+/* Whether a backing device at hand is dirty and the set has no slot for it. */
 bool cache_repair_misses_slot(struct fsck_cache *c, const struct cache_repair_opts *opts);
 
 static inline int repair_progress(const struct cache_repair_opts *opts, unsigned pass,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A ring without a single entry: prio chain, root and uuid table are still there, only
- * nothing names them. A prio_set has a magic and a checksum, and of the newest chain all
- * members have one seq. A node's checksum proves the pointer that led to it, so who is
- * whose child is certain, and the root is the one node that nobody leads to. A uuid
- * table has no mark: it is the only metadata bucket left that reads like one, or it
- * stays unknown. What was found goes into the place of the newest entry; or, if that is
- * still there and only hidden behind damage, it speaks for it.
+ * Finding the state of a set whose ring has no entry. The prio chain, the root and the uuid
+ * table still exist, but nothing names them. A prio_set has a magic and a checksum, and all
+ * members of the newest chain have the same seq. The checksum of a node proves the pointer to
+ * it, so the parent of each node is known, and the root is the only node without a parent. A
+ * uuid table has no magic: it is the only other metadata bucket that reads like a table, or it
+ * stays unknown. What was found replaces the newest entry. If that entry still exists behind
+ * damage, what was found must agree with it.
  */
 #include "repair/repair_impl.h"
 
@@ -27,32 +27,36 @@
 struct lost_node {
 	uint64_t bucket;
 	uint8_t gen;
-	bool proven;		/* by its checksum, for the gen that its bucket has, or a newer */
-	bool past;		/* by its checksum, for a gen that its bucket had */
+	bool proven;		/* checksum valid for the gen of its bucket, or a newer one */
+	bool past;		/* checksum valid for an earlier gen of its bucket */
 	bool has_parent, stale;
-	uint32_t child;		/* one of its children, an index; NOBODY: a leaf */
+	uint32_t child;		/* index of one of its children; NOBODY: a leaf */
 };
 
 struct lost_prio {
 	uint64_t bucket, seq, next;
-	uint32_t reach;		/* prio_sets that follow each other from here; 0: not known */
+	/* length of the chain of prio_sets that starts here; 0: not known */
+	uint32_t reach;
 };
 
 struct lost {
 	struct cache_set *set;
 	const struct cache_sb *sb;
 	struct cache_err *err;
-	char *buf;			/* a node or a prio_set */
+	char *buf;			/* large enough for a node or a prio_set */
 	struct lost_prio *prio;
-	struct lost_node *node;		/* by bucket */
+	struct lost_node *node;		/* sorted by bucket */
 	uint32_t nprios, nnodes;
 	size_t prio_capacity, node_capacity;
 	struct cache_prios prios;
-	bool prio_unread;		/* there may be a prio_set that cannot be read */
-	bool old_ring;			/* what it holds is of another moment, or another set */
-	bool unread;			/* a read failed: what stands there is not known */
-	uint64_t *led_to;		/* one bit per bucket: a node has a child there, or thinks so */
-	uint64_t ruined;		/* metadata buckets that nothing leads to and nobody can read */
+	bool prio_unread;		/* some bucket that cannot be read may hold a prio_set */
+	/* what the ring holds is of another time, or of another set */
+	bool old_ring;
+	bool unread;			/* a read failed: the content is not known */
+	/* one bit per bucket: a node has this bucket as its child, or names it as one */
+	uint64_t *led_to;
+	/* metadata buckets that no node names and that cannot be decoded */
+	uint64_t ruined;
 };
 
 static void *grow(void *list, uint32_t n, size_t *capacity, size_t size)
@@ -100,7 +104,10 @@ static int take_node(struct lost *l, uint64_t bucket)
 	return 0;
 }
 
-/* Whatever starts like a prio_set or a node; nodes are verified when gens are known. */
+/*
+ * Adds every bucket that starts like a prio_set or a node. Nodes are verified later, when the
+ * gens are known.
+ */
 static int sift_bucket(struct lost *l, uint64_t bucket)
 {
 	const struct cache_prio_set_disk *d = (void *)l->buf;
@@ -117,7 +124,7 @@ static int sift_bucket(struct lost *l, uint64_t bucket)
 	return 0;
 }
 
-/* The prio_set in @bucket, an index; they were found in the order of their buckets. */
+/* The prio_set in @bucket, as an index; they were found in the order of their buckets. */
 static uint32_t prio_in(const struct lost *l, uint64_t bucket)
 {
 	uint32_t lo = 0, hi = l->nprios;
@@ -133,7 +140,7 @@ static uint32_t prio_in(const struct lost *l, uint64_t bucket)
 	return lo < l->nprios && l->prio[lo].bucket == bucket ? lo : NOBODY;
 }
 
-/* The one of the same seq that it links to, or NOBODY. */
+/* The prio_set of the same seq that this one links to, or NOBODY. */
 static uint32_t prio_after(const struct lost *l, uint32_t i)
 {
 	uint32_t next = prio_in(l, l->prio[i].next);
@@ -144,8 +151,9 @@ static uint32_t prio_after(const struct lost *l, uint32_t i)
 #define ON_THE_WAY	NOBODY
 
 /*
- * How many prio_sets follow each other from @head on, none of them twice, in ->reach of
- * all that are met. The last one's link is left over: where it leads back, a ring was met.
+ * Sets ->reach of all prio_sets of the chain from @head: the number of members that follow,
+ * each counted once. The link of the last member is left over from before; if it leads back,
+ * the chain is a ring.
  */
 static void measure_chain(struct lost *l, uint32_t head)
 {
@@ -171,7 +179,7 @@ static void measure_chain(struct lost *l, uint32_t head)
 		l->prio[i].reach = ring--;
 }
 
-/* The head of the newest chain of which all members are there; 0: none is whole. */
+/* The head of the newest complete chain; 0: no chain is complete. */
 static uint64_t find_chain(struct lost *l)
 {
 	const struct lost_prio *best = NULL;
@@ -206,7 +214,10 @@ static uint64_t node_ptr(const struct lost *l, const struct lost_node *n)
 	return cache_ptr_make(l->sb->nr_this_dev, cache_bucket_sector(l->sb, n->bucket), n->gen);
 }
 
-/* The gen of the pointer that it was written for: from its bucket's own on, or before. */
+/*
+ * The gen of the pointer to this node: tried from the gen of the bucket upwards, then
+ * downwards.
+ */
 static void verify_node(struct lost *l, struct lost_node *n)
 {
 	const struct cache_bset_disk *d = (void *)l->buf;
@@ -225,7 +236,7 @@ static void verify_node(struct lost *l, struct lost_node *n)
 	n->past = !n->proven;
 }
 
-/* Freeing keys and pointers of parents say which of the nodes are of the past. */
+/* Freeing keys and the pointers of parents tell which nodes are obsolete. */
 static void take_gen(const struct lost *l, const struct cache_bkey *k)
 {
 	uint64_t bucket = cache_ptr_bucket(l->sb, k, 0);
@@ -252,7 +263,7 @@ static void take_child(struct lost *l, struct lost_node *parent, const struct ca
 	parent->child = n - l->node;
 }
 
-/* All keys of a node as those of an interior one; @children: else only their gens. */
+/* Applies all keys of an interior node; without @children only their gens. */
 static int take_keys_of(struct lost *l, struct lost_node *p, bool children)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
@@ -295,7 +306,7 @@ static int link_nodes(struct lost *l)
 	return ret;
 }
 
-/* Steps down to a leaf; NOBODY when there is no end to them. */
+/* Descends to a leaf; NOBODY when the descent does not end. */
 static unsigned level_of(const struct lost *l, const struct lost_node *n)
 {
 	unsigned level = 0;
@@ -306,10 +317,10 @@ static unsigned level_of(const struct lost *l, const struct lost_node *n)
 }
 
 /*
- * Of the nodes without a parent the root is the highest; two of the same level, and it
- * is not known. A leaf beside it is cut off or of the past, and is searched for later.
- * Nor is it known where a node is ruined that nothing leads to: that may have been the
- * root, and what we take for it a part of the tree only.
+ * Of the nodes without a parent the root is the one of the highest level. If two have the same
+ * level, the root is not known. A leaf without a parent is lost or obsolete, and is examined
+ * later. The root is also not known if a damaged node without a parent exists: that may have
+ * been the root, and the node that was found only a part of the tree.
  */
 static void find_root(struct lost *l)
 {
@@ -354,7 +365,10 @@ static struct cache_bkey table_key(const struct lost *l, uint64_t bucket)
 	return k;
 }
 
-/* 1: every slot free or in order, and at least one in use: release @u. 0: not so. -ENOMEM. */
+/*
+ * 1: every slot is free or valid, and at least one is in use: release @u. 0: it is no table.
+ * -ENOMEM.
+ */
 static int reads_like_table(struct lost *l, uint64_t bucket, struct cache_uuids *u)
 {
 	unsigned wrong = 0, used = 0;
@@ -370,7 +384,10 @@ static int reads_like_table(struct lost *l, uint64_t bucket, struct cache_uuids 
 	return ret == -ENOMEM ? ret : 0;
 }
 
-/* @a has all that @b has, or has retired it: a table only grows. */
+/*
+ * Whether @a has every device that @b has, or has detached it: slots of a table are never given
+ * away.
+ */
 static bool follows(const struct cache_uuids *a, const struct cache_uuids *b)
 {
 	for (uint32_t i = 0; i < a->n && i < b->n; i++)
@@ -389,7 +406,7 @@ static void swap(struct cache_uuids *a, struct cache_uuids *b)
 	*b = t;
 }
 
-/* As much as a damaged root may be: not even of the past. */
+/* Whether the bucket may hold a damaged root: it is not even an obsolete node. */
 static void count_ruined_nodes(struct lost *l)
 {
 	for (uint32_t i = 0; i < l->nnodes; i++) {
@@ -400,19 +417,19 @@ static void count_ruined_nodes(struct lost *l)
 	}
 }
 
-/* In use for metadata, and for what is not known yet. */
+/* Used for metadata, and nothing yet explains for which. */
 static bool is_unclaimed(const struct lost *l, uint64_t bucket)
 {
 	return l->prios.prio[bucket] == CACHE_BTREE_PRIO && !node_in(l, bucket) &&
 	       prio_in(l, bucket) == NOBODY;
 }
 
-/* Older tables may still lie about; the one that follows all others is the last. */
+/* Older copies of the table may still exist; the copy that succeeds all others is the newest. */
 static int find_table(struct lost *l)
 {
 	struct cache_uuids best = { 0 }, u;
 	uint64_t found = 0;
-	bool torn = false;	/* two, and neither follows the other */
+	bool torn = false;	/* two copies, and neither succeeds the other */
 	int ret = 0;
 
 	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && ret >= 0; b++) {
@@ -434,7 +451,7 @@ static int find_table(struct lost *l)
 	if (found && !torn)
 		l->set->journal.newest.uuid_bucket = table_key(l, found);
 	if (!found && l->ruined)
-		l->ruined--;	/* that is the table */
+		l->ruined--;	/* this is the table */
 	cache_uuids_fini(&best);
 	return ret < 0 ? cache_err_set(l->err, ret, 0, "no memory for a uuid table") : 0;
 }
@@ -463,7 +480,7 @@ static int find(struct lost *l)
 	return ret;
 }
 
-/* No prio_set is newer than those of the chain from @head, nor can one be. */
+/* Whether no prio_set is newer than those of the chain from @head, and none can be. */
 static bool is_newest_chain(const struct lost *l, uint64_t head)
 {
 	uint64_t seq = 0, greatest = 0;
@@ -476,7 +493,10 @@ static bool is_newest_chain(const struct lost *l, uint64_t head)
 	return head && seq == greatest && !l->prio_unread;
 }
 
-/* What was found without the ring speaks for @newest being the last, and nothing against. */
+/*
+ * Whether what was found without the ring confirms @newest as the last entry, and nothing
+ * contradicts it.
+ */
 static bool is_last(const struct lost *l, const struct cache_jset *newest)
 {
 	const struct cache_jset *found = &l->set->journal.newest;
@@ -489,21 +509,24 @@ static bool is_last(const struct lost *l, const struct cache_jset *newest)
 }
 
 /*
- * Entries may stand behind a damaged one, where no driver reads them: of a young set all but
- * the first. They are replayed if they are the last that were written; older ones would turn
- * back what the tree has since. Nothing later has left a trace in the ring; and the newest
- * prio chain there is, which each run of the allocator and each repair replaces, is the one
- * that the last of them names. Then no old data can rise: they follow each other without a
- * gap up to the last, so each is newer than what the tree has of its range, or the tree has
- * it from it or a later one. What those lost before them named is as unknown as without
- * them: all clean data stays in doubt.
+ * Entries may stand behind a damaged one, where no driver reads them; of a young set these are
+ * all entries but the first. They are replayed if they are the last entries that were written;
+ * older ones would revert what the tree has since. The proof is that nothing later has left a
+ * trace in the ring, and that the newest prio chain, which every run of the allocator and every
+ * repair replaces, is the chain that the last entry names. Then no old data can return: the
+ * entries follow each other without a gap up to the last one, so each key is newer than what
+ * the tree has for its range, or the tree has it from this entry or a later one. What the lost
+ * entries before them named stays unknown, so all clean data is in doubt.
  */
 static int take_run(struct lost *l)
 {
 	struct cache_journal *j = &l->set->journal, run;
 	int ret = cache_journal_run(l->set->dev, l->sb, &run, l->err);
 
-	/* the beginning of every bucket is lost: gaps, and nothing newer has left a trace */
+	/*
+	 * the first block of every bucket is lost: there are gaps, and nothing newer has left a
+	 * trace
+	 */
 	if (!ret) {
 		cache_journal_fini(&run);
 		ret = cache_journal_survivors(l->set->dev, l->sb, &run, l->err);
@@ -517,7 +540,7 @@ static int take_run(struct lost *l)
 	return ret < 0 ? ret : 0;
 }
 
-/* The buffers of a search; 0 or -ENOMEM. */
+/* Allocates the buffers of a search; 0 or -ENOMEM. */
 static int begin(struct lost *l)
 {
 	const struct cache_sb *sb = l->sb;
@@ -538,7 +561,7 @@ static void end(struct lost *l)
 	free(l->buf);
 }
 
-/* A set of the node that the newest entry names as root verifies. */
+/* Whether a set of the node that the newest entry names as its root verifies. */
 static int has_root(struct lost *l, bool *has)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
@@ -556,7 +579,7 @@ static int has_root(struct lost *l, bool *has)
 	n.bucket = sector / l->sb->bucket_sectors;
 	ret = cache_btree_node_salvage(l->sb, l->buf, &n, &silent, NULL);
 	*has = !ret && (n.nsets || n.keys.n);
-	/* the bucket was used again, and what is left of the root stands behind it */
+	/* the bucket was reused, and a part of the old root is left behind the new content */
 	*has &= cache_le64_get(((const struct cache_prio_set_disk *)l->buf)->magic) !=
 	      (cache_sb_set_magic(l->sb) ^ CACHE_PSET_MAGIC);
 	cache_btree_node_fini(&n);
@@ -578,7 +601,7 @@ static int has_table(struct lost *l, bool *has)
 	return ret == -ENOMEM ? ret : 0;
 }
 
-/* @other: what stands there is neither a damaged prio_set nor zeros, but something else. */
+/* @other: the content is neither a damaged prio_set nor zeros, but something else. */
 static int has_head(struct lost *l, bool *has, bool *other)
 {
 	uint64_t head = l->set->journal.newest.prio_bucket[l->sb->nr_this_dev];
@@ -596,7 +619,10 @@ static int has_head(struct lost *l, bool *has, bool *other)
 	return 0;
 }
 
-/* The greatest seq of a prio_set that an entry of the ring names; whether one names @head. */
+/*
+ * The greatest seq of a prio_set that an entry of the ring names, and whether an entry names
+ * @head.
+ */
 static int named_seq(struct lost *l, uint64_t head, uint64_t *greatest, bool *is_named)
 {
 	const struct cache_journal *j = &l->set->journal;
@@ -624,7 +650,7 @@ static int named_seq(struct lost *l, uint64_t head, uint64_t *greatest, bool *is
 	return ret;
 }
 
-/* By the gens of the newest chain the root's bucket was used again since: it was no more. */
+/* Whether the root's bucket was reused since, according to the gens of the newest chain. */
 static int was_replaced(struct lost *l, uint64_t chain, bool *old)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
@@ -641,8 +667,8 @@ static int was_replaced(struct lost *l, uint64_t chain, bool *old)
 }
 
 /*
- * Behind the newest bucket stands an empty one, and behind that one of the lap before: only
- * what was written last is lost, and the rest is not old. (The first lap begins at index 1.)
+ * Behind the newest entry's bucket follows an empty one, and then one of the previous lap: only
+ * the last write is lost, and the rest is not old. (The first lap begins at index 1.)
  */
 static bool lacks_newest_bucket(const struct cache_set *set)
 {
@@ -653,9 +679,10 @@ static bool lacks_newest_bucket(const struct cache_set *set)
 }
 
 /*
- * A ring that was read well, and names what is not there. Either that is damaged; or the
- * ring is: of an earlier moment, since when its buckets were used again. Then a prio
- * chain that no entry of it names lies there whole, and is newer than those that are named.
+ * A ring that was read well, but names structures that are not there. Either those are damaged;
+ * or the ring is older than the device, and its buckets were reused since. In the second case a
+ * complete prio chain exists that no entry of the ring names and that is newer than those
+ * named.
  */
 static int judge_ring(struct lost *l, bool *old)
 {
@@ -694,7 +721,7 @@ int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err 
 	*old = false;
 	if (!ret)
 		ret = judge_ring(&l, old);
-	/* what could not be read does not speak against the ring */
+	/* what could not be read is no evidence against the ring */
 	*old &= !l.unread;
 	end(&l);
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for the nodes of a set") : ret;
@@ -709,7 +736,10 @@ int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct ca
 
 	if (old_ring)
 		cache_journal_fini(&set->journal);
-	/* as if it filled the last ring bucket: the next one goes to the first */
+	/*
+	 * as if the entry filled the last ring bucket, so that the next one goes to the first
+	 * bucket
+	 */
 	*pos = (struct cache_jset_pos){ .seq = 1, .last_seq = 1, .version = CACHE_JSET_VERSION,
 					.index = set->sb.njournal - 1,
 					.offset_sectors = set->sb.bucket_sectors };

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Leaves that no parent leads to: what they say, and in which order. Where a part of the
- * tree is lost, leaves that were replaced may lie beside those that replaced them, and
- * nothing in a node says when it was made. But a leaf begins with what its predecessor held
- * last: its first set is the merged content of the one that was split. So of two leaves that
- * say something of one range the newer one is that whose first set has more of what the
- * other one holds; every key of it, clean ones and those without a pointer too, goes over the
- * older one. A leaf that the tree still leads to is one of them where its range is in
- * doubt. The journal is newer than all of them: all its keys go over what is left.
+ * Leaves without a parent: what they contain, and their order in time. If a part of the tree is
+ * lost, leaves that were replaced may still exist beside their replacements, and a node does
+ * not say when it was made. But the first set of a leaf is the merged content of the leaf that
+ * was split. So of two leaves for the same range the newer one is the one whose first set has
+ * more of the keys that the other one holds; every key of it (also clean keys and keys without
+ * a pointer) overrides the older one. A leaf that the tree still points to takes part if its
+ * range is in doubt. The journal is newer than all leaves: all its keys override the result.
  *
- * Of the nodes only place and range are kept; those whose ranges overlap are read again
- * together, so memory is that of the largest such heap.
+ * Only place and range of all nodes are kept in memory. Nodes whose ranges overlap are read
+ * again together, so memory depends on the largest such group.
  */
 #include "repair/repair_orphans.h"
 
@@ -24,11 +23,11 @@
 #include "disk/btree_salvage.h"
 #include "format/bset_codec.h"
 
-/* Of more nodes than these, all in one heap, the order is not searched for. */
+/* If one group has more nodes than this, their order is not searched for. */
 #define ORDERED_MAX	512
 
 struct orphan {
-	struct cache_bkey first, last;	/* its first key, and the one that ends last */
+	struct cache_bkey first, last;	/* its first key, and the key with the greatest end */
 	uint64_t ptr;
 };
 
@@ -39,7 +38,8 @@ struct cache_orphans {
 	size_t n, capacity;
 	struct orphan *range;
 	size_t nranges;
-	uint64_t *pooled;		/* one bit per bucket: leaves of the tree that are among them */
+	/* one bit per bucket: leaves of the tree that take part */
+	uint64_t *pooled;
 };
 
 static int add_orphan(struct cache_orphans *s, const struct cache_btree_node *n)
@@ -54,7 +54,7 @@ static int add_orphan(struct cache_orphans *s, const struct cache_btree_node *n)
 	return 0;
 }
 
-/* What stands where the key points begins like a node. */
+/* Whether the content of the bucket that the key points to starts like a node. */
 static bool leads_to_node(const struct cache_set *set, const struct cache_bkey *k)
 {
 	const struct cache_bset_disk *d;
@@ -75,7 +75,7 @@ static bool leads_to_node(const struct cache_set *set, const struct cache_bkey *
 	return is;
 }
 
-/* Of an interior node every live key leads to a node; extents that look so do not. */
+/* In an interior node every live key points to a node; extents that look like one do not. */
 static bool is_interior(const struct cache_set *set, const struct cache_keys *keys)
 {
 	for (size_t i = 0; i < keys->n; i++) {
@@ -111,7 +111,7 @@ static bool begins_before_end(const struct cache_bkey *first, const struct cache
 			     cache_key_inode(last), last->low) < 0;
 }
 
-/* Where orphans say something, without overlap: a range is an orphan without a pointer. */
+/* The ranges of orphans, without overlap, as extents without a pointer. */
 static int make_ranges(struct cache_orphans *s)
 {
 	if (s->n)
@@ -134,7 +134,7 @@ static bool is_in_range(const struct cache_orphans *s, const struct cache_keys *
 {
 	size_t lo = 0, hi = s->nranges;
 
-	/* the first that ends after the leaf's first key begins */
+	/* the first range that ends after the start of the leaf's first key */
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -146,7 +146,7 @@ static bool is_in_range(const struct cache_orphans *s, const struct cache_keys *
 	return lo < s->nranges && begins_before_end(&s->range[lo].first, &keys->k[keys->n - 1]);
 }
 
-/* A leaf of the tree, in doubt, that says something of what an orphan says something of. */
+/* Adds a leaf of the tree that is in doubt and overlaps the range of an orphan. */
 static int see_leaf(void *ctx, const struct cache_btree_node *n)
 {
 	struct cache_orphans *s = ctx;
@@ -200,11 +200,11 @@ bool cache_orphans_has(const struct cache_orphans *s, uint64_t leaf_bucket)
 	return s && leaf_bucket && cache_bit(s->pooled, leaf_bucket);
 }
 
-/* A node of a heap. */
+/* A node of a group. */
 struct member {
-	struct cache_keys first, all;	/* its first set, settled; merged */
+	struct cache_keys first, all;	/* its first set; all its sets, merged */
 	uint64_t ptr;
-	unsigned depth;			/* so many older ones below it */
+	unsigned depth;			/* number of nodes below it that are older */
 	bool busy;
 };
 
@@ -213,7 +213,8 @@ struct heap {
 	struct member *m;
 	size_t n;
 	struct cache_overlay_walk over;
-	struct cache_bkey next;		/* of the journal; what ended before is gone */
+	/* keys of the journal; those that end before the group are freed */
+	struct cache_bkey next;
 	bool more;
 	int (*fn)(void *ctx, const struct cache_extent *e);
 	void *ctx;
@@ -274,7 +275,7 @@ static bool same_key(const struct cache_bkey *a, const struct cache_bkey *b)
 	       (!cache_key_ptrs(a) || a->ptr[0] == b->ptr[0]);
 }
 
-/* So many of what @old holds, of its range, stand in the first set of @new; of @total. */
+/* How many keys of @old within its range are in the first set of @new, of @total. */
 static uint64_t inherited(const struct member *new, const struct member *old, uint64_t *total)
 {
 	uint64_t n = 0;
@@ -299,11 +300,14 @@ static bool is_newer(const struct member *a, const struct member *b)
 {
 	uint64_t of_b, of_a, ab = inherited(a, b, &of_b), ba = inherited(b, a, &of_a);
 
-	/* ab of of_b against ba of of_a; a tie: what the tree had no more is older */
+	/*
+	 * ab of of_b against ba of of_a; on a tie the node that is not in the tree any more is
+	 * older
+	 */
 	return ab * cache_max_u64(of_a, 1) > ba * cache_max_u64(of_b, 1);
 }
 
-/* The longest chain of older ones below it. */
+/* The longest chain of older nodes below it. */
 static unsigned depth_of(struct heap *h, struct member *m)
 {
 	if (m->depth || m->busy)
@@ -341,7 +345,7 @@ static int overlay(struct cache_keys *keys, const struct cache_keys *newer)
 	return 0;
 }
 
-/* The journal's keys from the heap's first to its last position, without their pointers. */
+/* The journal's keys from the first to the last position of the group, without their pointers. */
 static int take_journal(struct heap *h, const struct cache_keys *keys, struct cache_keys *over)
 {
 	int ret = 0;
@@ -353,7 +357,7 @@ static int take_journal(struct heap *h, const struct cache_keys *keys, struct ca
 			cache_bkey_set_ptrs(&hide, 0);
 			ret = cache_keys_push(over, &hide);
 		}
-		/* one that goes on is asked again by the next heap */
+		/* a key that goes on is used again for the next group */
 		if (!begins_before_end(&keys->k[keys->n - 1], &h->next) &&
 		    cache_bkey_cmp(&h->next, &keys->k[keys->n - 1]) > 0)
 			break;
@@ -402,7 +406,7 @@ static int merge_heap(struct heap *h)
 	return ret;
 }
 
-/* Orphans [from, to), which overlap in a chain. */
+/* Merges the orphans [from, to), whose ranges overlap one after another. */
 static int each_of_heap(struct heap *h, size_t from, size_t to)
 {
 	int ret = 0;

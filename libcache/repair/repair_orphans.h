@@ -7,23 +7,23 @@
 struct cache_orphans;
 
 /**
- * cache_orphans_find() - all leaves that nothing leads to, and those beside them
- * @d:      ranges known; its visited nodes are not looked at
+ * cache_orphans_find() - find leaves without a parent, and leaves of the tree that overlap them
+ * @d:      its ranges are complete; visited nodes are not examined
  * @unread: receives the buckets that cannot be read
  *
  * Free @found with cache_orphans_free(), also after an error. Reads the first page of each
  * bucket that was not visited, and every node there; then the tree again.
- * Memory: 160 bytes a leaf. Return: 0; -ENOMEM, -ECANCELED; as cache_set_each_node().
+ * Memory: 160 bytes per leaf. Return: 0; -ENOMEM, -ECANCELED; as cache_set_each_node().
  */
 int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
 		       void (*unread)(void *ctx, uint64_t bucket), void *ctx,
 		       struct cache_orphans **found, struct cache_err *err);
 void cache_orphans_free(struct cache_orphans *s);
 
-/* Whether the leaf of the tree is one of them: what it says is merged with what they say. */
+/* Whether the leaf of the tree takes part: then its content is merged with theirs. */
 bool cache_orphans_has(const struct cache_orphans *s, uint64_t leaf_bucket);
 
-/* What they say and the journal does not say otherwise, in key order. */
+/* Their keys that the journal does not override, in key order. */
 int cache_orphans_each(struct cache_orphans *s, int (*fn)(void *ctx, const struct cache_extent *e),
 		       void *ctx, struct cache_err *err);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which backing device at hand owns what a slot of the uuid table has. Another one may just
- * not be at hand, and a wrong answer writes the data of one over that of the other: who is
- * to own something must be attached and dirty, must have room for it, and nobody else may
- * come into question.
+ * Which backing device at hand owns a slot of the uuid table. The owner may also be a device
+ * that is not at hand, and a wrong answer writes the data of one device over that of another.
+ * So the owner must be attached and dirty and large enough, and no other device may be
+ * possible.
  */
 #include "repair/repair_uuids.h"
 
@@ -52,7 +52,10 @@ bool cache_owner_has_left(const struct uuids_repair *m, const struct cache_uuid_
 	return false;
 }
 
-/* Lost slots that have data which device @k could have, dirty only if @dirty; one in @last. */
+/*
+ * Counts the lost slots whose data device @k could own, with @dirty only dirty data; @last
+ * receives one.
+ */
 static unsigned could_be(const struct uuids_repair *m, unsigned k, bool dirty, uint32_t *last)
 {
 	unsigned n = 0;
@@ -88,7 +91,7 @@ bool cache_owner_may_be_wrong(const struct uuids_repair *m, uint32_t i)
 	       !cache_slot_is_lost(m, i) && !cache_owner_named(m, i);
 }
 
-/* The slot whose uuid is that of device @k but for one bit; -1: there is none. */
+/* The slot whose uuid differs from that of device @k in one bit; -1: there is none. */
 static int64_t near_slot(const struct uuids_repair *m, unsigned k)
 {
 	for (uint32_t i = 0; i < m->u->n; i++)
@@ -98,7 +101,7 @@ static int64_t near_slot(const struct uuids_repair *m, unsigned k)
 	return -1;
 }
 
-/* Another dirty device at hand could own what lost slot @i has. */
+/* Whether another dirty device at hand could own the data of lost slot @i. */
 static bool is_disputed(const struct uuids_repair *m, unsigned k, uint32_t i)
 {
 	for (unsigned other = 0; other < m->opts->nbacking; other++)
@@ -117,9 +120,9 @@ static unsigned count_slotless(const struct uuids_repair *m)
 }
 
 /*
- * The one lost slot with dirty data that device @k can own, if no other device can; -1. Were
- * clean data that is lost its own, the dirty data would be another's: for each slot that it
- * could have a device must be at hand.
+ * The one lost slot with dirty data that device @k can own, if no other device can; else -1. If
+ * the device also could own lost clean data, the dirty data might be another device's: so for
+ * each slot that it could own a device must be at hand.
  */
 static int64_t slot_of(const struct uuids_repair *m, unsigned k)
 {
@@ -154,8 +157,8 @@ bool cache_owner_fill(struct uuids_repair *m)
 }
 
 /*
- * Two random uuids are not that near. But where any data has lost its owner the device's may
- * be that, and a uuid that was thought up may well be near to another.
+ * Two random uuids do not differ in one bit only. But if any other data has lost its owner, the
+ * device may own that, and a uuid that a person chose may be similar to another one.
  */
 void cache_owner_correct(struct uuids_repair *m, unsigned k)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The order of a whole repair: look, repair each device that needs it, look again. */
+/* The order of a whole repair: check, repair each device that needs it, check again. */
 #include <libcache/repair.h>
 
 #include "repair/repair.h"
@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the first check says of one device, as far as it decides what is done. */
+/* What the first check found about one device, as far as it decides what is done. */
 struct seen {
-	bool super;		/* damage that a superblock repair is for */
+	bool super;		/* damage that a superblock repair is meant for */
 	bool no_magic;
 	bool discard;
-	bool unknown_backing;	/* no slot of the set knows it: the table may be wrong */
+	bool unknown_backing;	/* the set has no slot for it: the uuid table may be wrong */
 };
 
 struct run {
@@ -23,11 +23,11 @@ struct run {
 	unsigned n;
 	const struct cache_repair_opts *opts;
 	struct cache_repair_result *results;
-	struct cache_fsck_result *checked;	/* n, of the check in progress */
+	struct cache_fsck_result *checked;	/* n results of the check in progress */
 	struct seen *seen;
 	bool again;		/* the check in progress is the second one */
 	bool cancelled;
-	/* the backing devices among @devs, and those that the caller added */
+	/* the backing devices among @devs, and those that the caller passed in @opts */
 	struct cache_sb *backing;
 	uint64_t *backing_sectors;
 	unsigned nbacking;
@@ -72,7 +72,7 @@ static int look(struct run *r)
 
 	ret = cache_fsck_run(&f);
 	if (ret && r->again)
-		return ret;	/* what is known stays: the first check */
+		return ret;	/* the result of the first check stays */
 	for (unsigned i = 0; i < r->n; i++) {
 		if (!r->again)
 			r->results[i].before = r->checked[i];
@@ -82,7 +82,7 @@ static int look(struct run *r)
 	return ret;
 }
 
-/* Backing devices can prove a lost uuid slot, and bound what extents of theirs may cover. */
+/* Backing devices can prove the owner of a lost uuid slot, and their size bounds their extents. */
 static int read_backing(struct run *r)
 {
 	const struct cache_repair_opts *o = r->opts;
@@ -106,7 +106,7 @@ static int read_backing(struct run *r)
 	return 0;
 }
 
-/* @opts as the repair of device @i needs them. */
+/* @opts as used for the repair of device @i. */
 static struct cache_repair_opts opts_for(struct run *r, unsigned i)
 {
 	struct cache_repair_opts o = *r->opts;
@@ -125,7 +125,7 @@ static int repair_super(struct run *r, unsigned i, struct cache_dev *dev,
 	struct cache_repair_plan plan;
 	int ret = 0;
 
-	/* only what has no superblock may be something else by now */
+	/* only a device without a superblock may have become something else */
 	if (r->seen[i].no_magic)
 		ret = cache_probe_foreign(dev, &res->err);
 	if (ret)
@@ -153,7 +153,7 @@ static int repair_opened(struct run *r, unsigned i, struct cache_dev *dev)
 	struct cache_repair_result *res = &r->results[i];
 	int ret = r->seen[i].super ? repair_super(r, i, dev, &opts) : 0;
 
-	/* what a dry run did not repair is still in the way of the rest */
+	/* what a dry run did not repair still prevents the rest */
 	if (ret || res->before.is_backing || (res->super && opts.dry_run))
 		return ret;
 	return repair_rest(r, i, dev, &opts);

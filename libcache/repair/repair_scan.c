@@ -21,7 +21,7 @@ struct scan {
 	void *unread_ctx;
 };
 
-/* Sets of a node that are asked for its gen: most often the first one knows it. */
+/* How many sets of a node are tried to find its gen; most often the first one gives it. */
 #define ASKED_MAX	8
 
 static const struct cache_bset_disk *set_at(const struct scan *s, uint32_t sector)
@@ -36,7 +36,7 @@ static bool is_set(const struct scan *s, uint32_t sector)
 	return cache_le64_get(d->magic) == s->magic && cache_le64_get(d->seq);
 }
 
-/* The gen of the pointer that a set of it was written for; -1: no node. */
+/* The gen of the pointer with which a set of the node verifies; -1: it is no node. */
 static int node_gen(const struct scan *s, uint64_t bucket)
 {
 	const struct cache_sb *sb = &s->set->sb;
@@ -73,7 +73,7 @@ static int take_node(const struct scan *s, uint64_t bucket, uint8_t gen)
 	return ret;
 }
 
-/* Of one whose first set is damaged the others may begin further back. */
+/* If the first set is damaged, try the sets that may begin at later blocks. */
 static bool may_be_node(const struct scan *s, uint64_t bucket)
 {
 	if (cache_bucket_prio(&s->set->buckets, bucket) == CACHE_BTREE_PRIO)
@@ -84,7 +84,7 @@ static bool may_be_node(const struct scan *s, uint64_t bucket)
 	return false;
 }
 
-/* Whether it looks like a node, which is then in s->buf. */
+/* Whether the bucket looks like a node, which is then in s->buf. */
 static bool read_node(struct scan *s, uint64_t bucket)
 {
 	uint64_t sector = cache_bucket_sector(&s->set->sb, bucket);
@@ -108,7 +108,10 @@ static int scan_bucket(struct scan *s, uint64_t bucket)
 	gen = node_gen(s, bucket);
 	if (gen < 0)
 		return 0;
-	/* Behind the bucket's gen: freed. Ahead: named by a parent that is lost. */
+	/*
+	 * The node's gen is behind that of the bucket: it was freed. Ahead: a lost parent names
+	 * it.
+	 */
 	if (cache_gen_after(cache_bucket_gen(&s->set->buckets, bucket), gen) &&
 	    !(cache_bit(s->d->falsely_freed, bucket) && cache_set_is_node(s->set, bucket, gen)))
 		return 0;

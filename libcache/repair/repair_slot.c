@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One slot of the uuid table gets another entry, and the bounds of its device. */
+/* Replacing one slot of the uuid table, and the bounds of its device. */
 #include "repair/repair_uuids.h"
 
 #include <string.h>

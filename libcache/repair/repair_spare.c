@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Buckets that look unused, and yet may belong to what could not be read: an entry of
- * the journal that is newer than all that were read, or a node with dirty data. Until the
- * new entry is written the old state must stay whole, also where nobody can read it today.
+ * Buckets that look unused, but may belong to something that could not be read: to a journal
+ * entry that is newer than all that were read, or to a node with dirty data. Until the new
+ * entry is written the old state must stay complete, including parts that cannot be read today.
  *
- * Two kinds of bucket certainly have no owner. One that still starts with a btree node
- * that is behind its bucket's gen, or with an older prio_set: a later owner would have
- * written over that first. And one that the allocator never gave out: gen and prio are 0
- * in the newest prio_sets, which are written before a bucket is given out.
+ * Two kinds of bucket certainly have no owner. First, a bucket that still starts with a btree
+ * node whose gen is behind that of the bucket, or with an older prio_set: a later owner would
+ * have overwritten that. Second, a bucket that the allocator never handed out: its gen and prio
+ * are 0 in the newest prio_sets, which are written before a bucket is handed out.
  */
 #include "repair/repair_impl.h"
 
@@ -48,7 +48,7 @@ static bool is_old_node(const struct spare *s, uint64_t bucket)
 	return gen >= 0 && cache_gen_after(own, gen);
 }
 
-/* A damaged one may be newer than all others. */
+/* A damaged prio_set may be newer than all others. */
 static bool is_old_prio_set(struct spare *s, uint64_t bucket)
 {
 	const struct cache_prio_set_disk *d = (void *)s->buf;
@@ -68,7 +68,7 @@ static void look_at(struct spare *s, uint64_t bucket)
 	uint64_t magic;
 	bool is_free = false;
 
-	/* nodes and prio_sets have it at the same place */
+	/* nodes and prio_sets have the magic at the same offset */
 	static_assert(offsetof(struct cache_bset_disk, magic) ==
 		      offsetof(struct cache_prio_set_disk, magic), "magic");
 	if (!read_meta(s, bucket, CACHE_PAGE_SECTORS)) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The uuid table as it should be. A slot that is empty though there is data for it, or that
- * was overwritten, has lost its owner. The owner comes from an older copy of the table,
- * which an older journal entry names, or it is the one backing device at hand that can be
- * it. Nothing is guessed: of two devices whose data is swapped neither is left whole, and
- * a slot once emptied goes to the next device that is attached, with all that the tree has
+ * The correct uuid table. A slot that is empty although data belongs to it, or that was
+ * overwritten, has lost its owner. The owner is taken from an older copy of the table, which an
+ * older journal entry names, or it is the only backing device at hand that is possible. Nothing
+ * is guessed: if the data of two devices were exchanged, both would be destroyed. And a slot
+ * that is emptied goes to the next device that is attached, with all extents that the tree has
  * for it.
  */
 #include "repair/repair_uuids.h"
@@ -33,7 +33,7 @@ static void empty_slot(struct uuids_repair *m, uint32_t i)
 	cache_slot_set(m, i, &empty);
 }
 
-/* Of two slots with one uuid the one without extents goes. */
+/* Of two slots with the same uuid, the one without extents is cleared. */
 static bool drop_duplicates(struct uuids_repair *m)
 {
 	const struct fsck_slot *slots = m->c->slots;
@@ -52,9 +52,9 @@ static bool drop_duplicates(struct uuids_repair *m)
 }
 
 /*
- * What was overwritten, and is not the slot of a device at hand, is emptied where nothing
- * dirty is: clean data goes with it, and a device that is clean is given another slot. Not
- * while nodes may be cut off: what those have is seen only once they are in the tree.
+ * A slot that was overwritten, and does not belong to a device at hand, is cleared if it has no
+ * dirty data: its clean data is dropped too, and a clean device gets another slot. This is not
+ * done while nodes may be cut off: their extents are only known once they are in the tree.
  */
 static void settle_overwritten(struct uuids_repair *m)
 {
@@ -64,7 +64,7 @@ static void settle_overwritten(struct uuids_repair *m)
 
 		if (!cache_uuid_is_overwritten(&m->u->slot[i]))
 			continue;
-		/* of a volume we would know no more than of a device */
+		/* of a flash volume nothing more would be known than of a device */
 		m->u->slot[i].flags &= ~CACHE_UUID_FLASH_ONLY;
 		cache_fsck_bound_slot(&m->c->slots[i], &m->u->slot[i]);
 		if (owner) {
@@ -81,7 +81,7 @@ static void count_finding(void *ctx, const struct cache_finding *f)
 	(*(unsigned *)ctx)++;
 }
 
-/* Something that is known is in @old too: what its bucket holds is a table of this set. */
+/* Whether something known is in @old too: then the bucket holds a table of this set. */
 static bool is_known_table(const struct uuids_repair *m, const struct cache_uuids *old)
 {
 	for (uint32_t i = 0; i < m->u->n && i < old->n; i++)
@@ -92,7 +92,7 @@ static bool is_known_table(const struct uuids_repair *m, const struct cache_uuid
 	return cache_owner_is_in(m, old);
 }
 
-/* The table in @key's bucket as far as it can be believed, in @old; release that always. */
+/* Reads the table in @key's bucket into @old as far as it is plausible; always release @old. */
 static bool read_older(const struct uuids_repair *m, const struct cache_bkey *key, unsigned version,
 		       struct cache_uuids *old)
 {
@@ -102,13 +102,13 @@ static bool read_older(const struct uuids_repair *m, const struct cache_bkey *ke
 
 	if (cache_uuids_read(set->dev, &set->sb, key, version, old, &sink, NULL) || findings)
 		return false;
-	/* a bucket that went to something else since: that may merely look like a table */
+	/* the bucket was reused since: the content may only look like a table */
 	return !cache_bkey_staleness(&set->sb, &set->gens, key) || is_known_table(m, old);
 }
 
 typedef bool older_fn(struct uuids_repair *m, const struct cache_uuids *old, const void *arg);
 
-/* @fn for each older table, the newest first, until it says true: 1. Else 0; -ENOMEM. */
+/* Calls @fn for each older table, newest first, until it returns true: 1. Otherwise 0; -ENOMEM. */
 static int each_older(struct uuids_repair *m, older_fn *fn, const void *arg)
 {
 	const struct cache_set *set = m->c->set;
@@ -134,7 +134,7 @@ static int each_older(struct uuids_repair *m, older_fn *fn, const void *arg)
 	return done;
 }
 
-/* @old has an owner for slot @i, and it has no other slot now. */
+/* @old has an owner for slot @i, and that owner has no other slot now. */
 static bool knows_owner(const struct uuids_repair *m, const struct cache_uuids *old, uint32_t i)
 {
 	return i < old->n && !cache_slot_is_empty(&old->slot[i]) &&
@@ -167,7 +167,7 @@ static bool fill_from(struct uuids_repair *m, const struct cache_uuids *old, con
 	return true;
 }
 
-/* A slot is given once only: whose it was when @old was written, its it is. */
+/* A slot is used for one device only, so the owner in @old is still the owner. */
 static bool correct_from(struct uuids_repair *m, const struct cache_uuids *old, const void *arg)
 {
 	const unsigned *k = arg;
@@ -180,7 +180,7 @@ static bool correct_from(struct uuids_repair *m, const struct cache_uuids *old, 
 	return true;
 }
 
-/* A dirty device must have a slot. Return: how many have none; -ENOMEM. */
+/* Each dirty device must have a slot. Return: how many have none; -ENOMEM. */
 static int correct_unknown(struct uuids_repair *m)
 {
 	int n = 0;
