@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* cache-alloc: the bucket allocator of a cache set, run without a kernel. */
 #include "applet.h"
+#include "kernels.h"
 #include "undo.h"
 
 #include "offline/offline.h"
@@ -11,12 +12,14 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { OPT_POLICY = 256, OPT_RESERVE, OPT_SECTORS, OPT_WRITE_POINTS, OPT_COMMIT, OPT_SEED };
+enum { OPT_POLICY = 256, OPT_RESERVE, OPT_SECTORS, OPT_WRITE_POINTS, OPT_COMMIT, OPT_SEED,
+       OPT_KERNEL };
 
 #define POLICY_OF_SET	CACHE_POLICY_NR
 
 struct opts {
 	struct cmd cmd;
+	struct cmd_kernels kernels;
 	struct cache_offline_opts run;
 	bool has_count, has_seed, sectors, commit, dry_run;
 	const char *undo;
@@ -53,6 +56,7 @@ static const struct argp_option options[] = {
 	{ "commit", OPT_COMMIT, NULL, 0, "make it durable: clean data in the invalidated "
 	  "buckets is gone" },
 	{ "dry-run", 'n', NULL, 0, "write nothing (the default)" },
+	{ "kernel", OPT_KERNEL, CMD_KERNEL_ARG, 0, CMD_KERNEL_DOC },
 	CMD_UNDO_OPTION,
 	{ "seed", OPT_SEED, "N", 0, "of the random policy; default: a new one" },
 	{ }
@@ -97,6 +101,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'z':
 		o->undo = arg;
+		return 0;
+	case OPT_KERNEL:
+		cmd_kernels_arg(&o->kernels, arg, state);
 		return 0;
 	case OPT_POLICY:
 		o->run.policy = cmd_arg_name(state, "policy", arg, cache_replacement_name,
@@ -171,9 +178,15 @@ static void str(struct opts *o, const char *key, const char *label, const char *
 			 &(struct cache_field){ key, label, CACHE_UNIT_TEXT }, v);
 }
 
+static const char *newest_name(const struct opts *o)
+{
+	return cache_driver_of(cache_eras_newest(o->run.eras))->name;
+}
+
 static void show_choices(struct opts *o)
 {
 	str(o, "device", NULL, o->path);
+	str(o, "kernel", "allocator of kernel", newest_name(o));
 	str(o, "policy", "policy", cache_policy_name(o->run.policy));
 	str(o, "reserve", "reserve", reserve_names[o->run.reserve]);
 	if (o->run.policy == CACHE_POLICY_RANDOM)
@@ -239,6 +252,38 @@ static void show_run(struct opts *o)
 	show_buckets(o, "after", "after", &res->after);
 }
 
+static bool is_asked(const struct opts *o, unsigned era)
+{
+	return o->run.eras >> era & 1;
+}
+
+/* In text only where they do not all do the same. */
+static void show_kernels(struct opts *o, const struct cache_offline_result res[CACHE_ERAS])
+{
+	struct cache_report *r = cmd_report(&o->cmd);
+
+	cache_report_object(r, "kernels");
+	for (unsigned i = 0; i < CACHE_ERAS; i++) {
+		if (!is_asked(o, i))
+			continue;
+		cache_report_object(r, cache_driver_of(i)->name);
+		u64(o, "allocated", NULL, CACHE_UNIT_COUNT, res[i].taken);
+		u64(o, "invalidated", NULL, CACHE_UNIT_COUNT, res[i].invalidated);
+		u64(o, "lost_sectors", NULL, CACHE_UNIT_SECTORS, res[i].lost_sectors);
+		u64(o, "prio_writes", NULL, CACHE_UNIT_COUNT, res[i].prio_writes);
+		u64(o, "gc_runs", NULL, CACHE_UNIT_COUNT, res[i].gcs);
+		cache_report_end(r);
+	}
+	cache_report_end(r);
+	for (unsigned i = 0; i < CACHE_ERAS; i++)
+		if (is_asked(o, i) && (res[i].invalidated != o->res.invalidated ||
+				       res[i].prio_writes != o->res.prio_writes))
+			cache_report_line(r, "kernel %s instead: %" PRIu64 " allocated, %" PRIu64
+					  " invalidated, %" PRIu64 " prio writes",
+					  cache_driver_of(i)->name, res[i].taken,
+					  res[i].invalidated, res[i].prio_writes);
+}
+
 static void show_written(struct opts *o)
 {
 	const struct cache_offline_written *w = &o->written;
@@ -285,7 +330,7 @@ static int open_set(struct opts *o)
 		o->saving = true;
 	}
 	if (!ret)
-		ret = cache_offline_open(o->dev, &o->before, &o->set, &err);
+		ret = cache_offline_open(o->dev, o->run.eras, &o->before, &o->set, &err);
 	return ret ? cmd_error(&o->cmd, o->path, ret, &err) : 0;
 }
 
@@ -322,8 +367,20 @@ static int make_durable(struct opts *o)
 	if (o->wrote)
 		ret = cache_offline_commit(o->offline, &o->written, &err);
 	if (!ret && o->wrote)
-		ret = cache_offline_verify(o->set, &o->before, &o->written, &err);
+		ret = cache_offline_verify(o->set, o->run.eras, &o->before, &o->written, &err);
 	return ret ? failed(o, ret, &err) : 0;
+}
+
+static int compare_kernels(struct opts *o)
+{
+	struct cache_offline_result res[CACHE_ERAS];
+	struct cache_err err = { 0 };
+	int ret = cache_offline_each_era(o->set, &o->run, res, &err);
+
+	if (ret)
+		return failed(o, ret, &err);
+	show_kernels(o, res);
+	return 0;
 }
 
 static int fell_short(struct opts *o)
@@ -341,8 +398,12 @@ static int fell_short(struct opts *o)
 
 static int run(struct opts *o)
 {
-	int status = open_set(o);
+	int status;
 
+	cmd_kernels_default(&o->kernels);
+	cmd_kernels_say(&o->kernels, &o->cmd);
+	o->run.eras = o->kernels.eras;
+	status = open_set(o);
 	if (status)
 		return status;
 	if (o->run.policy == POLICY_OF_SET)
@@ -351,7 +412,8 @@ static int run(struct opts *o)
 	if (status)
 		return status;
 	show_run(o);
-	if (o->res.taken)
+	status = compare_kernels(o);
+	if (!status && o->res.taken)
 		status = make_durable(o);
 	if (status)
 		return status;

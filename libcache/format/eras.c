@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +160,28 @@ static bool is_examined(const struct cache_driver *d)
 uint32_t cache_eras_all(void)
 {
 	return cache_eras_which(UINT32_MAX, is_examined);
+}
+
+const char *cache_eras_text(uint32_t eras, char buf[CACHE_ERAS_TEXT_BYTES])
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < CACHE_ERAS; i++)
+		if (eras >> i & 1)
+			n += snprintf(buf + n, CACHE_ERAS_TEXT_BYTES - n, "%s%s", n ? ", " : "",
+				      drivers[i].name);
+	return buf;
+}
+
+enum cache_era cache_eras_newest(uint32_t eras)
+{
+	unsigned newest = 0;
+
+	for (unsigned i = 0; i < CACHE_ERAS; i++)
+		if (!eras || eras >> i & 1)
+			newest = i;
+	return newest;
 }
 
 uint32_t cache_driver_btree_buckets(const struct cache_driver *d, uint64_t nbuckets,

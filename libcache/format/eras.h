@@ -47,6 +47,13 @@ bool cache_driver_ignores_discard(const struct cache_driver *d);
 /* The row of @era; one out of range gives the newest. */
 const struct cache_driver *cache_driver_of(enum cache_era era);
 
+#define CACHE_ERAS_TEXT_BYTES	64
+
+/* "5.10, 6.1, 7.2": the names of the eras in mask @eras, for a message. Return: @buf. */
+const char *cache_eras_text(uint32_t eras, char buf[CACHE_ERAS_TEXT_BYTES]);
+/* The newest era of mask @eras; 0: of all. */
+enum cache_era cache_eras_newest(uint32_t eras);
+
 /*
  * Buckets that the driver asks for as its btree reserve, before the size of the queue is rounded
  * (behaviour 5.1). @njournal: the superblock's at registration, 0 at the very first start.

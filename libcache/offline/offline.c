@@ -128,11 +128,16 @@ static const struct cache_alloc_ops ops = { .need_gc = gc, .trace = trace };
 static int start(struct cache_offline *o, struct cache_err *err)
 {
 	const struct cache_sb *sb = &o->set->sb;
+	const struct cache_driver *driver =
+		cache_driver_of(cache_eras_newest(cache_offline_eras(o)));
 	struct cache_alloc_opts a = {
 		.policy = o->opts.policy, .seed = o->opts.seed, .sync = true,
 		.njournal = sb->njournal, .prio_buckets = cache_prio_buckets(sb),
 	};
-	int ret = cache_alloc_init(&o->a, &o->t, &a, &ops, o);
+	int ret;
+
+	cache_alloc_opts_of(&a, driver, sb->nbuckets);
+	ret = cache_alloc_init(&o->a, &o->t, &a, &ops, o);
 
 	if (!ret)
 		ret = pin_journal(o, err);

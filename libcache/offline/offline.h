@@ -45,6 +45,11 @@ struct cache_offline_opts {
 	uint64_t count;			/* of buckets, or with write_points of sectors */
 	unsigned write_points;		/* streams through the sector allocator; 0: none */
 	uint64_t seed;
+	/*
+	 * Mask of the drivers meant; 0: all. The allocator is that of the newest of them, and
+	 * a commit has to leave a set that each of them will start.
+	 */
+	uint32_t eras;
 	/* Each bucket taken, in order. May be NULL. */
 	void (*taken)(void *ctx, uint64_t bucket, uint8_t gen);
 	/* Asked between buckets and before the switch; true ends it. May be NULL. */
@@ -85,12 +90,13 @@ struct cache_offline_written {
 /**
  * cache_offline_open() - check a set and load it
  * @dev: stays the caller's, and open until the set is closed
+ * @eras: mask of the drivers meant; 0: all
  * @found: receives what the check found
  *
- * Return: 0; -EUCLEAN when something is damaged or would keep a kernel from starting
- * the set, for a backing device and for a set that has never run; -EIO, -ENOMEM.
+ * Return: 0; -EUCLEAN when something is damaged or would keep one of these drivers
+ * from starting the set, for a backing device and for a set that has never run; -EIO, -ENOMEM.
  */
-int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
+int cache_offline_open(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *found,
 		       struct cache_set **set, struct cache_err *err);
 
 /**
@@ -117,6 +123,16 @@ int cache_offline_run(struct cache_offline *o, struct cache_offline_result *res,
 		      struct cache_err *err);
 
 /**
+ * cache_offline_each_era() - what the allocator of each driver asked for would do
+ * @opts: as for cache_offline_new(); nothing is shown of the runs, cancelled is asked
+ * @res:  filled for the eras of opts->eras
+ *
+ * Return: as cache_offline_new() and cache_offline_run().
+ */
+int cache_offline_each_era(struct cache_set *set, const struct cache_offline_opts *opts,
+			   struct cache_offline_result res[CACHE_ERAS], struct cache_err *err);
+
+/**
  * cache_offline_plan() - all of the commit but the writes
  *
  * Return: 0; -EUCLEAN when the driver would not find the new entry in a ring with a
@@ -137,12 +153,13 @@ int cache_offline_commit(struct cache_offline *o, struct cache_offline_written *
 
 /**
  * cache_offline_verify() - check the set again, as it now lies on the device
- * @before: from cache_offline_open()
+ * @eras, @before: of cache_offline_open()
  *
  * Return: 0 when the set is as clean as before, its newest entry is that of @w and
  * all dirty data is still there; -EUCLEAN when not; -EIO, -ENOMEM.
  */
-int cache_offline_verify(struct cache_set *set, const struct cache_fsck_result *before,
+int cache_offline_verify(struct cache_set *set, uint32_t eras,
+			 const struct cache_fsck_result *before,
 			 const struct cache_offline_written *w, struct cache_err *err);
 
 #ifdef __cplusplus

@@ -12,7 +12,8 @@
 /* The first finding that is damage, or keeps a kernel from starting. */
 struct first {
 	bool any;
-	char text[CACHE_ERR_TEXT_BYTES - 64];
+	uint32_t eras;			/* mask, of those that it concerns; 0: all */
+	char text[CACHE_ERR_TEXT_BYTES - 160];
 };
 
 static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
@@ -25,18 +26,32 @@ static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 			   info->verdict == CACHE_VERDICT_STARTS))
 		return;
 	first->any = true;
+	first->eras = f->eras;
 	n = strlen(info->code);
 	memcpy(first->text, info->code, n);
 	memcpy(first->text + n, ": ", 2);
 	cache_finding_text(f, first->text + n + 2, sizeof(first->text) - n - 2);
 }
 
-static int check_set(struct cache_dev *dev, struct cache_fsck_result *res,
+/* What is wrong for some kernels only: which, since a check for another says nothing of it. */
+static int set_found(const struct first *first, struct cache_err *err)
+{
+	char eras[CACHE_ERAS_TEXT_BYTES];
+
+	if (!first->eras)
+		return cache_err_set(err, -EUCLEAN, 0, "the set is not right, run cache-fsck -p: %s",
+				     first->text);
+	return cache_err_set(err, -EUCLEAN, 0, "the set is not right for kernels %s, run "
+			     "cache-fsck -p --kernel %s: %s", cache_eras_text(first->eras, eras),
+			     cache_driver_of(cache_eras_newest(first->eras))->name, first->text);
+}
+
+static int check_set(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *res,
 		     struct cache_err *err)
 {
 	struct first first = { 0 };
 	struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1, .results = res,
-				.report = on_finding, .ctx = &first };
+				.eras = eras, .report = on_finding, .ctx = &first };
 	int ret;
 
 	ret = cache_fsck_run(&f);
@@ -46,19 +61,16 @@ static int check_set(struct cache_dev *dev, struct cache_fsck_result *res,
 		*err = res->err;
 	if (res->ret)
 		return res->ret;
-	if (first.any)
-		return cache_err_set(err, -EUCLEAN, 0, "%s", first.text);
-	return 0;
+	return first.any ? set_found(&first, err) : 0;
 }
 
-static int check_before(struct cache_dev *dev, struct cache_fsck_result *found,
+static int check_before(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *found,
 			struct cache_err *err)
 {
-	int ret = check_set(dev, found, err);
+	int ret = check_set(dev, eras, found, err);
 
 	if (ret)
-		return ret == -EUCLEAN ?
-			cache_err_prefix(err, ret, "the set is not right, run cache-fsck") : ret;
+		return ret;
 	if (found->is_backing)
 		return cache_err_set(err, -EUCLEAN, 0,
 				     "this is a backing device; give the cache device of its set");
@@ -68,10 +80,10 @@ static int check_before(struct cache_dev *dev, struct cache_fsck_result *found,
 	return 0;
 }
 
-int cache_offline_open(struct cache_dev *dev, struct cache_fsck_result *found,
+int cache_offline_open(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *found,
 		       struct cache_set **set, struct cache_err *err)
 {
-	int ret = check_before(dev, found, err);
+	int ret = check_before(dev, eras, found, err);
 
 	return ret ? ret : cache_set_load(dev, CACHE_LOAD_MARKS, NULL, set, err);
 }
@@ -89,13 +101,14 @@ static int forecast(const struct cache_offline *o, const struct cache_commit_pla
 	after.gens = cache_gens_of(&after.buckets);
 	after.journal.bucket_seq[p->index] = after.journal.newest.pos.seq = p->seq;
 	after.journal.newest.pos.index = p->index;
-	return cache_replay_forecast(&after, cache_eras_all(), f, err);
+	return cache_replay_forecast(&after, cache_offline_eras(o), f, err);
 }
 
 static int foresee(struct cache_offline *o, const struct cache_commit_place *p,
 		   struct cache_err *err)
 {
 	struct cache_replay_forecast f;
+	char eras[CACHE_ERAS_TEXT_BYTES];
 	int ret;
 
 	if (!o->set->journal_keys)
@@ -105,7 +118,9 @@ static int foresee(struct cache_offline *o, const struct cache_commit_place *p,
 		return ret;
 	return cache_err_set(err, -ENOSPC, 0,
 			     "no room in the journal: with one entry more the replay of %" PRIu64
-			     " keys may hang; start the set once before", o->set->journal_keys);
+			     " keys may hang on kernels %s; start the set once before, or run "
+			     "cache-fsck --fold-journal", o->set->journal_keys,
+			     cache_eras_text(f.hangs | f.may_hang, eras));
 }
 
 static int check_found(struct cache_offline *o, const struct cache_commit_place *p,
@@ -168,12 +183,13 @@ int cache_offline_commit(struct cache_offline *o, struct cache_offline_written *
 	return ret;
 }
 
-int cache_offline_verify(struct cache_set *set, const struct cache_fsck_result *before,
+int cache_offline_verify(struct cache_set *set, uint32_t eras,
+			 const struct cache_fsck_result *before,
 			 const struct cache_offline_written *w, struct cache_err *err)
 {
 	struct cache_fsck_result res;
 	const struct cache_fsck_summary *s = &res.summary, *old = &before->summary;
-	int ret = check_set(set->dev, &res, err);
+	int ret = check_set(set->dev, eras, &res, err);
 
 	if (ret)
 		return cache_err_prefix(err, ret, "after the commit");

@@ -23,6 +23,11 @@ struct cache_offline {
 	struct cache_commit *commit;
 };
 
+static inline uint32_t cache_offline_eras(const struct cache_offline *o)
+{
+	return o->opts.eras ? o->opts.eras : cache_eras_all();
+}
+
 /* Nothing on disk needs it, and its gen is known. */
 static inline bool cache_offline_is_unused(const struct cache_offline *o, uint64_t b)
 {

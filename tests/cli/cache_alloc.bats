@@ -269,6 +269,69 @@ interrupted() {
 	run -0 cache-fsck -n "$IMG"
 	before=$(sum "$IMG")
 	run -1 cache-alloc "$IMG" -c 5 --commit
-	[[ "$output" == *"no room in the journal"*"start the set once before"* ]]
+	[[ "$output" == *"no room in the journal"*"may hang on kernels "*"start the set once before"* ]]
 	[ "$before" = "$(sum "$IMG")" ]
+}
+
+@test "the allocator is that of the newest kernel meant, and what others would do is said" {
+	alloc -c 100 --kernel 6.1
+	[ "$(of .kernel)" = 6.1 ]
+	[ "$(of '.kernels | keys | join(" ")')" = 6.1 ]
+	[ "$(of '.kernels["6.1"].invalidated')" = "$(of .invalidated)" ]
+	narrow=$(of .queued.btree)
+	alloc -c 100 --kernel all
+	[ "$(of .kernel)" = 7.2 ]
+	[ "$(of '.kernels | keys_unsorted | join(" ")')" = "5.10 6.1 6.12 6.18 7.2" ]
+	[ "$(of '.kernels["7.2"].invalidated')" = "$(of .invalidated)" ]
+	[ "$(of .queued.btree)" -gt "$narrow" ]
+	run -0 cache-alloc -c 100 --kernel all "$IMG"
+	[[ "$output" == *"kernel 6.1 instead: 100 allocated"* ]]
+	run -0 cache-alloc -c 100 --kernel 7.3.4 "$IMG"
+	[[ "$output" != *instead* ]]
+}
+
+@test "what would hang on one kernel only is refused if that one is meant, and the message names it" {
+	for kind in tight gap; do
+		image rewrite-61.cache
+		case $kind in
+		gap)	poke "$IMG" sb.discard=1 'journal[315]=zero' 'journal[316]=zero' ;;
+		tight)	image ring-full.cache
+			for ((i = 0; i < 4; i++)); do
+				poke "$IMG" 'journal[newest]=zero'
+			done ;;
+		esac
+		for v in 5.10 6.1 6.12.117 6.18 7.2; do
+			cp --sparse=always "$IMG" "$IMG.$v"
+			verdict=$(cache-fsck -n -J --kernel $v "$IMG.$v" | jq -r .kernel)
+			if [ "$verdict" = starts ]; then
+				# a ring with a gap is refused for another reason
+				run --separate-stderr cache-alloc -c 1 --kernel $v "$IMG.$v"
+				[[ "$stderr" != *"not right"* ]]
+				continue
+			fi
+			before=$(sum "$IMG.$v")
+			run -1 --separate-stderr cache-alloc -c 1 --commit --kernel $v "$IMG.$v"
+			[[ "$stderr" == *"not right for kernels "*"cache-fsck -p --kernel "* ]]
+			[ "$before" = "$(sum "$IMG.$v")" ]
+		done
+	done
+}
+
+@test "the command that the refusal names repairs the set, and then it is allocated on" {
+	image rewrite-61.cache
+	poke "$IMG" sb.discard=1 'journal[315]=zero' 'journal[316]=zero'
+	run -1 --separate-stderr cache-alloc -c 1 --kernel all --commit "$IMG"
+	[[ "$stderr" == *"not right for kernels 7.2, run cache-fsck -p --kernel 7.2: JOURNAL_NOT_FORGIVEN"* ]]
+	run -1 cache-fsck -p --kernel 7.2 "$IMG"
+	run -0 cache-alloc -q -c 1 --kernel all --commit "$IMG"
+	run -0 cache-fsck -n --kernel all "$IMG"
+}
+
+@test "a kernel of no known form, one before bcache, one newer than the table" {
+	for v in six 6 6.1.x "" 2.6.32 3.9; do
+		run -2 --separate-stderr cache-alloc -c 1 --kernel "$v" "$IMG"
+		[ "$(grep -c '^cache-alloc: ' <<< "$stderr")" = 1 ]
+	done
+	run -0 --separate-stderr cache-alloc -c 1 --kernel 9.9 "$IMG"
+	[[ "$stderr" == *"newer than every kernel that was examined"* ]]
 }

@@ -343,7 +343,7 @@ static int allocate(struct cache_dev *dev, unsigned write_points, struct cache_e
 	struct cache_offline_result res;
 	struct cache_offline *o = NULL;
 	struct cache_set *set = NULL;
-	int ret = cache_offline_open(dev, &found, &set, err);
+	int ret = cache_offline_open(dev, 0, &found, &set, err);
 
 	if (!ret)
 		ret = cache_offline_new(set, &opts, &o, err);

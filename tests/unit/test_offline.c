@@ -43,7 +43,7 @@ static struct run *run_on(struct cache_dev *dev, struct cache_offline_opts o)
 	o.taken = taken;
 	o.cancelled = cancelled;
 	o.ctx = r;
-	CHECK_EQ(cache_offline_open(dev, &r->found, &r->set, &r->err), 0);
+	CHECK_EQ(cache_offline_open(dev, 0, &r->found, &r->set, &r->err), 0);
 	CHECK_EQ(cache_offline_new(r->set, &o, &r->o, &r->err), 0);
 	return r;
 }
@@ -81,7 +81,7 @@ static void commit(struct run *r)
 {
 	CHECK_EQ(cache_offline_plan(r->o, &r->w, &r->err), 0);
 	CHECK_EQ(cache_offline_commit(r->o, &r->w, &r->err), 0);
-	if (cache_offline_verify(r->set, &r->found, &r->w, &r->err))
+	if (cache_offline_verify(r->set, 0, &r->found, &r->w, &r->err))
 		TEST_FAIL("%s", r->err.text);
 }
 
@@ -222,22 +222,22 @@ TEST(a_commit_that_did_not_turn_out_as_meant_is_noticed)
 
 	go(r);
 	CHECK_EQ(cache_offline_plan(r->o, &r->w, &r->err), 0);
-	CHECK_EQ(cache_offline_verify(r->set, &r->found, &r->w, &err), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, 0, &r->found, &r->w, &err), -EUCLEAN);
 	CHECK(strstr(err.text, "the newest entry is"));
 	commit(r);
 	found = r->found;
 	w = r->w;
 	w.place.seq++;
-	CHECK_EQ(cache_offline_verify(r->set, &found, &w, NULL), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, 0, &found, &w, NULL), -EUCLEAN);
 	memset(&err, 0, sizeof(err));
 	found.summary.dirty_sectors++;
-	CHECK_EQ(cache_offline_verify(r->set, &found, &r->w, &err), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, 0, &found, &r->w, &err), -EUCLEAN);
 	CHECK(strstr(err.text, "sectors are dirty"));
 	found.summary.dirty_sectors--;
 	found.summary.dirty_extents--;
-	CHECK_EQ(cache_offline_verify(r->set, &found, &r->w, NULL), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, 0, &found, &r->w, NULL), -EUCLEAN);
 	found.summary.dirty_extents++;
-	CHECK_EQ(cache_offline_verify(r->set, &found, &r->w, NULL), 0);
+	CHECK_EQ(cache_offline_verify(r->set, 0, &found, &r->w, NULL), 0);
 	run_end(r);
 }
 
@@ -270,7 +270,7 @@ TEST(a_set_that_would_not_start_or_never_ran_is_not_opened)
 		struct cache_dev *dev = set_open(names[i]);
 		struct cache_set *set;
 
-		CHECK_EQ(cache_offline_open(dev, &found, &set, &err), -EUCLEAN);
+		CHECK_EQ(cache_offline_open(dev, 0, &found, &set, &err), -EUCLEAN);
 		CHECK(err.text[0]);
 		cache_dev_close(dev);
 	}
