@@ -158,6 +158,10 @@ else
 $(FUZZ_BIN): $(BUILD)/fuzz/obj/replay.o
 endif
 
+# This one calls applets, by their functions.
+$(BUILD)/fuzz/fuzz_show: $(filter-out %/main.o,$(CMD_OBJ))
+$(BUILD)/fuzz/obj/fuzz_show.o: private ALL_CPPFLAGS += -Icmd
+
 # The one test program in several files.
 POKE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/poke/*.c))
 $(BUILD)/tests/poke: $(POKE_OBJ)

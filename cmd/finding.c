@@ -33,7 +33,7 @@ static void report_fields(struct cache_report *r, const struct cache_finding *f)
 		case CACHE_FIELD_HEX:
 		case CACHE_FIELD_SEQ:
 			field.unit = v.kind == CACHE_FIELD_SEQ ? CACHE_UNIT_SEQ : CACHE_UNIT_WORD;
-			/* fall through */
+			__attribute__((fallthrough));
 		case CACHE_FIELD_NUMBER:
 			cache_report_u64(r, &field, v.number);
 			break;

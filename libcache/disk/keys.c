@@ -95,13 +95,14 @@ int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
 	return ret;
 }
 
-/* Run @i of those that begin at @start. */
+/* Run @i of those that begin at @start; without a key there is no array to point into. */
 static struct cache_keys run_of(const struct cache_keys *keys, const size_t *start,
 				size_t nruns, size_t i)
 {
 	size_t end = i + 1 < nruns ? start[i + 1] : keys->n;
 
-	return (struct cache_keys){ .k = keys->k + start[i], .n = end - start[i] };
+	return (struct cache_keys){ .k = keys->k ? keys->k + start[i] : NULL,
+				    .n = end - start[i] };
 }
 
 /* Each pair of neighbours becomes one run in @out; @start is that of @out then. */

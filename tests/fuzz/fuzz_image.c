@@ -11,20 +11,13 @@
  * What must hold: no crash, no over-read, no endless loop, bounded memory; checking
  * changes nothing; what is repaired is clean, or it was said why not.
  */
-#include "overlay.h"
+#include "budget.h"
+#include "damage.h"
 
-#include "format/bset_codec.h"
-#include "disk/jset_codec.h"
-
-#include "base/crc64.h"
 #include <libcache/fsck.h>
-#include "set/set.h"
 #include "offline/offline.h"
 #include "repair/repair.h"
 #include "target.h"
-
-#define NODES_MAX	256
-#define CHANGES_MAX	32
 
 /* The small ones, which run fastest, more often. */
 static const char *const names[] = {
@@ -34,162 +27,14 @@ static const char *const names[] = {
 static const uint8_t choice[8] = { 0, 0, 0, 1, 1, 2, 3, 4 };
 #define NIMAGES (sizeof(names) / sizeof(*names))
 
-/* What there is to damage in one image. */
-static struct base {
-	struct overlay o;
-	struct cache_sb sb;
-	struct cache_jset_pos entry[512];
-	uint32_t nentries;
-	struct cache_bkey node[NODES_MAX];
-	uint32_t nnodes;
-	uint64_t prio[8], uuid_sector;
-	uint32_t nprios;
-} bases[NIMAGES];
-
-static int add_node(void *ctx, const struct cache_btree_node *n)
-{
-	struct base *b = ctx;
-
-	if (b->nnodes < NODES_MAX)
-		b->node[b->nnodes++] = n->key;
-	return 0;
-}
-
-static void learn(struct base *b, const char *dir, const char *name)
-{
-	struct cache_set *set;
-	struct cache_dev *dev;
-	char path[512];
-	int ret;
-
-	snprintf(path, sizeof(path), "%s/images/%s", dir, name);
-	ret = overlay_open(&b->o, path);
-	if (!ret) {
-		dev = overlay_dev(&b->o);
-		ret = cache_set_load(dev, CACHE_LOAD_MARKS, NULL, &set, NULL);
-	}
-	if (ret) {
-		fprintf(stderr, "cannot load %s: make tests first\n", path);
-		exit(1);
-	}
-	b->sb = set->sb;
-	for (size_t i = 0; i < set->journal.nentries && b->nentries < 512; i++)
-		b->entry[b->nentries++] = set->journal.entries[i];
-	for (uint64_t i = 0; i < set->prios.nfollowed && b->nprios < 8; i++)
-		b->prio[b->nprios++] = set->prios.chain[i];
-	b->uuid_sector = cache_ptr_sector(set->journal.newest.uuid_bucket.ptr[0]);
-	cache_set_each_node(set, add_node, b, NULL, NULL);
-	cache_set_close(set);
-	cache_dev_close(dev);
-}
+static struct base bases[NIMAGES];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	const char *dir = getenv("BUILD");
-
 	for (size_t i = 0; i < NIMAGES; i++)
-		learn(&bases[i], dir ? dir : "build", names[i]);
+		learn(&bases[i], names[i]);
 	return 0;
 }
-
-struct change {
-	uint8_t kind;
-	uint16_t pick, offset, value;
-	uint8_t how;
-};
-
-/* Changes a little of @buf; the caller computes the checksum again, or does not. */
-static void scribble(char *buf, size_t nbytes, const struct change *c)
-{
-	size_t at = c->offset % (nbytes - 1);
-
-	if (c->how & 0x80)	/* one word becomes a copy of another */
-		memcpy(buf + at / 8 * 8 % (nbytes - 7), buf + c->value % (nbytes - 7) / 8 * 8, 8);
-	else if (c->how & 0x40)
-		memset(buf + at, c->value, nbytes - at < 64 ? nbytes - at : 64);
-	else if (c->how & 0x20)
-		buf[at] ^= 1 << (c->value & 7);
-	else
-		memcpy(buf + at, &c->value, 2);
-}
-
-static void change_super(struct base *b, struct cache_dev *dev, const struct change *c)
-{
-	char buf[CACHE_SB_BYTES];
-
-	cache_dev_read(dev, CACHE_SB_SECTOR, 8, buf, NULL);
-	scribble(buf, c->how & 2 ? 0xd0 : sizeof(struct cache_sb_disk), c);
-	if (c->how & 1)
-		((struct cache_sb_disk *)buf)->csum = cache_le64_of(cache_sb_csum(buf));
-	cache_dev_write(dev, CACHE_SB_SECTOR, 8, buf, NULL);
-}
-
-static void change_journal(struct base *b, struct cache_dev *dev, const struct change *c)
-{
-	const struct cache_jset_pos *pos = &b->entry[b->nentries - 1 - c->pick % b->nentries];
-	uint32_t n = cache_jset_sectors(&b->sb, pos->nwords);
-	uint64_t sector = cache_jset_sector(&b->sb, pos);
-	char *buf = malloc(n * CACHE_SECTOR_BYTES);
-	struct cache_jset_disk *d = (void *)buf;
-
-	cache_dev_read(dev, sector, n, buf, NULL);
-	scribble(buf, c->how & 2 ? CACHE_JSET_HEADER_BYTES : n * CACHE_SECTOR_BYTES, c);
-	if (c->how & 1 && cache_jset_bytes(d) <= n * CACHE_SECTOR_BYTES)
-		d->csum = cache_le64_of(cache_jset_csum(d));
-	cache_dev_write(dev, sector, n, buf, NULL);
-	free(buf);
-}
-
-static void change_prio(struct base *b, struct cache_dev *dev, const struct change *c)
-{
-	uint32_t nbytes = cache_meta_bucket_bytes(&b->sb), n = nbytes / CACHE_SECTOR_BYTES;
-	uint64_t sector = cache_bucket_sector(&b->sb, b->prio[c->pick % b->nprios]);
-	char *buf = malloc(nbytes);
-
-	cache_dev_read(dev, sector, n, buf, NULL);
-	scribble(buf, c->how & 2 ? CACHE_PRIO_SET_HEADER_BYTES : nbytes, c);
-	if (c->how & 1)
-		((struct cache_prio_set_disk *)buf)->csum =
-			cache_le64_of(cache_crc64(buf + 8, nbytes - 8));
-	cache_dev_write(dev, sector, n, buf, NULL);
-	free(buf);
-}
-
-static void change_uuids(struct base *b, struct cache_dev *dev, const struct change *c)
-{
-	uint32_t n = cache_meta_bucket_bytes(&b->sb) / CACHE_SECTOR_BYTES;
-	uint64_t sector = b->uuid_sector + (c->how & 2 ? 0 : c->pick % n);
-	char buf[CACHE_SECTOR_BYTES];
-
-	cache_dev_read(dev, sector, 1, buf, NULL);
-	scribble(buf, sizeof(buf), c);
-	cache_dev_write(dev, sector, 1, buf, NULL);
-}
-
-static void change_node(struct base *b, struct cache_dev *dev, const struct change *c)
-{
-	const struct cache_bkey *k = &b->node[c->pick % b->nnodes];
-	uint32_t n = cache_key_size(k), block = b->sb.block_sectors;
-	uint64_t sector = cache_ptr_sector(k->ptr[0]);
-	uint32_t at = c->how >> 2 & 7;		/* which block */
-	char *buf = malloc(n * CACHE_SECTOR_BYTES);
-	struct cache_bset_disk *d;
-
-	if (at * block >= n)
-		at = 0;
-	cache_dev_read(dev, sector, n, buf, NULL);
-	d = (void *)(buf + at * block * CACHE_SECTOR_BYTES);
-	scribble((char *)d, c->how & 2 ? CACHE_BSET_HEADER_BYTES + 96 :
-		 (n - at * block) * CACHE_SECTOR_BYTES, c);
-	if (c->how & 1 && cache_bset_bytes(d) <= (n - at * block) * CACHE_SECTOR_BYTES)
-		d->csum = cache_le64_of(cache_bset_csum(d, k->ptr[0]));
-	cache_dev_write(dev, sector, n, buf, NULL);
-	free(buf);
-}
-
-static void (*const kinds[])(struct base *, struct cache_dev *, const struct change *) = {
-	change_super, change_journal, change_prio, change_uuids, change_node, change_node,
-};
 
 /* What a check found. */
 struct found {
@@ -225,20 +70,6 @@ static struct found check(struct overlay *o)
 	cache_fsck_run(&f);
 	cache_dev_close(dev);
 	return found;
-}
-
-static void damage(struct base *b, const uint8_t *data, size_t size)
-{
-	struct cache_dev *dev = overlay_dev(&b->o);
-
-	for (size_t i = 0; i + 8 <= size && i < 8 * CHANGES_MAX; i += 8) {
-		struct change c = { data[i], data[i + 1] | data[i + 2] << 8,
-				    data[i + 3] | data[i + 4] << 8,
-				    data[i + 5] | data[i + 6] << 8, data[i + 7] };
-
-		kinds[c.kind % (sizeof(kinds) / sizeof(*kinds))](b, dev, &c);
-	}
-	cache_dev_close(dev);
 }
 
 /* As cache-fsck -y does it: the superblock first. */
@@ -300,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 9)
 		return 0;
 	b = &bases[choice[data[0] & 7]];
+	budget_start();
 	overlay_forget(&b->o);
 	damage(b, data + 1, size - 1);
 	nwrites = b->o.nwrites;
@@ -310,5 +142,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		allocate(&b->o, data[0] >> 3);
 	else if (data[0] & 0x40)
 		repair(&b->o, found.super, data[0] & 0x80);
+	budget_end(overlay_bytes, overlay_bytes);
 	return 0;
 }

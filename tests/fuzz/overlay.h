@@ -21,6 +21,8 @@
 
 #define OVERLAY_WRITES	4096u	/* remembered one by one; more: the whole is given back */
 
+static uint64_t overlay_bytes;	/* read and written, of all overlays since the last overlay_forget() */
+
 struct overlay {
 	char *base;
 	uint64_t sectors;
@@ -57,12 +59,14 @@ static inline void overlay_forget(struct overlay *o)
 		for (uint32_t i = 0; i < o->nwrites; i++)
 			overlay_drop(o, o->write[i].sector, o->write[i].n);
 	o->nwrites = 0;
+	overlay_bytes = 0;
 }
 
 static inline int overlay_read(struct cache_dev *dev, uint64_t sector, uint64_t n, void *buf)
 {
 	struct overlay *o = dev->priv;
 
+	overlay_bytes += n * CACHE_SECTOR_BYTES;
 	memcpy(buf, o->base + sector * CACHE_SECTOR_BYTES, n * CACHE_SECTOR_BYTES);
 	return 0;
 }
@@ -72,6 +76,7 @@ static inline int overlay_write(struct cache_dev *dev, uint64_t sector, uint64_t
 {
 	struct overlay *o = dev->priv;
 
+	overlay_bytes += n * CACHE_SECTOR_BYTES;
 	memcpy(o->base + sector * CACHE_SECTOR_BYTES, buf, n * CACHE_SECTOR_BYTES);
 	if (o->nwrites < OVERLAY_WRITES) {
 		o->write[o->nwrites].sector = sector;
