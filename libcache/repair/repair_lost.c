@@ -52,6 +52,8 @@ struct lost {
 	bool prio_unread;		/* some bucket that cannot be read may hold a prio_set */
 	/* what the ring holds is of another time, or of another set */
 	bool old_ring;
+	uint64_t old_seq;	/* of the entry that was taken for the newest then */
+	bool asks_for_more;	/* entries after the newest one of the replay are lost */
 	bool unread;			/* a read failed: the content is not known */
 	/* one bit per bucket: a node has this bucket as its child, or names it as one */
 	uint64_t *led_to;
@@ -480,6 +482,14 @@ static int find(struct lost *l)
 	return ret;
 }
 
+/* The seq of the whole prio_set in @bucket; 0: none is there. */
+static uint64_t prio_seq(const struct lost *l, uint64_t bucket)
+{
+	uint32_t i = prio_in(l, bucket);
+
+	return i == NOBODY ? 0 : l->prio[i].seq;
+}
+
 /* Whether no prio_set is newer than those of the chain from @head, and none can be. */
 static bool is_newest_chain(const struct lost *l, uint64_t head)
 {
@@ -506,38 +516,6 @@ static bool is_last(const struct lost *l, const struct cache_jset *newest)
 	return head == newest->prio_bucket[l->sb->nr_this_dev] && is_newest_chain(l, head) &&
 	       (!cache_key_ptrs(root) || (root->ptr[0] == newest->btree_root.ptr[0] &&
 					  found->pos.level == newest->pos.level));
-}
-
-/*
- * Entries may stand behind a damaged one, where no driver reads them; of a young set these are
- * all entries but the first. They are replayed if they are the last entries that were written;
- * older ones would revert what the tree has since. The proof is that nothing later has left a
- * trace in the ring, and that the newest prio chain, which every run of the allocator and every
- * repair replaces, is the chain that the last entry names. Then no old data can return: the
- * entries follow each other without a gap up to the last one, so each key is newer than what
- * the tree has for its range, or the tree has it from this entry or a later one. What the lost
- * entries before them named stays unknown, so all clean data is in doubt.
- */
-static int take_run(struct lost *l)
-{
-	struct cache_journal *j = &l->set->journal, run;
-	int ret = cache_journal_run(l->set->dev, l->sb, &run, l->err);
-
-	/*
-	 * the first block of every bucket is lost: there are gaps, and nothing newer has left a
-	 * trace
-	 */
-	if (!ret) {
-		cache_journal_fini(&run);
-		ret = cache_journal_survivors(l->set->dev, l->sb, &run, l->err);
-	}
-	if (ret == 1 && !l->old_ring && is_last(l, &run.newest)) {
-		cache_journal_fini(j);
-		*j = run;
-	} else {
-		cache_journal_fini(&run);
-	}
-	return ret < 0 ? ret : 0;
 }
 
 /* Allocates the buffers of a search; 0 or -ENOMEM. */
@@ -619,13 +597,10 @@ static int has_head(struct lost *l, bool *has, bool *other)
 	return 0;
 }
 
-/*
- * The greatest seq of a prio_set that an entry of the ring names, and whether an entry names
- * @head.
- */
-static int named_seq(struct lost *l, uint64_t head, uint64_t *greatest, bool *is_named)
+/* The greatest seq of a prio_set that an entry of @j names, and whether one names @head. */
+static int named_seq(struct lost *l, const struct cache_journal *j, uint64_t head,
+		     uint64_t *greatest, bool *is_named)
 {
-	const struct cache_journal *j = &l->set->journal;
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
 	int ret = words ? 0 : -ENOMEM;
 
@@ -648,6 +623,125 @@ static int named_seq(struct lost *l, uint64_t head, uint64_t *greatest, bool *is
 	}
 	free(words);
 	return ret;
+}
+
+/*
+ * The seq of the chain that began in @head, 0: not known. The last member of a chain links to
+ * the head of the one before, so one that is gone has its seq from the one that follows.
+ */
+static uint64_t seq_of_head(const struct lost *l, uint64_t head, uint64_t newest_chain)
+{
+	uint32_t i = prio_in(l, newest_chain), steps = 0;
+	uint64_t seq = prio_seq(l, head);
+
+	while (!seq && i != NOBODY && steps++ < l->nprios) {
+		for (uint32_t n = cache_prio_buckets(l->sb); n > 1 && i != NOBODY; n--)
+			i = prio_after(l, i);
+		if (i == NOBODY)
+			break;
+		if (l->prio[i].next == head)
+			seq = l->prio[i].seq - 1;
+		else if (prio_seq(l, l->prio[i].next) == l->prio[i].seq - 1)
+			i = prio_in(l, l->prio[i].next);
+		else
+			break;
+	}
+	return seq;
+}
+
+/* Blocks behind the newest of @run, to the next entry in the ring: so many can be lost there. */
+static uint64_t blocks_behind(const struct lost *l, const struct cache_journal *run)
+{
+	const struct cache_jset_pos *newest = &run->newest.pos, *next = &run->entries[0];
+	uint64_t end = newest->offset_sectors + cache_jset_sectors(l->sb, newest->nwords);
+	uint64_t buckets;
+
+	for (size_t i = run->nentries; i--;)
+		if (run->entries[i].index > newest->index ||
+		    (run->entries[i].index == newest->index &&
+		     run->entries[i].offset_sectors > newest->offset_sectors))
+			next = &run->entries[i];
+	buckets = (next->index + l->sb->njournal - newest->index) % l->sb->njournal;
+	if (!buckets && next->offset_sectors <= newest->offset_sectors)
+		buckets = l->sb->njournal;
+	return (buckets * l->sb->bucket_sectors + next->offset_sectors - end) / l->sb->block_sectors;
+}
+
+/*
+ * Entries after the newest of @run are lost, but no more than there is a gap for: each prio
+ * chain that was written since, as each run of the allocator does, took one. Or the last chain
+ * is damaged, and the one before it is named here. The root is the same: a repair, after which
+ * nothing of before may be replayed, writes another.
+ */
+static int is_near_last(struct lost *l, const struct cache_journal *run, bool *near)
+{
+	const struct cache_jset *found = &l->set->journal.newest, *newest = &run->newest;
+	uint64_t head = found->prio_bucket[l->sb->nr_this_dev], chain = prio_seq(l, head);
+	uint64_t named = seq_of_head(l, newest->prio_bucket[l->sb->nr_this_dev], head);
+
+	*near = false;
+	if (found->btree_root.ptr[0] != newest->btree_root.ptr[0] ||
+	    found->pos.level != newest->pos.level)
+		return 0;
+	if (named)
+		*near = chain <= named || chain - named <= blocks_behind(l, run);
+	return named ? 0 : named_seq(l, run, head, &chain, near);
+}
+
+/* What was found without the ring is of a later moment than @newest, which lacks entries. */
+static void take_found(const struct lost *l, struct cache_jset *newest,
+		       const struct cache_jset *found)
+{
+	if (found->prio_bucket[l->sb->nr_this_dev])
+		newest->prio_bucket[l->sb->nr_this_dev] = found->prio_bucket[l->sb->nr_this_dev];
+	if (cache_key_ptrs(&found->btree_root)) {
+		newest->btree_root = found->btree_root;
+		newest->pos.level = found->pos.level;
+	}
+	if (cache_key_ptrs(&found->uuid_bucket))
+		newest->uuid_bucket = found->uuid_bucket;
+}
+
+/*
+ * Entries may stand behind a damaged one, where no driver reads them; of a young set these are
+ * all entries but the first. They are replayed if they are the last entries that were written;
+ * older ones would revert what the tree has since. The proof is that nothing later has left a
+ * trace in the ring, and that the newest prio chain, which every run of the allocator and every
+ * repair replaces, is the chain that the last entry names. Then no old data can return: the
+ * entries follow each other without a gap up to the last one, so each key is newer than what
+ * the tree has for its range, or the tree has it from this entry or a later one. What the lost
+ * entries before them named stays unknown, so all clean data is in doubt.
+ * Where a few entries after the last one are lost too, each leaf shows which keys it has
+ * already had.
+ */
+static int take_run(struct lost *l)
+{
+	struct cache_journal *j = &l->set->journal, run;
+	bool take = false, last = false;
+	int ret = cache_journal_run(l->set->dev, l->sb, &run, l->err);
+
+	/*
+	 * the first block of every bucket is lost: there are gaps, and nothing newer has left a
+	 * trace
+	 */
+	if (!ret) {
+		cache_journal_fini(&run);
+		ret = cache_journal_survivors(l->set->dev, l->sb, &run, l->err);
+	}
+	if (ret == 1 && (!l->old_ring || run.newest.pos.seq > l->old_seq)) {
+		take = last = is_last(l, &run.newest);
+		ret = last ? 1 : is_near_last(l, &run, &take);
+	}
+	if (take && ret >= 0) {
+		if (!last)
+			take_found(l, &run.newest, &j->newest);
+		cache_journal_fini(j);
+		*j = run;
+		l->asks_for_more = !last;
+	} else {
+		cache_journal_fini(&run);
+	}
+	return ret < 0 ? ret : 0;
 }
 
 /* Whether the root's bucket was reused since, according to the gens of the newest chain. */
@@ -704,7 +798,7 @@ static int judge_ring(struct lost *l, bool *old)
 	chain = find_chain(l);
 	if (!chain)
 		return 0;
-	ret = named_seq(l, chain, &greatest, &is_named);
+	ret = named_seq(l, &l->set->journal, chain, &greatest, &is_named);
 	if (!ret && !root)
 		ret = was_replaced(l, chain, old);
 	if (!ret && !is_named && !*old && !lacks_newest_bucket(l->set))
@@ -734,6 +828,7 @@ int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct ca
 	struct cache_jset_pos *pos = &set->journal.newest.pos;
 	int ret = begin(&l);
 
+	l.old_seq = old_ring ? pos->seq : 0;
 	if (old_ring)
 		cache_journal_fini(&set->journal);
 	/*
@@ -750,5 +845,9 @@ int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct ca
 	*unread |= l.unread;
 	end(&l);
 	set->has_journal = !ret;
-	return ret ? ret : cache_set_load_rest(set, CACHE_LOAD_MARKS, sink, err);
+	if (!ret)
+		ret = cache_set_load_rest(set, CACHE_LOAD_MARKS, sink, err);
+	if (!ret && l.asks_for_more && set->loaded == CACHE_LOAD_MARKS)
+		ret = cache_repair_drop_flushed(set, err);
+	return ret;
 }

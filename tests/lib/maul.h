@@ -38,6 +38,37 @@ struct maul_range {
 	bool forged;	/* what was never written verifies; else the newest is lost without trace */
 };
 
+enum maul_kind {
+	MAUL_ZERO, MAUL_FLIP, MAUL_RANDOM, MAUL_COPY, MAUL_BLOCK_CSUM, MAUL_SWAP, MAUL_BUCKET,
+	MAUL_NODE_CSUM, MAUL_TAKEN_BACK, MAUL_LOST, MAUL_MISDIRECTED, MAUL_TORN, MAUL_HALVES,
+	MAUL_NODE_TWICE, MAUL_RING_BUCKET, MAUL_RING, MAUL_RING_FOREIGN, MAUL_RING_FIRST,
+	MAUL_GENS, MAUL_MIB, MAUL_SB_FORMATTED, MAUL_BIT_EARLY, MAUL_TRUNCATED,
+	MAUL_INTERIOR, MAUL_KINDS
+};
+
+static const char *const maul_names[MAUL_KINDS] = {
+	"zero", "flip", "random", "copy", "block-csum", "swap", "bucket", "node-csum",
+	"taken-back", "lost-write", "misdirected", "torn", "halves-swapped", "node-twice",
+	"ring-bucket-earlier", "ring-earlier", "ring-foreign", "ring-firsts", "gens",
+	"zero-mib", "sb-formatted", "bit-early", "truncated", "interior-lost" };
+
+/*
+ * Not taken by chance yet: what they do is not repaired as it must be. MAUL_KIND asks for
+ * them.
+ */
+static const bool maul_pending[MAUL_KINDS] = {
+	[MAUL_GENS] = true, [MAUL_MISDIRECTED] = true, [MAUL_NODE_TWICE] = true,
+};
+
+static inline uint32_t maul_kinds_usual(void)
+{
+	uint32_t kinds = 0;
+
+	for (unsigned i = 0; i < MAUL_KINDS; i++)
+		kinds |= (uint32_t)!maul_pending[i] << i;
+	return kinds;
+}
+
 struct maul_node {
 	struct maul_range range;
 	uint64_t bucket, ptr;
@@ -57,7 +88,7 @@ struct maul {
 	struct cache_dev *base, *dev;	/* as it was; what is hit: the caller's */
 	struct cache_dev *earlier;	/* the same set before that; may be NULL */
 	struct cache_dev *foreign;	/* another set; may be NULL */
-	int kind;			/* the only one; -1: any */
+	uint32_t kinds;			/* one bit per kind that is taken */
 	struct cache_sb sb;
 	struct cache_rng rng;
 	struct cache_jset_pos newest;
@@ -72,7 +103,7 @@ struct maul {
 	bool spare_data;	/* only metadata and what is unused is hit */
 	struct maul_nodes nodes;
 	/* of one run */
-	char faults[256];
+	char faults[512];
 	uint64_t dev_sectors;	/* how long the device is now */
 	struct maul_range lie[MAUL_LIES_MAX];
 	unsigned nlies;
@@ -159,7 +190,7 @@ static inline bool maul_learn(struct maul *m, struct cache_dev *dev)
 	m->base = dev;
 	for (; m->nprios < set->prios.nfollowed && m->nprios < MAUL_PRIOS_MAX; m->nprios++)
 		m->prio[m->nprios] = set->prios.chain[m->nprios];
-	m->kind = -1;
+	m->kinds = maul_kinds_usual();
 	m->data = calloc(m->sb.nbuckets, 1);
 	m->falsified = calloc(m->sb.nbuckets, 1);
 	for (uint64_t b = 0; b < set->sb.nbuckets; b++) {
@@ -344,28 +375,6 @@ static inline void maul_take_back(struct maul *m)
 	free(zeros);
 }
 
-enum maul_kind {
-	MAUL_ZERO, MAUL_FLIP, MAUL_RANDOM, MAUL_COPY, MAUL_BLOCK_CSUM, MAUL_SWAP, MAUL_BUCKET,
-	MAUL_NODE_CSUM, MAUL_TAKEN_BACK, MAUL_LOST, MAUL_MISDIRECTED, MAUL_TORN, MAUL_HALVES,
-	MAUL_NODE_TWICE, MAUL_RING_BUCKET, MAUL_RING, MAUL_RING_FOREIGN, MAUL_RING_FIRST,
-	MAUL_GENS, MAUL_MIB, MAUL_SB_FORMATTED, MAUL_BIT_EARLY, MAUL_TRUNCATED,
-	MAUL_INTERIOR, MAUL_KINDS
-};
-
-static const char *const maul_names[MAUL_KINDS] = {
-	"zero", "flip", "random", "copy", "block-csum", "swap", "bucket", "node-csum",
-	"taken-back", "lost-write", "misdirected", "torn", "halves-swapped", "node-twice",
-	"ring-bucket-earlier", "ring-earlier", "ring-foreign", "ring-firsts", "gens",
-	"zero-mib", "sb-formatted", "bit-early", "truncated", "interior-lost" };
-
-/*
- * Not taken by chance yet: what they do is not repaired as it must be. MAUL_KIND asks for
- * them.
- */
-static const bool maul_pending[MAUL_KINDS] = {
-	[MAUL_GENS] = true, [MAUL_MISDIRECTED] = true, [MAUL_NODE_TWICE] = true,
-};
-
 #include "maul_kinds.h"
 
 static inline void maul_hit_block(struct maul *m, enum maul_kind kind, uint64_t at,
@@ -469,10 +478,10 @@ static inline void maul_hurt_once(struct maul *m)
 {
 	uint64_t at = maul_pick(m), from = maul_pick(m);
 	uint64_t n = maul_room(m, at), n2 = maul_room(m, from);
-	enum maul_kind kind = m->kind < 0 ? maul_below(m, MAUL_KINDS) : (uint64_t)m->kind;
+	enum maul_kind kind = maul_below(m, MAUL_KINDS);
 	size_t len = strlen(m->faults);
 
-	while (m->kind < 0 && maul_pending[kind])
+	while (!(m->kinds >> kind & 1))
 		kind = maul_below(m, MAUL_KINDS);
 	if (!m->nodes.n && (kind == MAUL_NODE_CSUM || kind == MAUL_NODE_TWICE ||
 			    kind == MAUL_BIT_EARLY))

@@ -50,17 +50,24 @@ static inline uint64_t maul_pick_metadata(struct maul *m)
 	       (maul_below(m, 2) ? 0 : maul_below(m, per)) * m->sb.block_sectors;
 }
 
-static inline void maul_copy(struct maul *m, struct cache_dev *from, uint64_t src, uint64_t dst,
-			     uint64_t n)
+/* As maul_copy(), and not said. */
+static inline void maul_copy_quietly(struct maul *m, struct cache_dev *from, uint64_t src,
+				     uint64_t dst, uint64_t n)
 {
 	void *buf = cache_dev_buf(n * 512);
 
 	if (from && src + n <= cache_dev_sectors(from))
 		cache_dev_read(from, src, n, buf, NULL);
-	maul_say(m, dst, n);
 	if (dst + n <= cache_dev_sectors(m->dev))
 		cache_dev_write(m->dev, dst, n, buf, NULL);
 	free(buf);
+}
+
+static inline void maul_copy(struct maul *m, struct cache_dev *from, uint64_t src, uint64_t dst,
+			     uint64_t n)
+{
+	maul_say(m, dst, n);
+	maul_copy_quietly(m, from, src, dst, n);
 }
 
 /* A whole write: a block, or the rest of its bucket. */
@@ -126,14 +133,17 @@ static inline void maul_ring_bucket(struct maul *m, struct cache_dev *from, uint
 
 static inline void maul_ring(struct maul *m, struct cache_dev *from)
 {
-	for (uint32_t i = 0; i < m->sb.njournal; i++)
-		maul_ring_bucket(m, from, i);
+	for (uint32_t i = 0; i < m->sb.njournal; i++) {
+		uint64_t at = cache_bucket_sector(&m->sb, m->sb.journal_bucket[i]);
+
+		maul_copy_quietly(m, from, at, at, m->sb.bucket_sectors);
+	}
 }
 
 static inline void maul_ring_firsts(struct maul *m)
 {
 	for (uint32_t i = 0; i < m->sb.njournal; i++)
-		maul_copy(m, NULL, 0, cache_bucket_sector(&m->sb, m->sb.journal_bucket[i]),
+		maul_copy_quietly(m, NULL, 0, cache_bucket_sector(&m->sb, m->sb.journal_bucket[i]),
 			  m->sb.block_sectors);
 }
 

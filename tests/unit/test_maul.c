@@ -7,7 +7,8 @@
  * named, and no clean data rises that was not there; (c) the second look is clean. What is
  * called safe has lost nothing. No device gets the slot of another, and a dirty one that is
  * at hand keeps its own. MAUL_RUNS and MAUL_SEED make it longer, or repeat what failed,
- * MAUL_KIND takes one kind of damage, MAUL_SET one set; what came of it is counted.
+ * MAUL_KIND takes some kinds of damage, MAUL_SET one set, MAUL_SAVE names a file for the
+ * damaged set; what came of it is counted.
  */
 #include "set.h"
 
@@ -337,9 +338,24 @@ static void repair_and_judge(struct run *r, size_t hits)
 	}
 }
 
+/* The damaged device as a file, to be looked at. */
+static void save(struct run *r, const char *path)
+{
+	uint64_t n = cache_dev_sectors(r->scratch) * CACHE_SECTOR_BYTES;
+	FILE *f = fopen(path, "w");
+	char *buf = cache_dev_buf(n);
+
+	CHECK(f && !cache_dev_read(r->scratch, 0, n / CACHE_SECTOR_BYTES, buf, NULL) &&
+	      fwrite(buf, n, 1, f) == 1);
+	fclose(f);
+	free(buf);
+}
+
 static void maul_once(struct run *r)
 {
 	maul_hurt(&r->maul, r->seed);
+	if (getenv("MAUL_SAVE"))
+		save(r, getenv("MAUL_SAVE"));
 	memset(&r->plan, 0, sizeof(r->plan));
 	r->nlosses = 0;
 	r->moved = false;
@@ -359,14 +375,17 @@ static struct cache_dev *open_other(const char *name, const char *tail)
 	return set_read(path, name);
 }
 
-static int kind_asked_for(void)
+/* Names with commas between. */
+static uint32_t kinds_asked_for(const char *s)
 {
-	const char *s = getenv("MAUL_KIND");
-	int kind = MAUL_KINDS;
+	uint32_t kinds = 0;
 
-	while (s && --kind >= 0 && strcmp(s, maul_names[kind]))
-		;
-	return s ? kind : -1;
+	for (; s; s = strchr(s, ',') ? strchr(s, ',') + 1 : NULL)
+		for (unsigned i = 0; i < MAUL_KINDS; i++)
+			if (strcspn(s, ",") == strlen(maul_names[i]) &&
+			    !strncmp(s, maul_names[i], strlen(maul_names[i])))
+				kinds |= UINT32_C(1) << i;
+	return kinds ? kinds : maul_kinds_usual();
 }
 
 static void maul(const char *name)
@@ -386,7 +405,7 @@ static void maul(const char *name)
 	r->maul.dev = r->scratch;
 	r->maul.earlier = open_other(name, "-earlier");
 	r->maul.foreign = open_other(strcmp(name, "wb-crash") ? "wb-crash" : "two-backs", "");
-	r->maul.kind = kind_asked_for();
+	r->maul.kinds = kinds_asked_for(getenv("MAUL_KIND"));
 	r->set = set_load(r->base);
 	CHECK_EQ(answers_of(r->set, &r->was), 0);
 	learn_backs(r, r->set);

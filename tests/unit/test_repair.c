@@ -617,6 +617,11 @@ static void put_a_newer_chain(struct disk *d)
 	put_prios(d, 40, 2, 0, 0);
 }
 
+static void put_a_far_newer_chain(struct disk *d)
+{
+	put_prios(d, 40, 100000, 0, 0);
+}
+
 static void hurt_a_chain(struct disk *d)
 {
 	put_prios(d, 40, 2, 0, 0);
@@ -634,7 +639,7 @@ TEST(hidden_entries_that_may_not_be_the_last_are_not_replayed)
 {
 	static void (*const rows[])(struct disk *d) = {
 		leave_an_earlier_lap, leave_one_of_the_same_seq, leave_another_life,
-		put_a_newer_chain, hurt_a_chain, put_a_higher_root,
+		put_a_far_newer_chain, put_a_higher_root,
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -680,7 +685,35 @@ TEST(a_prio_chain_of_which_a_part_is_left_came_after_hidden_entries_all_the_same
 	put_prios(&d, PRIO, 1, 42, 0);
 	put_prios(&d, 42, 1, 0, per);
 	put_prios(&d, 43, 2, 44, 0);
-	repairs_to(&d, OLD_100, OLD_120, 0);
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/* What a prio chain, or what is left of one, tells of: the root is still the same. */
+TEST(hidden_entries_are_replayed_though_a_few_after_them_are_lost)
+{
+	static void (*const rows[])(struct disk *d) = { put_a_newer_chain, hurt_a_chain };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct disk d = young();
+
+		rows[i](&d);
+		repairs_to(&d, OLD_100, NEW_120, NEW_200);
+		cache_dev_close(d.dev);
+	}
+}
+
+/* The leaf has the last of them: what it has where the one before was is newer than that. */
+TEST(of_hidden_entries_those_that_a_leaf_has_had_are_not_replayed_again)
+{
+	struct disk d = young();
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+	struct cache_bkey k[] = { extent(0, 100, 132, true, SECTOR(30), 1),
+				  extent(0, 200, 204, true, SECTOR(32), 1) };
+
+	put_bset(&d, &root, 1, 0, k, 2);
+	put_a_newer_chain(&d);
+	repairs_to(&d, OLD_100, OLD_120, NEW_200);
 	cache_dev_close(d.dev);
 }
 

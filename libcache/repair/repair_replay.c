@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which keys of a replay the tree has had already. The newest entry says from which one on the
+ * driver must replay; where it is lost an older one asks for more than was needed, and what
+ * leaves have since written over those keys would be turned back. But a leaf is written with
+ * all keys that were inserted into it until then. So of the replayed keys in the range of a
+ * leaf, those of entries before the newest one of which the leaf has a key are in it, or were
+ * replaced there.
+ */
+#include "repair/repair_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct flushed {
+	struct cache_set *set;
+	uint32_t *end;		/* of each entry, in words of the overlay */
+	size_t nentries;
+	uint64_t *drop;		/* one bit per extent of the overlay, in its order */
+};
+
+static struct cache_bkey extent(const struct flushed *f, size_t i)
+{
+	struct cache_bkey k;
+
+	cache_overlay_key(&f->set->overlay, f->set->overlay.at[i], &k);
+	return k;
+}
+
+/* The first extent that starts at this position or after it. */
+static size_t first_from(const struct flushed *f, uint64_t inode, uint64_t offset)
+{
+	size_t lo = 0, hi = f->set->overlay.n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		struct cache_bkey k = extent(f, mid);
+
+		if (cache_pos_cmp(cache_key_inode(&k), cache_key_start(&k), inode, offset) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* The replayed entry that the extent is of. */
+static size_t entry_of(const struct flushed *f, size_t i)
+{
+	uint32_t at = f->set->overlay.at[i];
+	size_t lo = 0, hi = f->nentries;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (f->end[mid] <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool is_same(const struct cache_bkey *a, const struct cache_bkey *b)
+{
+	return a->high == b->high && a->low == b->low &&
+	       (!cache_key_ptrs(a) || a->ptr[0] == b->ptr[0]);
+}
+
+/* The newest entry that has @k of a leaf, or @newest where that is newer. */
+static size_t newest_with(const struct flushed *f, const struct cache_bkey *k, size_t newest)
+{
+	uint64_t inode = cache_key_inode(k), start = cache_key_start(k);
+
+	for (size_t i = first_from(f, inode, start); i < f->set->overlay.n; i++) {
+		struct cache_bkey e = extent(f, i);
+
+		if (cache_key_inode(&e) != inode || cache_key_start(&e) != start)
+			break;
+		if (is_same(&e, k) && entry_of(f, i) > newest)
+			newest = entry_of(f, i);
+	}
+	return newest;
+}
+
+static size_t newest_in(const struct flushed *f, const struct cache_btree_node *n)
+{
+	size_t newest = 0;
+
+	for (uint32_t i = 0; i < n->nsets; i++) {
+		const struct cache_bset_ref *set = &n->sets[i];
+		unsigned len;
+
+		for (uint32_t at = 0; at < set->nwords; at += len) {
+			struct cache_bkey k;
+
+			len = cache_bkey_decode(set->words + at, set->nwords - at, &k);
+			if (!len)
+				break;
+			if (cache_key_size(&k) && cache_key_size(&k) <= k.low)
+				newest = newest_with(f, &k, newest);
+		}
+	}
+	return newest;
+}
+
+/* Those that go on into another leaf stay: that one may not have them. */
+static int on_node(void *ctx, const struct cache_btree_node *n)
+{
+	struct flushed *f = ctx;
+	size_t first, newest;
+
+	if (n->level)
+		return 0;
+	first = first_from(f, n->lo_inode, n->lo_offset);
+	if (first == f->set->overlay.n)
+		return 0;
+	newest = newest_in(f, n);
+	for (size_t i = first; i < f->set->overlay.n; i++) {
+		struct cache_bkey k = extent(f, i);
+
+		if (cache_pos_cmp(cache_key_inode(&k), cache_key_start(&k),
+				  cache_key_inode(&n->key), n->key.low) >= 0)
+			break;
+		if (cache_bkey_cmp(&k, &n->key) <= 0 && entry_of(f, i) < newest)
+			cache_bit_set(f->drop, i);
+	}
+	return 0;
+}
+
+static void drop(struct flushed *f)
+{
+	struct cache_overlay *o = &f->set->overlay;
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n; i++)
+		if (!cache_bit(f->drop, i))
+			o->at[n++] = o->at[i];
+	o->n = n;
+}
+
+int cache_repair_drop_flushed(struct cache_set *set, struct cache_err *err)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	const struct cache_journal *j = &set->journal;
+	struct flushed f = { .set = set, .nentries = j->nreplay };
+	uint32_t end = 0;
+	int ret = 0;
+
+	f.end = calloc(j->nreplay + 1, sizeof(*f.end));
+	f.drop = cache_bits_new(set->overlay.n + 1);
+	if (!f.end || !f.drop)
+		ret = cache_err_set(err, -ENOMEM, 0, "no memory for the journal's keys");
+	for (size_t i = 0; i < j->nreplay && !ret; i++)
+		f.end[i] = end += j->replay[i]->nwords;
+	if (!ret && set->overlay.n)
+		ret = cache_set_each_node(set, on_node, &f, &silent, err);
+	if (!ret)
+		drop(&f);
+	free(f.end);
+	free(f.drop);
+	return ret;
+}
