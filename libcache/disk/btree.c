@@ -19,9 +19,10 @@
 struct walk {
 	struct cache_btree_walk *w;
 	struct cache_err *err;
-	uint64_t *entered;	/* one bit per bucket */
+	uint64_t *entered;	/* one bit per bucket: a node was read there */
 	struct cache_node_reads reads;
-	struct cache_btree_node node;	/* the one that is visited; its memory serves all */
+	/* the node that is visited; its memory is used again for each node */
+	struct cache_btree_node node;
 };
 
 unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
@@ -68,7 +69,7 @@ static int found_node(struct walk *s, enum cache_problem code, const struct cach
 		.inode = cache_key_inode(k), .end = k->low });
 }
 
-/* 1: go on with it; 0: it was entered before, and that was said; else an error. */
+/* 1: read the node; 0: it was entered before, which was reported; otherwise an error. */
 static int enter(struct walk *s, const struct cache_bkey *k, unsigned level, bool twice)
 {
 	int ret = 0;
@@ -122,7 +123,7 @@ static int live_children(struct walk *s, const struct cache_btree_node *n,
 static int visit_children(struct walk *s, const struct cache_keys *live, unsigned level,
 			  const struct cache_bkey *left);
 
-/* Reads those of @keys that were not entered before; that they are now is noted. */
+/* Reads the nodes of @keys that were not entered before, and marks them as entered. */
 static int read_batch(struct walk *s, const struct cache_bkey *keys, size_t n)
 {
 	int ret;
@@ -133,7 +134,7 @@ static int read_batch(struct walk *s, const struct cache_bkey *keys, size_t n)
 	return ret ? cache_err_set(s->err, ret, 0, "no memory for a btree node") : 0;
 }
 
-/* How many of @keys, from @first on, make one batch. */
+/* How many of @keys, starting at @first, make one batch. */
 static size_t batch_size(const struct cache_keys *keys, size_t first)
 {
 	uint64_t nbytes = 0;
@@ -147,7 +148,7 @@ static size_t batch_size(const struct cache_keys *keys, size_t first)
 	return n;
 }
 
-/* A node whose bytes are at hand; @live receives its children. */
+/* Parses and visits a node whose bytes were read; @live receives its children. */
 static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
 		 const struct cache_bkey *left, const struct cache_node_read *r,
 		 struct cache_keys *live)
@@ -173,8 +174,8 @@ static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
 }
 
 /*
- * Children [first, first + n) of a node at @level + 1; the one before is @left. The
- * children of a node above the leaves are visited before its next sibling is read: one
+ * Visits children [first, first + n) of a node at @level + 1; the child before them is @left.
+ * The children of a node above the leaves are visited before its next sibling is read, so one
  * buffer serves all levels.
  */
 static int visit_batch(struct walk *s, const struct cache_keys *keys, size_t first, size_t n,
@@ -205,14 +206,14 @@ static int visit_batch(struct walk *s, const struct cache_keys *keys, size_t fir
 	return ret;
 }
 
-/* All of @live, whose parent begins where @left ends. */
+/* Visits all of @live, the children of a node whose range begins at the end of @left. */
 static int visit_children(struct walk *s, const struct cache_keys *live, unsigned level,
 			  const struct cache_bkey *left)
 {
 	int ret = 0;
 
 	for (size_t i = 0; i < live->n && !ret;) {
-		/* Only leaves are worth reading ahead: below others much is read first. */
+		/* Only leaves are read ahead: below other nodes there is much to read first. */
 		size_t batch = level ? 1 : batch_size(live, i);
 
 		ret = visit_batch(s, live, i, batch, level, left);
@@ -221,7 +222,7 @@ static int visit_children(struct walk *s, const struct cache_keys *live, unsigne
 	return ret;
 }
 
-/* 1: go; 0: said why not; else an error. */
+/* 1: read the root; 0: it is unusable, which was reported; otherwise an error. */
 static int check_root(struct walk *s)
 {
 	const char *why = cache_btree_ptr_invalid(s->w->sb, &s->w->root);

@@ -18,33 +18,35 @@
 extern "C" {
 #endif
 
-/* Deeper than any tree can be: a root split needs a full root. */
+/* No tree is this deep: the root must be full before it is split. */
 #define CACHE_BTREE_LEVEL_MAX	16u
 
 /* One verified set inside a node's buffer. */
 struct cache_bset_ref {
 	const cache_le64 *words;
 	uint32_t nwords;
-	uint32_t block;			/* where it starts in the node */
+	uint32_t block;			/* first block of the set in the node */
 	uint32_t version;
 };
 
 struct cache_btree_node {
-	struct cache_bkey key;		/* as its parent, or the journal, has it */
+	struct cache_bkey key;		/* as stored in its parent or in the journal */
 	unsigned level;			/* 0: leaf */
 	uint64_t bucket;
 	/* Keys belong here when greater than this position (its left neighbour's end). */
 	uint64_t lo_inode, lo_offset;
 	uint64_t seq;
-	uint32_t nblocks;		/* of the node */
-	uint32_t used_blocks;		/* up to where its log goes */
+	uint32_t nblocks;		/* size of the node */
+	uint32_t used_blocks;		/* end of the log of sets */
 	struct cache_bset_ref *sets;
 	uint32_t nsets;
-	struct cache_keys keys;		/* merged; keys the driver drops are not among them */
-	bool damaged;			/* a set did not verify: only those before it are here */
-	/* A leaf of keys of which each has one pointer, which is in order and to this device. */
+	/* the merged keys of all sets; keys that the driver drops are left out */
+	struct cache_keys keys;
+	/* a set did not verify: only keys of the sets before it are here */
+	bool damaged;
+	/* A leaf of which every key has one pointer, to this device, and all keys are in order. */
 	bool plain;
-	/* Capacity of @sets, and memory that the parser works in; used again by the next one. */
+	/* Capacity of @sets, and the parser's memory, which the next call uses again. */
 	size_t sets_capacity;
 	struct cache_keys spare;
 	size_t *run;
@@ -73,23 +75,23 @@ typedef int cache_btree_node_fn(void *ctx, const struct cache_btree_node *node);
 struct cache_btree_walk {
 	struct cache_dev *dev;
 	const struct cache_sb *sb;
-	const struct cache_gens *gens;	/* which pointers are stale */
+	const struct cache_gens *gens;	/* tells which pointers are stale */
 	const struct cache_sink *sink;		/* may be NULL */
 	struct cache_bkey root;
 	unsigned root_level;
 	cache_btree_node_fn *node;
 	void *ctx;
 	/* filled by the walk */
-	uint64_t nnodes[CACHE_BTREE_LEVEL_MAX + 1];	/* by level */
+	uint64_t nnodes[CACHE_BTREE_LEVEL_MAX + 1];	/* number of nodes per level */
 	uint64_t read_bytes;
-	uint64_t nbad;			/* nodes that could not be read, or not whole */
+	uint64_t nbad;			/* nodes that could not be read, or in part only */
 };
 
 /**
  * cache_btree_walk() - visit every node that a driver would reach
  *
- * A bucket is read and entered once only, so the walk ends whatever the pointers say. A
- * node's bytes, @node->sets, are there for the visitor alone.
+ * A bucket is read and entered only once, so the walk ends whatever the pointers are. A node's
+ * bytes (@node->sets) are valid only during the visitor's call.
  * Memory: the children of one node per level, a batch of leaves, one bit per bucket.
  *
  * Return: 0; what the visitor returned; without a sink the errno of the first
@@ -104,7 +106,7 @@ int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err);
 bool cache_bkey_is_bad(const struct cache_sb *sb, const struct cache_gens *gens,
 		       const struct cache_bkey *k, unsigned level);
 
-/* Greatest staleness of its available pointers, 0: none is stale. */
+/* Greatest staleness of the key's available pointers; 0: none is stale. */
 unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
 			      const struct cache_bkey *k);
 

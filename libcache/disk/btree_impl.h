@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the files that parse a node: its sets, and the keys of them. */
+/* Shared by the files that parse a node: its sets, and their keys. */
 #ifndef LIBCACHE_BTREE_IMPL_H
 #define LIBCACHE_BTREE_IMPL_H
 
@@ -15,21 +15,22 @@ struct cache_node_parse {
 	struct cache_err *err;
 	uint32_t block_bytes;
 	struct cache_geometry geometry;
-	/* Only where a set is out of order the driver's last key is not the greatest. */
+	/* a set is out of order: the last key of the driver's merge may not be the greatest */
 	bool misordered;
-	struct cache_bkey greatest, last;	/* of all sets; of the set that has that */
-	size_t nnoted;		/* sets that are in these two */
+	/* the greatest key of all sets; the last key of the set that has it */
+	struct cache_bkey greatest, last;
+	size_t nnoted;		/* number of sets that these two include */
 	bool suspect;		/* a key may be invalid */
 };
 
-/* A finding about the node that begins at @block of it. */
+/* A finding about the set at @block of the node. */
 struct cache_finding cache_node_finding(const struct cache_node_parse *p,
 					enum cache_problem code, uint32_t block);
 
-/* Reports a finding that ends the node's log: what follows cannot be trusted. */
+/* Reports a finding that ends the node's log: the sets after it cannot be trusted. */
 int cache_node_damage(struct cache_node_parse *p, const struct cache_finding *f);
 
-/* The keys of node->sets, judged and merged, into node->keys; 0 or an error. */
+/* Checks and merges the keys of node->sets into node->keys; 0 or an error. */
 int cache_node_keys(struct cache_node_parse *p);
 
 #endif

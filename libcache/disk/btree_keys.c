@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The keys of a node: what is wrong with those of one set, and what remains of all when
- * later sets have hidden what they hide (format 6.5, 6.6). The keys of all sets are decoded
- * behind each other, and then merged in pairs of neighbours.
+ * The keys of a node: what is wrong with the keys of one set, and which keys remain when later
+ * sets override earlier ones (format 6.5, 6.6). The keys of all sets are decoded one set after
+ * another, and neighbouring sets are then merged in pairs.
  */
 #include "disk/btree_impl.h"
 
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* From this many words on the driver compares the last key with the node's own. */
+/* With at least this many words the driver compares the last key with the node's own key. */
 #define SHORT_KEY_WORDS	((256 - CACHE_BSET_HEADER_BYTES) / 8)
 
 struct cache_finding cache_node_finding(const struct cache_node_parse *p,
@@ -45,7 +45,7 @@ static int found_key(struct cache_node_parse *p, enum cache_problem code, uint32
 	return cache_found(p->sink, p->err, &f);
 }
 
-/* A key as it lies in a set, before merging. Return: 1 keep it, 0 drop it. */
+/* Checks one key of a set, before merging. Return: 1 keep it, 0 drop it. */
 static int judge_raw_key(struct cache_node_parse *p, const struct cache_bset_ref *set,
 			 uint64_t index, const struct cache_bkey *k)
 {
@@ -54,16 +54,16 @@ static int judge_raw_key(struct cache_node_parse *p, const struct cache_bset_ref
 	if (p->node->level)
 		return 1;
 	if (!cache_key_size(k))
-		return 0;	/* overwritten whole: the driver drops it too */
+		return 0;	/* overwritten completely: the driver drops it too */
 	if (cache_key_size(k) <= k->low)
 		return 1;
-	/* its start is before sector 0: it cannot be merged with others */
+	/* it starts before sector 0 and cannot be merged with others */
 	ret = found_key(p, CACHE_P_EXTENT_PTR, set->block, index, k,
 			cache_extent_invalid(p->sb, k));
 	return ret < 0 ? ret : 0;
 }
 
-/* What the driver sorts by. */
+/* The position by which the driver sorts keys. */
 static int key_cmp(const struct cache_node_parse *p, const struct cache_bkey *a, const struct cache_bkey *b)
 {
 	return p->node->level ? cache_bkey_cmp(a, b) :
@@ -71,7 +71,7 @@ static int key_cmp(const struct cache_node_parse *p, const struct cache_bkey *a,
 			     cache_key_start(b));
 }
 
-/* Positions inside a set ascend; extents are sorted by start and do not overlap. */
+/* Whether the positions in a set ascend; extents are sorted by start and do not overlap. */
 static int check_order(struct cache_node_parse *p, const struct cache_bset_ref *set, uint64_t index,
 		       const struct cache_bkey *prev, const struct cache_bkey *k)
 {
@@ -86,14 +86,14 @@ static int check_order(struct cache_node_parse *p, const struct cache_bset_ref *
 	return 0;
 }
 
-/* Whether two keys of a set, neither past what a device can have, stand in order. */
+/* Whether two keys of a set, neither of them past the greatest size of a device, are in order. */
 static bool in_order(const struct cache_bkey *prev, const struct cache_bkey *k, unsigned level)
 {
 	return prev->low <= CACHE_KEY_OFFSET_MAX && k->low <= CACHE_KEY_OFFSET_MAX &&
 	       (level ? cache_bkey_cmp(prev, k) <= 0 : cache_bkey_is_before(prev, k));
 }
 
-/* Whether an extent is one of those that need no other look; most are. */
+/* Whether an extent needs no further check; most do not. */
 static bool is_plain(const struct cache_node_parse *p, const struct cache_bkey *k)
 {
 	uint64_t bucket;
@@ -102,7 +102,7 @@ static bool is_plain(const struct cache_node_parse *p, const struct cache_bkey *
 	       cache_geometry_is_plain(&p->geometry, k, &bucket);
 }
 
-/* Plain extents in order, behind the last key. Returns where in @set another one stands. */
+/* Appends plain extents in order. Returns where in @set the first other key is. */
 static uint32_t decode_plain(struct cache_node_parse *p, const struct cache_bset_ref *set,
 			     uint32_t at)
 {
@@ -120,7 +120,7 @@ static uint32_t decode_plain(struct cache_node_parse *p, const struct cache_bset
 	return at;
 }
 
-/* The keys of one set behind those of the others; @sorted: they are a run as they lie. */
+/* Appends the keys of one set; @sorted: they are in order as stored. */
 static int decode_set(struct cache_node_parse *p, const struct cache_bset_ref *set,
 		      bool *sorted)
 {
@@ -171,8 +171,8 @@ static int decode_set(struct cache_node_parse *p, const struct cache_bset_ref *s
 }
 
 /*
- * The driver merges its sets by the key that each is at: one that is too great holds up
- * what stands behind it, and the set with the greatest key of all is used up last.
+ * The driver merges sets by the current key of each: a key that is too great delays the keys
+ * after it, and the set with the greatest key of all is consumed last.
  */
 static void note_last(struct cache_node_parse *p, const struct cache_keys *keys)
 {
@@ -189,7 +189,7 @@ static void note_last(struct cache_node_parse *p, const struct cache_keys *keys)
 	p->last = keys->k[keys->n - 1];
 }
 
-/* As note_last(), of all sets up to and with @set that were not noted yet. */
+/* Calls note_last() for all sets up to and including @set that were not noted yet. */
 static void note_sets(struct cache_node_parse *p, size_t set)
 {
 	const struct cache_btree_node *n = p->node;
@@ -202,7 +202,7 @@ static void note_sets(struct cache_node_parse *p, size_t set)
 	}
 }
 
-/* Run @set, the last one, was not sorted. */
+/* Run @set, the last one so far, was not sorted. */
 static int sort_run(struct cache_node_parse *p, size_t set)
 {
 	struct cache_keys *keys = &p->node->keys, own = { 0 };
@@ -244,7 +244,7 @@ static int merge_sets(struct cache_node_parse *p)
 	return ret ? ret : cache_keys_fold(&n->keys, n->run, n->nsets, &n->spare, n->level);
 }
 
-/* What the driver calls invalid disables the set; it is not looked at further. */
+/* A key that the driver calls invalid disables the set; nothing more is checked in it. */
 static int drop_invalid(struct cache_node_parse *p)
 {
 	struct cache_keys *keys = &p->node->keys;
@@ -278,7 +278,7 @@ static uint64_t words_of(const struct cache_keys *keys)
 	return n;
 }
 
-/* Whether the driver compares its last key with the node's own, and it is the greater. */
+/* Whether the driver would compare its last key with the node's own key, and finds it greater. */
 static bool driver_refuses(const struct cache_node_parse *p, const struct cache_bkey *greatest)
 {
 	const struct cache_bkey *last = p->misordered ? &p->last : greatest;
@@ -287,7 +287,7 @@ static bool driver_refuses(const struct cache_node_parse *p, const struct cache_
 	       cache_bkey_cmp(last, &p->node->key) > 0;
 }
 
-/* Every key within (left neighbour's end, own key]. */
+/* Whether every key is within (left neighbour's end, own key]. */
 static int check_range(struct cache_node_parse *p)
 {
 	struct cache_btree_node *n = p->node;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One node: where its log of sets ends, and what makes each set valid (format 6.2 to
- * 6.4). What their keys amount to: btree_keys.c.
+ * One node: where its log of sets ends, and what makes each set valid (format 6.2 to 6.4). The
+ * keys of the sets are checked in btree_keys.c.
  */
 #include "format/bset_codec.h"
 #include "base/array.h"
@@ -18,7 +18,7 @@ static const struct cache_bset_disk *set_at(const struct cache_node_parse *p, ui
 	return (const void *)(p->data + (size_t)block * p->block_bytes);
 }
 
-/* The driver's checks, in its order. @f.code stays NONE when the set is right. */
+/* The driver's checks, in its order. @f.code stays NONE if the set is valid. */
 static void judge_set(const struct cache_node_parse *p, uint32_t block, struct cache_finding *f)
 {
 	const struct cache_bset_disk *d = set_at(p, block);
@@ -67,7 +67,7 @@ static int take_set(struct cache_node_parse *p, uint32_t block)
 	return 0;
 }
 
-/* A later block of the node that carries its seq: a hole in the log. */
+/* A later block of the node that has its seq: the log has a hole. */
 static int check_after_end(struct cache_node_parse *p)
 {
 	for (uint32_t b = p->node->used_blocks; b < p->node->nblocks; b++) {

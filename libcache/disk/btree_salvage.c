@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A node with a damaged set. The driver refuses it; what stands behind is whole most often.
+ * Reading a node with a damaged set. The driver refuses such a node, but most often the sets
+ * behind the damage are intact.
  *
- * What may be believed there: a set's checksum is seeded with the pointer to its node, gen
- * included, and a bucket gets another gen before it is used again. So a set that verifies
- * was written for this node, and a node is only ever appended to: it is newer than all that
- * stands before it. The only exception is a copy, of a write that went astray or was made
- * twice: it has the checksum of another set of the node, and the second of two is left out,
- * since the newer one of two equal sets must not hide what was written between them.
+ * Why they can be trusted: the checksum of a set is seeded with the pointer to its node,
+ * including the gen, and a bucket gets another gen before it is used again. So a set that
+ * verifies was written for this node, and since a node is only appended to, it is newer than
+ * all sets before it. The only exception is a copy, from a write that was misdirected or done
+ * twice. It has the checksum of another set of the node; the second of two such sets is left
+ * out, because it must not override what was written between them.
  */
 #include "disk/btree_salvage.h"
 
@@ -20,9 +21,9 @@
 #include "format/bset_codec.h"
 #include "format/correct.h"
 
-/* So many sets of a node may have a wrong byte each. */
+/* At most this many sets of a node are corrected, a wrong byte each. */
 #define CORRECTED_MAX	8
-/* Bytes that may be summed up in search of sets, in nodes: hostile ones could overlap. */
+/* Bytes that may be checksummed while searching for sets, in nodes: hostile sets could overlap. */
 #define SUMMED_NODES	8
 
 struct salvage {
@@ -31,14 +32,14 @@ struct salvage {
 	struct cache_btree_node *node;
 	uint32_t block_bytes;
 	uint64_t magic;
-	struct cache_finding *held;	/* findings that may turn out to be corrected */
+	struct cache_finding *held;	/* findings whose sets may turn out to be corrected */
 	size_t nheld, held_capacity;
-	size_t nkept;			/* of @held: those about corrected sets */
+	size_t nkept;			/* number of @held about corrected sets */
 	bool failed;			/* no memory for them */
-	uint64_t *csum;			/* of each set that counts */
+	uint64_t *csum;			/* checksum of each set that is used */
 	size_t ncsums, csum_capacity;
-	uint64_t budget;		/* bytes that may still be summed up */
-	struct cache_keys newer;	/* of the sets behind the damage, in their order */
+	uint64_t budget;		/* number of bytes that may still be checksummed */
+	struct cache_keys newer;	/* keys of the sets behind the damage, in their order */
 };
 
 static void hold(void *ctx, const struct cache_finding *f)
@@ -63,14 +64,14 @@ static uint64_t bytes_from(const struct salvage *s, uint32_t block)
 	return (uint64_t)(s->node->nblocks - block) * s->block_bytes;
 }
 
-/* Whether what stands at @block, where the log stopped, may be a set with a wrong byte. */
+/* Whether a set with a wrong byte may be at @block, where the log stopped. */
 static bool may_be_set(const struct salvage *s, uint32_t block)
 {
 	const struct cache_bset_disk *d = set_at(s, block);
 	uint64_t seq = cache_le64_get(d->seq);
 	bool is_magic = cache_le64_get(d->magic) == s->magic;
 
-	if (!s->node->damaged)	/* what an earlier node left has another seq altogether */
+	if (!s->node->damaged)	/* an earlier node in this bucket has a different seq */
 		return is_magic && cache_differ_in_one_byte(seq, s->node->seq);
 	return is_magic || seq == s->node->seq;
 }
@@ -91,7 +92,7 @@ static bool correct(struct salvage *s)
 	       cache_le32_get(d->version) <= CACHE_BSET_VERSION;
 }
 
-/* The last finding is about the damage; it stays, and what else was found is found again. */
+/* The last finding is about the damage and is kept; other findings will be made again. */
 static void note_corrected(struct salvage *s, uint32_t block)
 {
 	struct cache_finding f = {
@@ -133,7 +134,7 @@ static int parse(struct salvage *s, struct cache_err *err)
 	}
 }
 
-/* 1: it was not there before; 0: it was; -ENOMEM. */
+/* Notes the checksum of a set. 1: it is new; 0: another set has it; -ENOMEM. */
 static int note_csum(struct salvage *s, uint64_t csum)
 {
 	void *p;
@@ -149,7 +150,7 @@ static int note_csum(struct salvage *s, uint64_t csum)
 	return 1;
 }
 
-/* Those that were taken before the damage. */
+/* Notes the checksums of the sets that were read before the damage. */
 static int note_leading(struct salvage *s)
 {
 	int ret = 0;
@@ -195,7 +196,7 @@ static int take_keys(struct salvage *s, const struct cache_bset_disk *d)
 	return ret;
 }
 
-/* Every set that verifies from where the log stopped. */
+/* Reads every set that verifies, from where the log stopped. */
 static int take_sets(struct salvage *s)
 {
 	struct cache_btree_node *n = s->node;
@@ -210,7 +211,8 @@ static int take_sets(struct salvage *s)
 			continue;
 		}
 		if (!s->ncsums)
-			n->seq = cache_le64_get(d->seq);	/* the first set is damaged */
+			/* the first set is damaged: the seq is not known yet */
+			n->seq = cache_le64_get(d->seq);
 		ret = note_csum(s, cache_le64_get(d->csum));
 		if (ret > 0)
 			ret = take_keys(s, d);
@@ -234,7 +236,7 @@ static int merge(struct salvage *s)
 	}
 	cache_keys_fini(keys);
 	*keys = out;
-	s->node->plain = false;	/* what was taken was not looked at like that */
+	s->node->plain = false;	/* these sets were not checked for it */
 	return 0;
 }
 

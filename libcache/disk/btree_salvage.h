@@ -5,13 +5,14 @@
 #include "disk/btree.h"
 
 /**
- * cache_btree_node_salvage() - all that can be proven of a node, damaged or not
+ * cache_btree_node_salvage() - read every set of a node that verifies, whether the node is
+ * damaged or not
  * @data: the node's bytes; a single wrong byte in a set is corrected in it
  *
- * As cache_btree_node_parse(), which stops at the first set that does not verify. With a
- * @sink it goes on: a set of which one byte is wrong is corrected, and the finding about
- * it says so (corrected); then nothing is missing. A set that cannot be corrected
- * is left out, @node->damaged says that, and every set behind it that verifies is merged too.
+ * As cache_btree_node_parse(), but if there is a @sink it does not stop at the first set that
+ * does not verify. A set with one wrong byte is corrected, and the finding about it says so
+ * (corrected). A set that cannot be corrected is left out, @node->damaged is set, and every set
+ * behind it that verifies is merged too.
  */
 int cache_btree_node_salvage(const struct cache_sb *sb, void *data,
 			     struct cache_btree_node *node, const struct cache_sink *sink,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reading the ring: every valid entry of every bucket, then the newest, then the
- * range from its last_seq to itself, each of which must be there exactly once.
+ * Reading the ring: every valid entry of every bucket, then the newest entry, then the range
+ * from its last_seq to itself; each seq of that range must exist exactly once.
  */
 #include "base/checked.h"
 #include "base/array.h"
@@ -24,7 +24,7 @@ struct scan {
 	uint64_t magic;
 	char *buf;		/* CACHE_JSET_WINDOW_BYTES */
 	size_t capacity;	/* entries allocated */
-	uint64_t seen;		/* seq of the newest that the driver can read */
+	uint64_t seen;		/* seq of the newest entry that the driver can read */
 };
 
 static int add_entry(struct scan *s, const struct cache_jset_pos *pos)
@@ -52,9 +52,9 @@ static int found_torn(struct scan *s, const struct cache_jset_disk *d, uint32_t 
 }
 
 /*
- * One entry at @offset of bucket @index, @left sectors of which are in @d.
- * Return: 1 taken, its sectors in @used; 0 the bucket ends here; -EAGAIN it goes
- * past what was read; else an error.
+ * Reads one entry at @offset of bucket @index; @left sectors of the bucket are in @d. Return: 1
+ * there is an entry, of @used sectors; 0 the bucket ends here; -EAGAIN the entry goes past what
+ * was read; otherwise an error.
  */
 static int scan_entry(struct scan *s, const struct cache_jset_disk *d, uint32_t index,
 		      uint32_t offset, uint64_t left, uint32_t *used)
@@ -135,7 +135,7 @@ static const struct cache_jset_pos *find_newest(const struct cache_journal *j)
 	return best;
 }
 
-/* The entries of the replay range, sorted; one of each seq. */
+/* The entries of the replay range, sorted, one per seq. */
 static int collect_replay(struct scan *s)
 {
 	struct cache_journal *j = s->j;
@@ -158,7 +158,7 @@ static int collect_replay(struct scan *s)
 			j->replay[unique++] = j->replay[i];
 			continue;
 		}
-		/* A copy is harmless: the driver keeps the one it meets first. */
+		/* A copy is harmless: the driver keeps the one that it reads first. */
 		if (prev->csum == j->replay[i]->csum && prev->nwords == j->replay[i]->nwords)
 			continue;
 		ret = cache_found(s->sink, s->err, &(struct cache_finding){
@@ -172,7 +172,7 @@ static int collect_replay(struct scan *s)
 	return 0;
 }
 
-/* All that the driver misses up to @next stands behind damage, whole. */
+/* Whether all entries from @start to before @end exist, intact, behind damage. */
 static bool is_hidden(const struct cache_journal *j, uint64_t start, uint64_t end)
 {
 	uint64_t n = 0;
@@ -182,7 +182,7 @@ static bool is_hidden(const struct cache_journal *j, uint64_t start, uint64_t en
 	return n == end - start;
 }
 
-/* The driver's start forgives one at the front of a set that discards (journal_discard.c). */
+/* The driver's start accepts a gap at the front if the set uses discards (journal_discard.c). */
 static int found_gap(struct scan *s, uint64_t start, const struct cache_jset_pos *next)
 {
 	const struct cache_jset_pos *newest = &s->j->newest.pos;
@@ -202,8 +202,8 @@ static int found_gap(struct scan *s, uint64_t start, const struct cache_jset_pos
 }
 
 /*
- * Every seq from last_seq to the newest that the driver can read, each run of missing ones
- * one finding. It lacks the hidden ones.
+ * Checks every seq from last_seq to the newest that the driver can read; each run of missing
+ * ones is one finding. Hidden entries are missing for the driver.
  */
 static int check_gaps(struct scan *s, bool *complete)
 {
@@ -232,15 +232,15 @@ static int check_gaps(struct scan *s, bool *complete)
 	return 0;
 }
 
-/* What of the range from there to the newest is neither seen nor hidden. */
+/* Checks the range from there to the newest entry, for seqs that are neither read nor hidden. */
 static uint64_t count_lost(const struct cache_journal *j)
 {
 	return j->newest.pos.seq + 1 - j->newest.pos.last_seq - j->nreplay;
 }
 
 /*
- * The newest entries stand behind a damaged one: the driver would start from an older
- * state of the set, in which buckets that were reused since mean something else.
+ * The newest entries are behind a damaged one: the driver would start from an older state of
+ * the set, whose buckets may have been reused since.
  */
 static int check_hidden(struct scan *s)
 {
@@ -263,7 +263,7 @@ static int check_search(struct scan *s)
 	if (ret)
 		return cache_err_set(s->err, ret, 0, "no memory to follow the driver's search");
 	if (j->driver_newest_seq == s->seen && j->newest.pos.hidden)
-		return 0;	/* said already */
+		return 0;	/* reported already */
 	if (j->driver_newest_seq != j->newest.pos.seq)
 		ret = cache_found(s->sink, s->err, &(struct cache_finding){
 			.code = CACHE_P_JOURNAL_SEARCH, .got = j->driver_newest_seq,
@@ -291,7 +291,7 @@ static int check_newest(struct scan *s)
 	return ret;
 }
 
-/* The least seq after @seq that the driver can read. */
+/* The smallest seq after @seq that the driver can read. */
 static uint64_t next_seq(const struct cache_journal *j, uint64_t seq)
 {
 	uint64_t next = UINT64_MAX;
@@ -302,7 +302,10 @@ static uint64_t next_seq(const struct cache_journal *j, uint64_t seq)
 	return next;
 }
 
-/* Behind the newest entry, and behind those that end a bucket and lack a successor. */
+/*
+ * Searches behind the newest entry, and behind entries at the end of a bucket whose successor
+ * is missing.
+ */
 static int find_hidden(struct scan *s)
 {
 	struct cache_journal *j = s->j;
@@ -322,7 +325,7 @@ static int find_hidden(struct scan *s)
 		if (next > e.seq + 1 && next > newest.last_seq)
 			ret = cache_journal_hidden(s->dev, s->sb, j, &e, next - 1, s->sink,
 						   s->err);
-		/* what was found in a bucket before it has moved it */
+		/* entries that were added in a bucket before it have moved it */
 		while (j->entries[i].index != e.index ||
 		       j->entries[i].offset_sectors != e.offset_sectors)
 			i++;
@@ -343,7 +346,7 @@ static int read_newest(struct scan *s)
 	return ret;
 }
 
-/* What the entries mean together; they are all known now. */
+/* What the entries mean together; all are read now. */
 static int understand(struct scan *s)
 {
 	bool complete;

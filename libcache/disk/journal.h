@@ -23,22 +23,22 @@ extern "C" {
 
 /* Most words of keys one jset can hold. */
 #define CACHE_JSET_MAX_WORDS	((CACHE_JSET_MAX_BYTES - CACHE_JSET_HEADER_BYTES) / 8)
-/* Entries that can be open at once: the driver's fifo of 32767, full at 1 left. */
+/* Entries that can be open at once: the driver's fifo of 32767 counts as full with one left. */
 #define CACHE_JOURNAL_OPEN_MAX	32766u
 
-/* Where one valid entry lies. Of hidden ones there are only those that count. */
+/* Place and header of one valid entry. Hidden entries are listed only if they count. */
 struct cache_jset_pos {
 	uint64_t seq, last_seq;
-	uint64_t csum;			/* two entries with the same one are the same */
-	uint32_t index;			/* of the ring, 0 .. njournal - 1 */
-	uint32_t offset_sectors;	/* in its bucket */
-	uint32_t nwords;		/* of keys */
-	uint16_t level;			/* of the root it names */
+	uint64_t csum;			/* two entries with the same checksum are copies */
+	uint32_t index;			/* ring bucket, 0 .. njournal - 1 */
+	uint32_t offset_sectors;	/* offset in its bucket */
+	uint32_t nwords;		/* number of words of keys */
+	uint16_t level;			/* level of the root that it names */
 	uint16_t version;		/* above 65535 shown as 65535 */
 	bool	 hidden;		/* behind a damaged one: the driver never reads it */
 };
 
-/* What an entry says of the set. */
+/* What an entry names. */
 struct cache_jset {
 	struct cache_jset_pos pos;
 	struct cache_bkey uuid_bucket, btree_root;
@@ -46,21 +46,24 @@ struct cache_jset {
 };
 
 struct cache_journal {
-	struct cache_jset_pos *entries;	/* in ring order, then by place */
+	struct cache_jset_pos *entries;	/* in ring order, then by offset */
 	size_t nentries;
-	uint64_t bucket_seq[CACHE_SB_JOURNAL_BUCKETS];	/* greatest in it, but hidden; 0: none */
-	bool bucket_unreadable[CACHE_SB_JOURNAL_BUCKETS];	/* and that was said */
-	/* below: only when nentries > 0 */
+	/* the greatest seq in the bucket that is not hidden; 0: none */
+	uint64_t bucket_seq[CACHE_SB_JOURNAL_BUCKETS];
+	bool bucket_unreadable[CACHE_SB_JOURNAL_BUCKETS];	/* and it was reported */
+	/* valid only when nentries > 0 */
 	struct cache_jset newest;
-	const struct cache_jset_pos **replay;	/* last_seq .. seq of the newest, by seq */
+	/* last_seq .. seq of the newest entry, sorted by seq */
+	const struct cache_jset_pos **replay;
 	size_t nreplay;			/* fewer than that range when entries are missing */
-	uint64_t driver_newest_seq;	/* what the driver's search finds; 0: nothing */
-	bool driver_agrees;		/* and it finds all of the replay range */
+	uint64_t driver_newest_seq;	/* seq that the driver's search finds; 0: nothing */
+	/* the driver finds the newest entry and all of the replay range */
+	bool driver_agrees;
 };
 
-/* Sector of the device where @pos lies. */
+/* The sector of the device where the entry at @pos is. */
 uint64_t cache_jset_sector(const struct cache_sb *sb, const struct cache_jset_pos *pos);
-/* Whole blocks that it takes, in sectors. */
+/* Size of the entry in whole blocks, as sectors. */
 uint32_t cache_jset_sectors(const struct cache_sb *sb, uint32_t nwords);
 
 /**
@@ -82,9 +85,9 @@ void cache_journal_fini(struct cache_journal *journal);
 /**
  * cache_jset_read() - read one entry again, keys included
  * @jset:  receives what it says; may be NULL
- * @words: room for CACHE_JSET_MAX_WORDS; receives @pos->nwords
+ * @words: capacity CACHE_JSET_MAX_WORDS; receives @pos->nwords words
  *
- * Return: 0; -EUCLEAN when it is no longer what was found; -EIO; -ENOMEM.
+ * Return: 0; -EUCLEAN when the entry has changed since it was found; -EIO; -ENOMEM.
  */
 int cache_jset_read(struct cache_dev *dev, const struct cache_sb *sb,
 		    const struct cache_jset_pos *pos, struct cache_jset *jset,
@@ -95,9 +98,11 @@ typedef int cache_journal_key_fn(void *ctx, const struct cache_jset_pos *pos,
 				 unsigned index, const struct cache_bkey *k);
 
 /**
- * cache_journal_each_key() - keys to replay, oldest first, or newest entry first
+ * cache_journal_each_key() - call a function for each key to replay, oldest or newest entry
+ * first
  *
- * Stops at the end of an entry whose keys do not tile, as a finding if @sink.
+ * If the keys of an entry do not fill it exactly, the rest of that entry is skipped, which is a
+ * finding if @sink is given.
  */
 int cache_journal_each_key(struct cache_dev *dev, const struct cache_sb *sb,
 			   const struct cache_journal *journal, bool newest_first,
@@ -105,8 +110,8 @@ int cache_journal_each_key(struct cache_dev *dev, const struct cache_sb *sb,
 			   const struct cache_sink *sink, struct cache_err *err);
 
 /*
- * Ring buckets the driver finds free right after its start: those after the
- * newest entry's, up to the first that holds an entry still to be replayed.
+ * Number of ring buckets that the driver finds free right after its start: those after the
+ * newest entry's bucket, up to the first that holds an entry still to be replayed.
  */
 uint32_t cache_journal_free_buckets(const struct cache_sb *sb,
 				    const struct cache_journal *journal);

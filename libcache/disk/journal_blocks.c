@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ring block by block, as entries can begin at every one: what stands there, whatever
- * stands before it and whether or not the driver comes that far.
+ * Reading the ring block by block. An entry can begin at every block, whatever is before it and
+ * whether or not the driver reads that far.
  */
 #include "disk/journal_blocks.h"
 
@@ -45,7 +45,10 @@ int cache_journal_block(struct cache_dev *dev, const struct cache_sb *sb,
 				   NULL) && cache_le64_get(d->magic) == magic ? 1 : -EUCLEAN;
 }
 
-/* @d: the entry that stands there; NULL: what does not verify, or cannot be read */
+/*
+ * Called for each block; @d: the entry at the block; NULL: it does not verify, or cannot be
+ * read
+ */
 typedef int block_fn(void *ctx, const struct cache_jset_pos *at,
 		     const struct cache_jset_disk *d);
 
@@ -57,7 +60,10 @@ struct blocks {
 	char *window, *buf;
 };
 
-/* What was read as a whole tells where an entry may begin; what was not is asked for. */
+/*
+ * A window that was read as a whole shows where an entry may begin; otherwise each block is
+ * read.
+ */
 static int each_of_window(struct blocks *b, struct cache_jset_pos at, uint64_t n)
 {
 	bool read = !cache_dev_read(b->dev, cache_jset_sector(b->sb, &at), n, b->window, NULL);
@@ -78,7 +84,10 @@ static int each_of_window(struct blocks *b, struct cache_jset_pos at, uint64_t n
 	return ret;
 }
 
-/* Every block that starts like an entry of the set, or cannot be read, in ring order. */
+/*
+ * Calls @fn for every block that starts like an entry of the set, or cannot be read, in ring
+ * order.
+ */
 static int each_block(struct cache_dev *dev, const struct cache_sb *sb, block_fn *fn, void *ctx)
 {
 	struct blocks b = { dev, sb, fn, ctx, cache_dev_buf(CACHE_JSET_WINDOW_BYTES),
@@ -117,14 +126,15 @@ int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uin
 
 struct run {
 	const struct cache_sb *sb;
-	struct cache_journal *j;	/* its entries: those of the run */
+	struct cache_journal *j;	/* its entries are those of the run */
 	size_t capacity;
-	uint32_t index, end;	/* where something stands at all; where the last one ended */
-	bool any, broken;	/* something stands; and behind the last one what does not verify */
+	uint32_t index, end;	/* bucket of the entries; where the last one ended */
+	/* there is an entry; and behind the last one something that does not verify */
+	bool any, broken;
 	bool doubt;
 };
 
-/* Whether it can have been written after @last, @between sectors behind its end. */
+/* Whether the entry can have been written after @last, @between sectors behind its end. */
 static bool can_follow(const struct run *r, const struct cache_jset_pos *last,
 		       const struct cache_jset_pos *pos, uint32_t between)
 {
@@ -153,7 +163,7 @@ static int note_entry(void *ctx, const struct cache_jset_pos *at,
 	struct cache_jset jset;
 
 	if (last && at->index == last->index && at->offset_sectors < r->end)
-		return 0;	/* inside that one */
+		return 0;	/* it lies inside that entry */
 	r->doubt |= r->any && at->index != r->index;
 	r->any = true;
 	r->index = at->index;
@@ -167,7 +177,7 @@ static int note_entry(void *ctx, const struct cache_jset_pos *at,
 	r->doubt |= jset.pos.last_seq > jset.pos.seq;
 	if (last)
 		r->doubt |= !can_follow(r, last, &jset.pos, at->offset_sectors - r->end);
-	/* one that is missing between may have named what those before it name */
+	/* an entry that is missing between them may have named what those before it name */
 	if (last && (at->offset_sectors != r->end || jset.pos.seq != last->seq + 1))
 		j->nentries = 0;
 	r->broken = false;
@@ -175,7 +185,7 @@ static int note_entry(void *ctx, const struct cache_jset_pos *at,
 	return add(r, &jset.pos);
 }
 
-/* What the newest of the run asks for, as far as it is there. */
+/* Finds what the newest entry of the run requires, as far as it exists. */
 static int ask_newest(struct cache_dev *dev, const struct cache_sb *sb,
 		      struct cache_journal *j, struct cache_err *err)
 {
@@ -210,7 +220,7 @@ int cache_journal_run(struct cache_dev *dev, const struct cache_sb *sb,
 	return ret ? ret : 1;
 }
 
-/* Every entry, but what lies inside another. */
+/* Adds every entry that does not lie inside another one. */
 static int note_survivor(void *ctx, const struct cache_jset_pos *at,
 			 const struct cache_jset_disk *d)
 {
@@ -239,7 +249,10 @@ static int by_seq(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* What the newest asks for, each seq once; @twice: two say different things. */
+/*
+ * Finds the entries that the newest one requires, each seq once; @twice: two with one seq
+ * differ.
+ */
 static int ask_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 			 struct cache_journal *j, bool *twice, struct cache_err *err)
 {

@@ -5,20 +5,22 @@
 #include "disk/journal.h"
 
 /*
- * What stands at @at, of which only the place counts, in @buf of CACHE_JSET_MAX_BYTES.
- * A single wrong byte is corrected there. Return: 1 an entry; 0 nothing that starts like one of this set; -EUCLEAN it does not
+ * Reads what is at @at, of which only the place is used, into @buf of CACHE_JSET_MAX_BYTES. A
+ * single wrong byte is corrected there.
+ *
+ * Return: 1 an entry; 0 nothing that starts like an entry of this set; -EUCLEAN it does not
  * verify; -EIO.
  */
 int cache_journal_block(struct cache_dev *dev, const struct cache_sb *sb,
 			const struct cache_jset_pos *at, char *buf);
 
 /**
- * cache_journal_greatest() - the greatest seq of any entry that the ring still holds
+ * cache_journal_greatest() - find the greatest seq of any entry that is still in the ring
  * @seq: 0 when there is none
  *
- * Wherever it stands, behind damage or beyond the end of what is valid: a driver that
- * later writes up to it would read it again. What cannot be read is passed over. Reads
- * the whole ring.
+ * This includes entries behind damage or after the last valid entry: a driver that later writes
+ * up to such an entry would read it again. Blocks that cannot be read are skipped. Reads the
+ * whole ring.
  *
  * Return: 0; -ENOMEM.
  */
@@ -26,29 +28,28 @@ int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uin
 			   struct cache_err *err);
 
 /**
- * cache_journal_run() - the last entries of a ring of which the driver reads none
- * @j: filled as by cache_journal_read(), all of it hidden; release with
- *     cache_journal_fini(), also after an error
+ * cache_journal_run() - find the last entries of a ring of which the driver reads none
+ * @j: filled as by cache_journal_read(), all of it hidden; release with cache_journal_fini(),
+ *     also after an error
  *
- * A run of entries, each right behind the one before and with the next seq, is taken
- * when nothing else of this set stands in the ring but what is damaged in the same bucket
- * before them, or entries that they can have followed. So none that came later has left a
- * trace; whether there were others, only the rest of the set can tell.
+ * A run is a sequence of entries, each right behind the one before and with the next seq. It is
+ * accepted if the ring has nothing else of this set but damaged entries before it in the same
+ * bucket, and entries that may have preceded it. So no later entry has left a trace in the
+ * ring; whether there were any, only the rest of the set can tell.
  *
- * Return: 1; 0 there is none to be believed; -EIO, -ENOMEM.
+ * Return: 1; 0 there is no such run; -EIO, -ENOMEM.
  */
 int cache_journal_run(struct cache_dev *dev, const struct cache_sb *sb,
 		      struct cache_journal *j, struct cache_err *err);
 
 /**
- * cache_journal_survivors() - all entries of a ring of which the driver reads none
+ * cache_journal_survivors() - find all entries of a ring of which the driver reads none
  * @j: as of cache_journal_run()
  *
- * Wherever they stand: what lay before them in each bucket is lost. Whether the newest
- * of them is the last that there was, and what the lost ones named, only the rest of the
- * set can tell.
+ * What was before them in each bucket is lost. Whether the newest of them is the last that was
+ * written, and what the lost ones named, only the rest of the set can tell.
  *
- * Return: 1; 0 there are none, or some that one ring cannot have together; -EIO, -ENOMEM.
+ * Return: 1; 0 there are none, or they contradict each other; -EIO, -ENOMEM.
  */
 int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 			    struct cache_journal *j, struct cache_err *err);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * With discards on the driver gives back ring buckets whose keys are in the tree, and the
- * newest entry's last_seq may lag behind that: its start forgives the oldest entries that
- * are missing. It forgives damaged ones as well, whose keys may be nowhere else, and then
- * old data rises; so a discard must be told from damage.
+ * If discards are on, the driver discards ring buckets whose keys are in the tree, and last_seq
+ * of the newest entry may be older than that. So the driver's start accepts that the oldest
+ * entries are missing. It also accepts damaged ones, whose keys may be nowhere else, and then
+ * old data returns. So a discarded bucket must be distinguished from damage.
  *
- * A discard takes whole buckets, and leaves one byte all over: zeros, or on some flash
- * ones. What was written over, or lost its first entry only, reads otherwise. A device
- * that returns random bytes for discarded sectors (encryption below the cache) is taken for damaged too:
- * that costs clean data, the other way round would cost what was written.
+ * A discard affects whole buckets and leaves one repeated byte: zeros, or ones on some flash
+ * devices. A bucket that was overwritten, or lost only its first entry, reads differently. A
+ * device that returns random bytes for discarded sectors (for example with encryption below the
+ * cache) is treated as damaged: that costs clean data; the opposite error would cost written
+ * data.
  */
 #include "disk/journal_discard.h"
 

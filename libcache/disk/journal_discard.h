@@ -5,10 +5,10 @@
 #include "disk/journal.h"
 
 /**
- * cache_journal_was_discarded() - whether what stood in the ring before @next is given back
+ * cache_journal_was_discarded() - whether the ring buckets before @next were discarded
  * @next: the oldest entry of the replay range that is there
  *
- * Return: 1: as a discard leaves it; 0: something else happened to it; -ENOMEM.
+ * Return: 1: they read as after a discard; 0: they do not; -ENOMEM.
  */
 int cache_journal_was_discarded(struct cache_dev *dev, const struct cache_sb *sb,
 				const struct cache_journal *j,

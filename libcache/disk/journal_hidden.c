@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A damaged entry ends its bucket for the driver, whatever stands behind it. An entry is
- * only written when the one before it is durable, so what stands behind was there, and
- * was acknowledged: the damage came later.
+ * For the driver a damaged entry ends its bucket, whatever is behind it. An entry is only
+ * written when the one before it is durable, so the entries behind the damage were written and
+ * acknowledged, and the damage came later.
  *
- * Not all that verifies there belongs to the set as it is: a ring is written over in
- * laps, and a set that was started on what the damage left has since written other
- * entries of the same seqs, in the next bucket. So they are looked for only right
- * behind the newest entry, or right behind one that the replay lacks a successor of,
- * and must have the seqs that follow it: what an earlier lap left has smaller ones, and
- * after another start the newest entry stands elsewhere.
+ * Not every entry that verifies there belongs to the current state. The ring is overwritten in
+ * laps; and a set that was started from what the damage left has written other entries with the
+ * same seqs, in the next bucket. So entries are searched for only right behind the newest
+ * entry, or right behind one whose successor the replay lacks, and must have the seqs that
+ * follow: entries of an earlier lap have smaller seqs, and after another start the newest entry
+ * is in another place.
  */
 #include "disk/journal_hidden.h"
 
@@ -29,12 +29,13 @@ struct hidden {
 	struct cache_journal *j;
 	const struct cache_sink *sink;
 	struct cache_err *err;
-	uint64_t seq, last_seq;	/* of the last one believed */
+	uint64_t seq, last_seq;	/* of the last entry that was accepted */
 	uint64_t max;
-	uint32_t gap;		/* entries that can have stood since */
+	uint32_t gap;		/* number of entries that can have been between */
 	char *buf;		/* CACHE_JSET_MAX_BYTES */
 	char *window;		/* CACHE_JSET_WINDOW_BYTES */
-	struct cache_jset_pos *pos;	/* believed and not among j->entries, of one bucket */
+	/* entries of one bucket that were accepted and are not in j->entries yet */
+	struct cache_jset_pos *pos;
 	size_t npos, capacity;
 	int found;
 };
@@ -72,8 +73,8 @@ static bool is_known(const struct cache_journal *j, const struct cache_jset_pos 
 }
 
 /*
- * One behind the end of the ring stands before those that led to it, who then asks again:
- * it is there already.
+ * The search goes on at the first ring bucket after the last one, and then may find an entry
+ * that it has added already.
  */
 static int add(struct hidden *h, const struct cache_jset_pos *pos)
 {
@@ -90,7 +91,7 @@ static int add(struct hidden *h, const struct cache_jset_pos *pos)
 	return 0;
 }
 
-/* Those that were added go among all entries, in ring order, then by place. */
+/* Inserts the added entries among all others, in ring order, then by offset. */
 static int insert_all(struct hidden *h)
 {
 	struct cache_journal *j = h->j;
@@ -115,7 +116,10 @@ static int insert_all(struct hidden *h)
 	return 0;
 }
 
-/* Whether it can be one that followed, unless it is the very next, which is not hidden. */
+/*
+ * Whether the entry can be a later one. With a gap it is not the very next seq, which would not be
+ * hidden.
+ */
 static bool goes_on(const struct hidden *h, const struct cache_jset_pos *pos)
 {
 	uint64_t least = h->seq + 1 + !!h->gap;
@@ -124,7 +128,10 @@ static bool goes_on(const struct hidden *h, const struct cache_jset_pos *pos)
 	       pos->seq <= h->max && pos->last_seq >= h->last_seq && pos->last_seq <= pos->seq;
 }
 
-/* The entry at @offset, if one is there and to be believed: its sectors; else 0, or an error. */
+/*
+ * Takes the entry at @offset if one is there and is acceptable. Return: its sectors, 0, or an
+ * error.
+ */
 static int take(struct hidden *h, uint32_t index, uint32_t offset)
 {
 	struct cache_jset_pos at = { .index = index, .offset_sectors = offset };
@@ -152,11 +159,11 @@ static int take(struct hidden *h, uint32_t index, uint32_t offset)
 /* Sectors of one bucket that were read at once. */
 struct window {
 	uint32_t from, to;
-	bool read;		/* else each block is asked for */
-	uint64_t failed;	/* sector of one that could not be read; 0: none */
+	bool read;		/* otherwise each block is read */
+	uint64_t failed;	/* a sector that could not be read; 0: none */
 };
 
-/* Whether an entry can begin at @offset, as far as a window tells that was read there. */
+/* Whether an entry can begin at @offset, according to a window that was read there. */
 static bool may_begin(struct hidden *h, struct window *w, uint32_t index, uint32_t offset)
 {
 	struct cache_jset_pos at = { .index = index, .offset_sectors = offset };
@@ -172,7 +179,7 @@ static bool may_begin(struct hidden *h, struct window *w, uint32_t index, uint32
 	}
 	got = cache_le64_get(((const struct cache_jset_disk *)(h->window +
 			     (uint64_t)(offset - w->from) * CACHE_SECTOR_BYTES))->magic);
-	/* as cache_journal_block(): a wrong byte is corrected there */
+	/* as in cache_journal_block(), a wrong byte is corrected in it */
 	return !w->read || got == magic || cache_differ_in_one_byte(got, magic);
 }
 
@@ -187,10 +194,10 @@ static int look(struct hidden *h, uint32_t index, uint32_t offset)
 			used = take(h, index, offset);
 		if (used < 0)
 			return used;
-		h->gap += !used;	/* an entry takes a block at least */
+		h->gap += !used;	/* an entry takes at least one block */
 		offset += used ? (uint32_t)used : h->sb->block_sectors;
 	}
-	/* block by block all of it could be read: it failed once even so */
+	/* all of it could be read block by block, but it failed before */
 	if (w.failed) {
 		int ret = cache_journal_unreadable(h->sb, h->j, index, w.failed, h->sink, h->err);
 
@@ -216,7 +223,10 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 		ret = cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
 	else
 		ret = look(&h, index, end);
-	/* the damaged one did not fit behind it: it began the next bucket; and the next again */
+	/*
+	 * the damaged entry did not fit behind it and began the next bucket; or the one after
+	 * that
+	 */
 	for (int found = -1; !ret && next != index && !j->bucket_seq[next] && found != h.found;
 	     next = (next + 1) % sb->njournal) {
 		found = h.found;

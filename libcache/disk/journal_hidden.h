@@ -5,13 +5,14 @@
 #include "disk/journal.h"
 
 /**
- * cache_journal_hidden() - entries that stand behind damage, which the driver never reads
+ * cache_journal_hidden() - find entries behind damage, which the driver never reads
  * @before: the entry that the damaged ones followed
- * @max:    greatest seq to believe
+ * @max: greatest seq to accept
  * @sink:   as cache_found(): receives what cannot be read
  *
- * Believed if they go on from @before, as many seqs later as entries can have stood
- * between. Inserted into @j->entries, marked hidden; @j->bucket_seq stays the driver's.
+ * An entry is accepted if its seq follows that of @before by no more than the number of entries
+ * that can have been between them. It is inserted into @j->entries and marked hidden;
+ * @j->bucket_seq stays as the driver sees it.
  *
  * Return: how many; -ENOMEM; without @sink the errno of what cannot be read.
  */
@@ -19,7 +20,7 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 			 struct cache_journal *j, const struct cache_jset_pos *before,
 			 uint64_t max, const struct cache_sink *sink, struct cache_err *err);
 
-/* Bucket @index cannot be read: a finding, once. */
+/* Reports once that bucket @index cannot be read. */
 int cache_journal_unreadable(const struct cache_sb *sb, struct cache_journal *j, uint32_t index,
 			     uint64_t sector, const struct cache_sink *sink,
 			     struct cache_err *err);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver does not read the whole ring. It probes buckets in a golden-ratio
- * order, searches between the hit and the next bucket read, then walks down until
- * a bucket gives nothing new, all the while keeping one list of entries that may
- * be needed (behaviour 3.2). Replaying those steps over what we know of the ring
- * says whether it will see what is there.
+ * The driver does not read the whole ring. It probes buckets in a golden-ratio order, searches
+ * between the hit and the next bucket read, then walks down until a bucket gives nothing new,
+ * all the while keeping one list of entries that may be needed (behaviour 3.2). Simulating
+ * those steps on the entries that we read says which of them the driver will find.
  */
 #include "disk/journal_search.h"
 
@@ -12,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Beyond what can be open at once the driver fails in other ways. */
+/* With more open entries than this the driver fails in other ways. */
 #define LIST_MAX	(CACHE_JOURNAL_OPEN_MAX + 2)
 
 struct search {
 	const struct cache_journal *j;
 	uint32_t nbuckets;
-	size_t first[CACHE_SB_JOURNAL_BUCKETS + 1];	/* entries of bucket i: [i], [i+1] */
+	/* the entries of bucket i are first[i] .. first[i + 1] - 1 */
+	size_t first[CACHE_SB_JOURNAL_BUCKETS + 1];
 	bool seen[CACHE_SB_JOURNAL_BUCKETS];
 	const struct cache_jset_pos **list;	/* ascending seq, list[head .. head+n) */
 	size_t head, n, room;
@@ -42,7 +42,7 @@ static void drop_expired(struct search *s, uint64_t last_seq)
 	}
 }
 
-/* Whether @e was put into the list. */
+/* Adds @e; returns whether it was put into the list. */
 static bool offer(struct search *s, const struct cache_jset_pos *e)
 {
 	size_t i;
@@ -77,7 +77,7 @@ static bool read_bucket(struct search *s, uint32_t i)
 	return any;
 }
 
-/* A bucket that has something, or nbuckets. */
+/* The next bucket that has an entry, or nbuckets. */
 static uint32_t probe(struct search *s)
 {
 	for (uint32_t k = 0; k < s->nbuckets; k++) {
@@ -128,7 +128,7 @@ static void run(struct search *s)
 	}
 }
 
-/* How far the replay would get that the newest one found asks for. */
+/* The seq at which the replay of the newest entry found would stop. */
 static void follow_replay(const struct search *s, struct cache_journal_gap *gap)
 {
 	*gap = (struct cache_journal_gap){ 0 };

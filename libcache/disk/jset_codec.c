@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One jset: what makes it one, and what it says (format 3.2, 3.4). */
+/* One jset: what makes it valid, and what it contains (format 3.2, 3.4). */
 #include "disk/jset_codec.h"
 
 #include <errno.h>
@@ -83,7 +83,7 @@ int cache_jset_read(struct cache_dev *dev, const struct cache_sb *sb,
 	ret = cache_dev_read(dev, sector, nsectors, d, err);
 	if (ret)
 		goto out;
-	if (pos->hidden)	/* it may be one with a wrong byte */
+	if (pos->hidden)	/* its one wrong byte may have been corrected */
 		cache_correct_entry(d, CACHE_JSET_HEADER_BYTES, nsectors * CACHE_SECTOR_BYTES, NULL);
 	if (cache_le64_get(d->seq) != pos->seq || cache_le32_get(d->keys) != pos->nwords ||
 	    cache_le64_get(d->csum) != cache_jset_csum(d)) {

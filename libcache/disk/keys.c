@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lists of keys. Overlaying is associative (the later one wins wherever both
- * speak), so a long history is folded in halves rather than key by key.
+ * Lists of keys. Overlaying is associative (where both have a key the later one wins), so a
+ * long list is merged in halves and not key by key.
  */
 #include "disk/keys.h"
 
@@ -49,7 +49,7 @@ int cache_keys_overlay(const struct cache_keys *a, const struct cache_keys *b,
 		       struct cache_keys *out)
 {
 	size_t i = 0, j = 0;
-	struct cache_bkey cur = { 0 };	/* what is left of a->k[i] */
+	struct cache_bkey cur = { 0 };	/* the part of a->k[i] that is left */
 	int ret = 0;
 
 	if (a->n)
@@ -73,7 +73,7 @@ int cache_keys_overlay(const struct cache_keys *a, const struct cache_keys *b,
 			cache_bkey_cut_front(&cur, over->low);
 			continue;
 		}
-		/* a->k[i] is done: taken, or hidden whole */
+		/* a->k[i] is finished: taken, or completely hidden */
 		if (++i < a->n)
 			cur = a->k[i];
 	}
@@ -105,7 +105,7 @@ static struct cache_keys run_of(const struct cache_keys *keys, const size_t *sta
 				    .n = end - start[i] };
 }
 
-/* Each pair of neighbours becomes one run in @out; @start is that of @out then. */
+/* Merges each pair of neighbours into one run of @out; @start is then that of @out. */
 static int fold_pairs(const struct cache_keys *keys, size_t *start, size_t *nruns,
 		      struct cache_keys *out, unsigned level)
 {
@@ -141,7 +141,7 @@ int cache_keys_fold(struct cache_keys *keys, size_t *start, size_t nruns,
 	return ret;
 }
 
-/* The later half of @keys, two or more, becomes @half, and its memory is given back. */
+/* Moves the later half of @keys, two or more, to @half, and shrinks @keys. */
 static int split(struct cache_keys *keys, struct cache_keys *half)
 {
 	size_t n = keys->n - keys->n / 2;
@@ -155,13 +155,13 @@ static int split(struct cache_keys *keys, struct cache_keys *half)
 	memcpy(half->k, keys->k + keys->n, n * sizeof(*keys->k));
 	rest = reallocarray(keys->k, keys->n, sizeof(*keys->k));
 	if (!rest)
-		return -ENOMEM;	/* @half is the caller's to free */
+		return -ENOMEM;	/* the caller frees @half */
 	keys->k = rest;
 	keys->capacity = keys->n;
 	return 0;
 }
 
-/* There is never more than the keys twice: halves settle alone, and then into one. */
+/* At most twice the keys are in memory: each half is settled alone, and then both are merged. */
 int cache_keys_settle(struct cache_keys *keys, unsigned level)
 {
 	struct cache_keys half = { 0 }, out = { 0 };

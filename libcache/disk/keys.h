@@ -11,13 +11,13 @@
 extern "C" {
 #endif
 
-/* Zero it to begin; the caller owns what it holds. */
+/* Set to zero before the first use; the caller frees the memory. */
 struct cache_keys {
 	struct cache_bkey *k;
 	size_t n, capacity;
 };
 
-/* Capacity for @n more. 0 or -ENOMEM. */
+/* Makes space for @n more keys. 0 or -ENOMEM. */
 int cache_keys_reserve(struct cache_keys *keys, size_t n);
 
 /* 0 or -ENOMEM. */
@@ -35,25 +35,25 @@ void cache_keys_fini(struct cache_keys *keys);
 int cache_keys_overlay(const struct cache_keys *a, const struct cache_keys *b,
 		       struct cache_keys *out);
 
-/* Interior keys: all stay, sorted by position, at equal ones those of @b first. */
+/* Merges interior keys: all are kept, sorted by position; if equal, those of @b come first. */
 int cache_keys_merge(const struct cache_keys *a, const struct cache_keys *b,
 		     struct cache_keys *out);
 
 /**
- * cache_keys_settle() - put keys in any order into their place, later ones winning
- * @keys:  in the order they were made; replaced by the sorted result, after an error by
- *         whatever was done
+ * cache_keys_settle() - sort keys that are in any order, later ones overriding earlier ones
+ * @keys:  in the order they were made; replaced by the sorted result; unspecified after an
+ *         error
  * @level: 0: as overlay; else: as merge
  *
- * Memory: what @keys has, and as much again. Return: 0 or -ENOMEM.
+ * Memory: that of @keys once more. Return: 0 or -ENOMEM.
  */
 int cache_keys_settle(struct cache_keys *keys, unsigned level);
 
 /**
- * cache_keys_fold() - runs of sorted keys become one, later ones winning
- * @keys:  one run behind the other; replaced by the result
+ * cache_keys_fold() - merge runs of sorted keys into one, later runs overriding earlier ones
+ * @keys:  the runs, one after another; replaced by the result
  * @start: where each of the @nruns runs begins in @keys; overwritten
- * @spare: memory to work in; what it holds is lost
+ * @spare: working memory; its content is overwritten
  * @level: 0: as overlay; else: as merge
  *
  * Neighbours are merged in pairs, so the time is keys times the logarithm of runs.

@@ -7,7 +7,7 @@
 
 #include "base/checked.h"
 
-/* What may be read of nodes that turn out to be none, beside a share of what was useful. */
+/* Limit of bytes read for buckets that hold no node, beside a share of the useful bytes. */
 #define WASTE_BYTES	(8u << 20)
 #define WASTE_SHARE	4
 
@@ -29,7 +29,7 @@ static bool is_zero(const char *buf, uint64_t nbytes)
 	return !buf[0] && !memcmp(buf, buf + 1, nbytes - 1);
 }
 
-/* The first block, and the rest only when there is something in it. */
+/* Reads the first block, and the rest only if the first block is not zero. */
 static int read_in_steps(struct cache_node_reads *r, const struct cache_bkey *key,
 			 struct cache_node_read *node)
 {
@@ -44,7 +44,7 @@ static int read_in_steps(struct cache_node_reads *r, const struct cache_bkey *ke
 	return node->hole ? 0 : read_range(r, key, node->data, have, size);
 }
 
-/* Each node's place in the buffer, which is made large enough. */
+/* Assigns each node its place in the buffer, which is enlarged as needed. */
 static int place(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n)
 {
 	uint64_t nbytes = 0;
@@ -67,7 +67,7 @@ static int place(struct cache_node_reads *r, const struct cache_bkey *keys, size
 	return 0;
 }
 
-/* A read among those that are begun at once, in the order of the device. */
+/* One of several reads that are started together, in the order of the device. */
 static void add_read(struct cache_dev_req *reqs, uint8_t *node, unsigned n,
 		     const struct cache_bkey *key, char *buf, uint8_t i)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A line is swept over the extents in the order of their starts. Those that it crosses are
- * open; the newest of them is on top, until it ends or a newer one begins. How new one is
- * its place tells: nothing more is held of it. Offsets are compared without a sign, as no
- * extent wraps then, whatever a hostile one says.
+ * A sweep over the extents in the order of their starts. The extents that contain the current
+ * position are open. The newest open extent is on top, until it ends or a newer one begins. The
+ * age of an extent is given by its index in @words; nothing else is stored for it. Offsets are
+ * compared unsigned, because no extent wraps, even if the disk is hostile.
  */
 #include "disk/overlay.h"
 
@@ -16,7 +16,7 @@ int cache_overlay_init(struct cache_overlay *o, uint64_t nwords)
 	memset(o, 0, sizeof(*o));
 	if (nwords > UINT32_MAX)
 		return -ENOMEM;
-	/* pages that nothing is put into are never there */
+	/* pages that are never written are never allocated */
 	o->words = reallocarray(NULL, nwords + 1, sizeof(*o->words));
 	o->at = reallocarray(NULL, nwords / CACHE_BKEY_WORDS_MIN + 1, sizeof(*o->at));
 	if (o->words && o->at)
@@ -42,7 +42,7 @@ unsigned cache_overlay_key(const struct cache_overlay *o, size_t at, struct cach
 	return cache_bkey_decode(o->words + at, o->nwords - at, k);
 }
 
-/* Inode and size of the extent at @at, and where it ends: all that is compared. */
+/* Inode, size and end of the extent at @at: all that is compared. */
 static struct cache_bkey range_of(const struct cache_overlay *o, uint32_t at)
 {
 	return (struct cache_bkey){ cache_le64_get(o->words[at]),
@@ -83,7 +83,7 @@ void cache_overlay_walk_fini(struct cache_overlay_walk *w)
 	memset(w, 0, sizeof(*w));
 }
 
-/* The next one in the order of starts begins. */
+/* The next extent in the order of starts becomes open. */
 static void push(struct cache_overlay_walk *w)
 {
 	uint32_t at = w->o->at[w->next++];
@@ -94,7 +94,7 @@ static void push(struct cache_overlay_walk *w)
 	w->open[i] = at;
 }
 
-/* The newest is done. */
+/* The newest open extent ends. */
 static void pop(struct cache_overlay_walk *w)
 {
 	uint32_t at = w->open[--w->nopen];
@@ -109,7 +109,10 @@ static void pop(struct cache_overlay_walk *w)
 	w->open[i] = at;
 }
 
-/* The newest of those that the line crosses, which it first follows on; false: no more. */
+/*
+ * The newest open extent at the current position, after moving to the next start if none is
+ * open; false: no extent is left.
+ */
 static bool find_top(struct cache_overlay_walk *w)
 {
 	while (w->nopen && range_of(w->o, w->open[0]).low <= w->pos)
@@ -123,7 +126,10 @@ static bool find_top(struct cache_overlay_walk *w)
 	return w->nopen;
 }
 
-/* How far @top, at w->at, lies open: what is older and begins there waits below it. */
+/*
+ * The end of the visible part of @top, at w->at; an older extent that begins there stays below
+ * it.
+ */
 static uint64_t follow(struct cache_overlay_walk *w, const struct cache_bkey *top)
 {
 	while (w->next < w->o->n) {

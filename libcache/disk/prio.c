@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The prio chain. It is not terminated: the last member's next_bucket is left
- * over from the generation before, so only the count says where it ends.
+ * The prio chain. It has no end mark: next_bucket of the last member is left over from the
+ * previous chain, so only the number of members says where it ends.
  */
 #include "base/checked.h"
 
@@ -32,7 +32,7 @@ static int found(struct chain *c, enum cache_problem code, uint64_t bucket,
 		.want = want, .sector = bucket * c->sb->bucket_sectors });
 }
 
-/* 0: go and read it; -ENOENT: said why not, the chain ends; else an error. */
+/* 0: read this member; -ENOENT: the chain ends, which was reported; otherwise an error. */
 static int check_place(struct chain *c, uint64_t bucket)
 {
 	uint64_t reserved = cache_sb_reserved_buckets(c->sb);
@@ -53,7 +53,7 @@ static int check_place(struct chain *c, uint64_t bucket)
 	return 0;
 }
 
-/* 0: verified; -ENOENT: said why not; else an error. */
+/* 0: verified; -ENOENT: not, which was reported; otherwise an error. */
 static int check_member(struct chain *c, uint64_t bucket)
 {
 	const struct cache_prio_set_disk *d = (void *)c->buf;
@@ -96,7 +96,7 @@ static void take_member(struct chain *c)
 	c->p->member_ok[c->p->nfollowed] = true;
 }
 
-/* One member; @next receives what it links to, when it could be read at all. */
+/* Reads one member; @next receives its link, if the member could be read at all. */
 static int follow(struct chain *c, uint64_t bucket, uint64_t *next)
 {
 	uint64_t sector = cache_bucket_sector(c->sb, bucket);
@@ -112,7 +112,10 @@ static int follow(struct chain *c, uint64_t bucket, uint64_t *next)
 	ret = check_member(c, bucket);
 	if (!ret)
 		take_member(c);
-	/* A damaged member may still link right: the next one's checksum will tell. */
+	/*
+	 * A damaged member may still have the right link: the checksum of the next one will
+	 * tell.
+	 */
 	*next = cache_le64_get(((struct cache_prio_set_disk *)c->buf)->next_bucket);
 	c->p->chain[c->p->nfollowed++] = bucket;
 	return ret == -ENOENT && *next < c->sb->nbuckets ? 0 : ret;

@@ -18,14 +18,16 @@ extern "C" {
 
 struct cache_prios {
 	uint64_t nbuckets;
-	uint16_t *prio;			/* NULL: not asked for */
+	uint16_t *prio;			/* NULL: not requested */
 	uint8_t	 *gen;
 	uint64_t nmetadata;		/* buckets of priority CACHE_BTREE_PRIO */
 	uint64_t seq;			/* of the head, or of the first member that verified */
-	uint64_t nmembers;		/* of a whole chain */
-	uint64_t *chain;		/* nmembers bucket numbers, as far as followed */
+	uint64_t nmembers;		/* members of a complete chain */
+	/* nmembers bucket numbers, as far as the links were followed */
+	uint64_t *chain;
 	uint64_t nfollowed;
-	bool	 *member_ok;		/* nmembers: verified, so its gens are known */
+	/* for each of nmembers: it verified, so its gens are known */
+	bool	 *member_ok;
 };
 
 /**
@@ -34,16 +36,16 @@ struct cache_prios {
  * @prios: filled; release with cache_prio_fini(), also after an error
  * @sink: as cache_found()
  *
- * Magic and checksum of each prio_set are checked before use. No more links are
- * followed than the table needs, so a looping chain ends by itself. What a member
- * that does not verify covers stays zero and not ok. Three bytes per bucket.
+ * Magic and checksum of each prio_set are checked before use. No more links are followed than
+ * the table needs, so a looping chain ends by itself. The entries of a member that does not
+ * verify stay zero, and its member_ok false. Three bytes per bucket.
  *
  * Return: 0; without @sink the errno of the first broken rule; -ENOMEM.
  */
 int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
 		    struct cache_prios *prios, const struct cache_sink *sink,
 		    struct cache_err *err);
-/* The same without prios->prio, for those who only look: one byte per bucket. */
+/* As cache_prio_read(), but without prios->prio: one byte per bucket. */
 int cache_prio_read_gens(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
 			 struct cache_prios *prios, const struct cache_sink *sink,
 			 struct cache_err *err);
@@ -54,8 +56,8 @@ bool cache_prio_is_known(const struct cache_sb *sb, const struct cache_prios *pr
 			 uint64_t bucket);
 
 /*
- * The gen of @bucket as it lies on disk, read again where @prios no longer has it.
- * Return: 0 to 255; -ENOENT when it is not known; -EIO, -ENOMEM.
+ * The gen of @bucket on disk, read again if @prios does not have it any more. Return: 0 to 255;
+ * -ENOENT when it is not known; -EIO, -ENOMEM.
  */
 int cache_prio_gen(struct cache_dev *dev, const struct cache_sb *sb,
 		   const struct cache_prios *prios, uint64_t bucket);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One prio_set from the bucket table (format 2.1). */
+/* Encoding one prio_set from the bucket table (format 2.1). */
 #include "disk/prio_codec.h"
 
 #include <string.h>

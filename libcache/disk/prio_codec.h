@@ -6,8 +6,8 @@
 #include "format/super.h"
 
 /*
- * Member @index of a chain: @buf has cache_meta_bucket_bytes(), all written, the
- * checksum last. @next is the next member's bucket; of the last one anything.
+ * Encodes member @index of a chain: all cache_meta_bucket_bytes() of @buf are written, the
+ * checksum last. @next is the bucket of the next member; any value for the last one.
  */
 void cache_prio_set_encode(const struct cache_sb *sb, const struct cache_buckets *t,
 			   uint64_t index, uint64_t seq, uint64_t next, void *buf);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Reading a superblock from a device; format/super.c judges it. */
+/* Reading a superblock from a device; format/super.c checks it. */
 #include "format/super.h"
 
 #include <errno.h>

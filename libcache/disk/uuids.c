@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The uuid table, in both layouts, and what makes a slot look like one. */
+/* The uuid table, in both layouts, and what makes a slot plausible. */
 #include "base/checked.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ enum cache_slot_state cache_uuid_state(const struct cache_uuid_entry *e)
 	return e->flags & CACHE_UUID_FLASH_ONLY ? CACHE_SLOT_FLASH : CACHE_SLOT_BACKING;
 }
 
-/* More than that, and it is no bit that flipped. */
+/* With more nonzero bytes than this, where drivers write zeros, a slot was overwritten. */
 #define FEW_BYTES	4
 
 static unsigned count_nonzero(const void *p, size_t nbytes)
@@ -37,7 +37,10 @@ static unsigned count_nonzero(const void *p, size_t nbytes)
 	return n;
 }
 
-/* A finding comes from the first two; labels are not looked at, the driver leaves junk there. */
+/*
+ * Reserved bytes and flags alone decide whether there is a finding. Labels are not checked, since
+ * the driver leaves old bytes there.
+ */
 bool cache_uuid_is_overwritten(const struct cache_uuid_entry *e)
 {
 	enum cache_slot_state state = cache_uuid_state(e);
@@ -89,7 +92,7 @@ static void decode_old_entry(const struct cache_uuid_v0_disk *d, struct cache_uu
 	e->invalidated = cache_le32_get(d->invalidated);
 }
 
-/* Why a slot cannot have been written by a driver; NULL: it can. */
+/* Why no driver can have written the slot; NULL: one can. */
 static const char *odd_slot(const struct cache_uuid_disk *d)
 {
 	static const uint8_t zero[sizeof(*d)];

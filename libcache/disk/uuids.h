@@ -19,10 +19,10 @@ extern "C" {
 
 struct cache_uuid_entry {
 	uint8_t	 uuid[16];
-	uint8_t	 label[CACHE_SB_LABEL_BYTES + 1];	/* terminated here */
+	uint8_t	 label[CACHE_SB_LABEL_BYTES + 1];	/* with a terminating NUL */
 	uint32_t first_reg, last_reg, invalidated;	/* Unix times */
 	uint32_t flags;
-	uint64_t sectors;				/* of a flash volume */
+	uint64_t sectors;				/* size of a flash volume */
 	uint8_t	 reserved[CACHE_UUID_RESERVED_BYTES];	/* zero, unless it was overwritten */
 };
 
@@ -31,23 +31,24 @@ enum cache_slot_state { CACHE_SLOT_FREE, CACHE_SLOT_BACKING, CACHE_SLOT_FLASH,
 
 struct cache_uuids {
 	struct cache_uuid_entry *slot;
-	uint32_t n;		/* slots; 0 when the table could not be read */
-	bool old_layout;	/* 64-byte entries */
+	uint32_t n;		/* number of slots; 0 when the table could not be read */
+	bool old_layout;	/* entries of 64 bytes */
 };
 
-/* What is written over the uuid of a detached device: never reused (format 1.8). */
+/* Written over the uuid of a detached device: the slot is never used again (format 1.8). */
 extern const uint8_t cache_uuid_tombstone[16];
 
 enum cache_slot_state cache_uuid_state(const struct cache_uuid_entry *e);
 const char *cache_slot_state_name(enum cache_slot_state state);
 
 /*
- * A slot in use of which more than a few bytes, which every driver leaves zero, are not: it
- * was overwritten, and its uuid is nobody's. Of a few wrong bytes that is not known.
+ * A slot in use in which more than a few of the bytes that every driver leaves zero are not
+ * zero: it was overwritten, and its uuid belongs to no device. With only a few such bytes that
+ * is not known.
  */
 bool cache_uuid_is_overwritten(const struct cache_uuid_entry *e);
 
-/* Slot of @uuid, or -1. */
+/* The slot of @uuid, or -1. */
 int64_t cache_uuid_find(const struct cache_uuids *u, const uint8_t uuid[16]);
 
 /**
