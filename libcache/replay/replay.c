@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The plays of a replay (see replay.h) and the verdict: behaviour 3.3, 13.
- */
+/* Running the plays of a replay (see replay.h), and the verdict: behaviour 3.3, 13. */
 #include "replay/replay.h"
 
 #include <errno.h>
@@ -11,18 +9,18 @@
 #include "base/bits.h"
 #include "base/checked.h"
 
-/* So many keys are played for the times of the first entry, but so many times at least. */
+/* All plays together insert about FIRST_KEYS keys, but there are at least FIRST_TIMES plays. */
 #define FIRST_KEYS	262144
 #define FIRST_TIMES	8
-/* Leaves that a thread writes at most when it finds the ring full. */
+/* Maximal number of leaves that a thread writes when it finds the ring full. */
 #define FLUSH_LEAVES	8
-/* A replay of more keys, or that reads more nodes, may last 30 seconds. */
+/* A replay with more keys, or that reads more nodes, may last 30 seconds. */
 #define SHORT_KEYS	65536
 #define SHORT_NODES	1024
-/* A leaf has at least so many sectors between its ends: it was split off with that many keys. */
+/* Minimal number of sectors in the range of a leaf: it was split off with that many keys. */
 #define LEAF_SECTORS	64
 
-/* One entry, whose words begin at @at. */
+/* One journal entry; its words begin at @at. */
 static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size_t at)
 {
 	const cache_le64 *words = r->set->overlay.words;
@@ -40,18 +38,19 @@ static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size
 	return ret;
 }
 
-/* What is asked, and what does not depend on the driver. */
+/* The question, and what does not depend on the driver. */
 struct question {
 	struct cache_set *set;
 	struct cache_err *err;
 	uint64_t unused, clean;		/* buckets */
-	uint64_t pieces;		/* keys, each counted for every leaf that it may touch */
-	uint32_t free;			/* ring buckets as the start finds them */
+	/* number of keys, each counted for every leaf that it may touch */
+	uint64_t pieces;
+	uint32_t free;			/* ring buckets that are free at the start */
 	struct cache_replay_forecast *f;
 	struct replay_reads *reads;
 };
 
-/* Entries that fit into the buckets that are free: the current one is never used again. */
+/* Number of entries that fit into the free buckets: the current bucket is never used again. */
 static uint64_t room_of(const struct question *q)
 {
 	return (uint64_t)q->free * (q->set->sb.bucket_sectors / q->set->sb.block_sectors);
@@ -66,14 +65,14 @@ static struct replay new_play(const struct question *q, const struct cache_drive
 
 	for (uint32_t i = 0; i < n; i++)
 		r.ring_seq[i] = j->bucket_seq[(j->newest.pos.index + i) % n];
-	/* buckets are discarded one after the other, so one is on its way */
+	/* buckets are discarded one at a time, so one is not free yet */
 	if (r.ring_free && d->ring_waits_for_discard && q->set->sb.flags & CACHE_SB_DISCARD)
 		r.ring_free--;
 	cache_replay_alloc_init(&r, d, q->unused, q->clean);
 	return r;
 }
 
-/* Return: as the tree's functions. The numbers of @r are there afterwards. */
+/* Return: as the functions of the tree. The numbers of @r are valid afterwards. */
 static int play(struct replay *r)
 {
 	const struct cache_journal *j = &r->set->journal;
@@ -89,8 +88,8 @@ static int play(struct replay *r)
 }
 
 /*
- * Entries that no order exceeds, from numbers alone. A node that was just written anew keeps
- * a fifth of its blocks less one free; each set of keys takes one.
+ * An upper bound of the entries, for any order, from numbers alone. A node that was just
+ * rewritten keeps a fifth of its blocks less one free; each set of keys takes one.
  */
 static uint64_t count_entries(const struct question *q, const struct cache_driver *d)
 {
@@ -104,12 +103,12 @@ static uint64_t count_entries(const struct question *q, const struct cache_drive
 		changes = cache_min_u64(set->nnodes[i], changes) + changes / per;
 		splits += changes;
 	}
-	/* those of a root that is itself below a new one by then, too */
+	/* those of a root that is itself below a newer root by then */
 	changes += changes / per + 1;
 	return changes + cache_replay_alloc_writes_max(&r.alloc, 3 * (splits + changes));
 }
 
-/* What a play came to: 0: it fits; 1: not, or not to its end; -EIO, -ENOMEM. */
+/* The result of a play: 0: it starts; 1: it hangs, or was not played to its end; -EIO, -ENOMEM. */
 static int outcome(const struct question *q, const struct replay *r, int ret)
 {
 	q->f->entries = cache_max_u64(q->f->entries, r->entries);
@@ -121,8 +120,9 @@ static int outcome(const struct question *q, const struct replay *r, int ret)
 }
 
 /*
- * With the first entry before each of the keys up to the first new root, or, where those are too
- * many, before some of them. No leaf is split more than once more for having been written then.
+ * Plays with the first entry before each of the keys up to the first new root or, if those are
+ * too many, before some of them. After that no leaf is split more than once more because it was
+ * written.
  */
 static int play_first_entries(const struct question *q, const struct cache_driver *d,
 			      const struct replay *first)
@@ -152,7 +152,7 @@ static bool is_short(const struct question *q, const struct replay *calm)
 	return q->pieces <= SHORT_KEYS && calm->nloaded <= SHORT_NODES;
 }
 
-/* 0: for every order shown to start; 1: not; -EIO, -ENOMEM. */
+/* 0: the set starts in every order that was played; 1: not; -EIO, -ENOMEM. */
 static int overflows(const struct question *q, const struct cache_driver *d)
 {
 	struct replay first = new_play(q, d), storm = new_play(q, d);
@@ -194,7 +194,7 @@ static int ask(const struct question *q, enum cache_era era)
 	return 0;
 }
 
-/* To the replay the drivers differ in these alone. */
+/* For the replay the drivers differ in these only. */
 static bool plays_alike(const struct cache_sb *sb, enum cache_era a, enum cache_era b)
 {
 	const struct cache_driver *x = cache_driver_of(a), *y = cache_driver_of(b);
@@ -249,7 +249,7 @@ static int unpin(void *ctx, const struct cache_jset_pos *pos, unsigned index,
 	return 0;
 }
 
-/* A journal key holds its bucket until it was replayed. */
+/* A journal key pins its bucket until it was replayed. */
 static int count_buckets(struct question *q)
 {
 	static const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };

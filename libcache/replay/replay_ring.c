@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a played replay needs of the journal's ring and of the allocator's thread beside it, in
- * the driver's arithmetic: behaviour 3.4, 5.1, 5.6. No gc runs before the replay has ended, so
- * what the allocator cannot invalidate now it never gets.
+ * The journal's ring and the allocator's thread in a simulated replay, with the driver's
+ * arithmetic: behaviour 3.4, 5.1, 5.6. No gc runs before the replay has ended, so a bucket that
+ * cannot be invalidated now is never available.
  */
 #include "replay/replay.h"
 
@@ -10,7 +10,7 @@
 #include "alloc/alloc.h"
 #include "base/checked.h"
 
-/* What the driver's queue for n buckets really holds. */
+/* The true capacity of a driver's queue for n buckets. */
 static uint64_t queue_max(uint64_t n)
 {
 	return n <= 4 ? n : cache_roundup_pow2(n) - 1;
@@ -25,8 +25,8 @@ static void push(uint64_t *from, uint64_t *queue, uint64_t max)
 }
 
 /*
- * Where the driver chooses at random it may find too few of few, and then waits for gc; where
- * the policy is unknown it finds none.
+ * A policy that chooses at random may not find enough candidates if there are few, and then
+ * waits for gc; an unknown policy finds none.
  */
 static bool may_find_none(const struct cache_sb *sb, const struct replay_alloc *a)
 {
@@ -41,7 +41,10 @@ static bool may_find_none(const struct cache_sb *sb, const struct replay_alloc *
 	}
 }
 
-/* Buckets nothing points to are seeds; clean ones no journal key pins, candidates. */
+/*
+ * Buckets without pointers to them are seeds; clean ones that no journal key pins are
+ * candidates.
+ */
 void cache_replay_alloc_init(struct replay *r, const struct cache_driver *d, uint64_t unused,
 			     uint64_t clean)
 {
@@ -60,11 +63,11 @@ void cache_replay_alloc_init(struct replay *r, const struct cache_driver *d, uin
 	a->dry = !r->best && may_find_none(sb, a);
 }
 
-/* Free_inc is full and the new gens want to be written, or there is no more to get. */
+/* Whether free_inc is full and the new gens must be written, or no bucket is left to fetch. */
 static void invalidate(struct replay_alloc *a)
 {
 	if (a->candidates < a->inc_max || a->prio + a->none < a->prio_max) {
-		/* the last buckets stay in its hands, or go out without a prio write */
+		/* the last buckets stay in its hands, or are handed out without a prio write */
 		a->dry = true;
 		if (a->candidates < a->inc_max)
 			return;
@@ -79,9 +82,9 @@ static void invalidate(struct replay_alloc *a)
 }
 
 /*
- * Buckets are given back up to that of the entry being replayed: what leaves hold comes free
- * as they are written, for which nobody needs the journal. But a leaf that is the root is
- * written only after 30 seconds.
+ * Buckets are freed up to that of the entry being replayed: what leaves pin is freed as they
+ * are written, which needs no journal entry. But a leaf that is the root is written only after
+ * 30 seconds.
  */
 static void reclaim(struct replay *r)
 {
@@ -96,8 +99,9 @@ static void reclaim(struct replay *r)
 }
 
 /*
- * The next bucket of the ring. One that was not free at the start is had by a thread that waits
- * and writes the leaves that hold it, and then, once more, those of the oldest entry left.
+ * Takes the next bucket of the ring. One that was not free at the start becomes free when a
+ * waiting thread writes the leaves that pin it, and then, once more, those that pin the oldest
+ * entry left.
  */
 static bool next_bucket(struct replay *r)
 {
@@ -160,7 +164,7 @@ uint64_t cache_replay_alloc_writes_max(const struct replay_alloc *a, uint64_t us
 
 	if (a->prio_max >= a->inc_max)
 		return UINT32_MAX;	/* no such geometry */
-	/* each takes buckets itself; two more for what is rounded and what waits */
+	/* each write takes buckets itself; two more for rounding and for one that waits */
 	net = a->inc_max - a->prio_max;
 	return (free + used) / net + 2;
 }
@@ -174,7 +178,7 @@ int cache_replay_set_root(struct replay *r)
 	return journal_write(r);
 }
 
-/* That the allocator waits for the journal is no harm as long as there are buckets. */
+/* A wait of the allocator for the journal does no harm while there are buckets. */
 static void fetch(struct replay *r, uint64_t wanted)
 {
 	r->alloc.wanted = wanted;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tree of a rehearsed replay (see replay.h): which nodes are full, how they
- * split, and how that climbs to the root. Only nodes on the way of a replayed key
- * are read; a leaf's keys are read again when it is split.
+ * The tree in a simulated replay (see replay.h): which nodes are full, how they split, and how
+ * splits reach the root. Only nodes on the way of a replayed key are read; the keys of a leaf
+ * are read again when it is split.
  */
 #include "base/checked.h"
 #include "base/array.h"
@@ -13,8 +13,8 @@
 #include <string.h>
 
 #define PAGE_BYTES	4096
-#define INTERIOR_WORDS	3u		/* of a key with one pointer */
-#define SPLITS_MAX	65536u		/* no real ring lasts so long */
+#define INTERIOR_WORDS	3u		/* size of a key with one pointer */
+#define SPLITS_MAX	65536u		/* no replay of a real ring has more splits */
 
 static int no_memory(struct replay *r)
 {
@@ -42,7 +42,7 @@ static uint64_t words_of(const struct cache_keys *keys)
 	return n;
 }
 
-/* Words that still fit into the set being filled. */
+/* Number of words that still fit into the unwritten set. */
 static uint64_t space_left(const struct replay *r, const struct replay_node *n)
 {
 	uint64_t nbytes, used = words_of(&n->unwritten);
@@ -70,7 +70,7 @@ static int new_node(struct replay *r, const struct replay_node *like, uint32_t *
 	return 0;
 }
 
-/* The unwritten set goes to disk and takes up blocks. */
+/* Writes the unwritten set to disk, which takes blocks. */
 static void write_leaf(struct replay *r, uint32_t leaf)
 {
 	struct replay_node *n = &r->node[leaf];
@@ -94,7 +94,7 @@ void cache_replay_write_leaves(struct replay *r, uint64_t upto)
 			write_leaf(r, i);
 }
 
-/* Where a node at @sector is kept between plays; NULL: there is another one. */
+/* The place where a node at @sector is kept between plays; NULL: another node is there. */
 static void **kept_node(const struct replay *r, uint64_t sector)
 {
 	uint64_t bucket = sector / r->set->sb.bucket_sectors;
@@ -106,7 +106,7 @@ static void **kept_node(const struct replay *r, uint64_t sector)
 	return &r->reads->node[i].data;
 }
 
-/* The bytes of a node in @data; @own: what the caller has to free, or NULL. */
+/* Gets the bytes of a node in @data; @own: what the caller must free, or NULL. */
 static int read_bytes(struct replay *r, uint64_t sector, uint64_t nsectors, void **own,
 		      const void **data)
 {
@@ -126,7 +126,7 @@ static int read_bytes(struct replay *r, uint64_t sector, uint64_t nsectors, void
 	*data = buf;
 	if (ret || !kept || r->reads->bytes + nbytes > REPLAY_READS_BYTES) {
 		*own = buf;
-		/* unless it is known, it is news */
+		/* nodes were unreadable before: no new error */
 		return ret && r->set->nbad_nodes ? REPLAY_CANNOT : ret;
 	}
 	*kept = buf;
@@ -134,8 +134,10 @@ static int read_bytes(struct replay *r, uint64_t sector, uint64_t nsectors, void
 	return 0;
 }
 
-/* The node's bytes, read and merged: one that cannot be had ends the play, as it
- * ends the kernel's start before any replay. Release @bn and @own. */
+/*
+ * Reads and merges the node. A node that cannot be read ends the play, as it ends the kernel's
+ * start before any replay. Release @bn and @own.
+ */
 static int read_node(struct replay *r, const struct cache_bkey *key, unsigned level,
 		     struct cache_btree_node *bn, void **own)
 {
@@ -158,7 +160,7 @@ static int read_node(struct replay *r, const struct cache_bkey *key, unsigned le
 	return ret ? ret : bn->damaged ? REPLAY_CANNOT : 0;
 }
 
-/* One placeholder for each live child. */
+/* Makes a placeholder for each live child. */
 static int add_children(struct replay *r, uint32_t parent, const struct cache_btree_node *bn)
 {
 	struct replay_node c = { .level = bn->level - 1, .parent = parent,
@@ -202,14 +204,14 @@ static int load(struct replay *r, uint32_t index)
 	return ret;
 }
 
-/* Position [inode, start of @k) against the end of a node. */
+/* Compares the position [inode, start of @k) with the end of a node. */
 static bool starts_in(const struct cache_bkey *k, const struct replay_node *n)
 {
 	return cache_pos_cmp(cache_key_inode(k), cache_key_start(k),
 			     cache_key_inode(&n->hi), n->hi.low) < 0;
 }
 
-/* The leaf where @k starts. */
+/* The leaf in which @k starts. */
 static int find_leaf(struct replay *r, const struct cache_bkey *k, uint32_t *leaf)
 {
 	uint32_t index = r->root;
@@ -242,7 +244,7 @@ static bool overlap(const struct cache_bkey *a, const struct cache_bkey *b)
 	       cache_key_start(b) < a->low;
 }
 
-/* A key into the unwritten set: what it hides there stays, as keys of no size. */
+/* Inserts a key into the unwritten set: keys that it hides there remain as keys of size 0. */
 static int hide_unwritten(struct cache_keys *set, const struct cache_bkey *k)
 {
 	for (size_t i = 0, n = set->n; i < n; i++) {
@@ -271,7 +273,7 @@ static int insert_unwritten(struct cache_keys *set, const struct cache_bkey *k)
 	for (size_t i = 0; i < set->n && !ret; i++) {
 		struct cache_bkey *x = &set->k[i];
 
-		/* the driver writes over an empty key of the same length */
+		/* the driver overwrites an empty key of the same length */
 		if (!cache_key_size(x) && cache_key_inode(x) == cache_key_inode(k) &&
 		    x->low >= cache_key_start(k) && x->low <= k->low &&
 		    cache_key_ptrs(x) == cache_key_ptrs(k)) {
@@ -297,7 +299,7 @@ bool cache_replay_clip(struct cache_bkey *k, const struct replay_node *n)
 	return true;
 }
 
-/* Whether @b just continues @a, so that the driver makes one key of them. */
+/* Whether @b continues @a, so that the driver joins them into one key. */
 static bool continues(const struct cache_sb *sb, const struct cache_bkey *a,
 		      const struct cache_bkey *b)
 {
@@ -309,7 +311,10 @@ static bool continues(const struct cache_sb *sb, const struct cache_bkey *a,
 	       cache_key_size(a) + cache_key_size(b) <= CACHE_BKEY_SIZE_MAX;
 }
 
-/* What a new node takes over: live, in range, joined where they continue. */
+/*
+ * Collects what a new node takes over: live keys in range, joined where they continue each
+ * other.
+ */
 static int take_live(struct replay *r, const struct replay_node *n,
 		     const struct cache_keys *all, struct cache_keys *live)
 {
@@ -354,7 +359,7 @@ static int refs_push(struct replay_refs *refs, uint32_t at)
 	return 0;
 }
 
-/* In order again, each once: a key may lie on top in many places. */
+/* Sorts them again and removes copies: a key may be on top in several places. */
 static void refs_sort(struct replay_refs *refs)
 {
 	size_t n = 0;
@@ -367,7 +372,7 @@ static void refs_sort(struct replay_refs *refs)
 	refs->n = n;
 }
 
-/* Of what the replay gave to @leaf, the pieces on top; it forgets those that have none. */
+/* The visible pieces of what the replay inserted in @leaf; keys without any are forgotten. */
 static int settle_added(struct replay *r, uint32_t leaf, struct cache_keys *added)
 {
 	struct replay_node *n = &r->node[leaf];
@@ -390,7 +395,7 @@ static int settle_added(struct replay *r, uint32_t leaf, struct cache_keys *adde
 	return ret;
 }
 
-/* All that a leaf would hold if it were sorted now. */
+/* All keys that a leaf would have if it were sorted now. */
 static int live_keys(struct replay *r, uint32_t leaf, struct cache_keys *live)
 {
 	struct cache_keys added = { 0 }, all = { 0 };
@@ -410,7 +415,7 @@ static int live_keys(struct replay *r, uint32_t leaf, struct cache_keys *live)
 	return ret;
 }
 
-/* A new node for (lo, hi] of node @of, its first set of @nwords on disk. */
+/* A new node for (lo, hi] of node @of, with its first set of @nwords written. */
 static int split_off(struct replay *r, uint32_t of, const struct cache_bkey *lo,
 		     const struct cache_bkey *hi, uint64_t nwords, uint32_t *index)
 {
@@ -424,7 +429,7 @@ static int split_off(struct replay *r, uint32_t of, const struct cache_bkey *lo,
 	return new_node(r, &n, index);
 }
 
-/* Keys of the replay that the new leaf still has to know, and the one at @at. */
+/* The keys of the replay that the new leaf still has, and the one at @at. */
 static int inherit(struct replay *r, uint32_t from, uint32_t to, uint32_t at)
 {
 	const struct replay_refs *added = &r->node[from].added;
@@ -442,7 +447,7 @@ static int inherit(struct replay *r, uint32_t from, uint32_t to, uint32_t at)
 	return ret ? no_memory(r) : 0;
 }
 
-/* Child @old gives way to @nnew others; their keys and a freeing key want room. */
+/* Replaces child @old by @nnew others; their keys and a freeing key need space in the node. */
 static int replace_child(struct replay *r, uint32_t parent, uint32_t old,
 			 const uint32_t *new, unsigned nnew)
 {
@@ -494,7 +499,7 @@ static int new_root(struct replay *r, uint32_t old, const uint32_t *new, unsigne
 
 static int split_interior(struct replay *r, uint32_t old, unsigned nfresh);
 
-/* @old is replaced by @new: its parent learns, or there is a new root. */
+/* Replaces @old by @new: in its parent, or there is a new root. */
 static int climb(struct replay *r, uint32_t old, const uint32_t *new, unsigned nnew)
 {
 	uint32_t parent = r->node[old].parent;
@@ -514,13 +519,13 @@ static int climb(struct replay *r, uint32_t old, const uint32_t *new, unsigned n
 	return ret;
 }
 
-/* Interior @old, of whose children @nfresh were just put in, gives way to one or two. */
+/* Splits or rewrites interior @old, into which the last @nfresh children were just inserted. */
 static int split_interior(struct replay *r, uint32_t old, unsigned nfresh)
 {
 	const struct replay_node o = r->node[old];
 	uint64_t before = (uint64_t)(o.nchildren - nfresh) * INTERIOR_WORDS;
 	bool two = set_blocks(r, before) > o.nblocks * 4 / 5;
-	/* with the freeing key in front, and the key at the cut going left */
+	/* with the freeing key first, and the key at the cut on the left */
 	uint64_t all = ((uint64_t)o.nchildren + 1) * INTERIOR_WORDS;
 	uint32_t cut = two ? (all * 3 / 5 + INTERIOR_WORDS - 1) / INTERIOR_WORDS : o.nchildren;
 	uint32_t new[2];
@@ -542,7 +547,7 @@ static int split_interior(struct replay *r, uint32_t old, unsigned nfresh)
 	return ret ? ret : climb(r, old, new, 1 + two);
 }
 
-/* How many of the keys go left when a leaf is cut in two; all: the driver would crash. */
+/* How many of the keys go left when a leaf is split; all: the driver would crash. */
 static size_t cut_of(const struct cache_keys *keys)
 {
 	uint64_t want = words_of(keys) * 3 / 5, got = 0;
@@ -559,7 +564,10 @@ static void forget_keys(struct replay_node *n)
 	cache_keys_fini(&n->unwritten);
 }
 
-/* @keys go into one or two new leaves instead of @leaf; that at @at is what did not fit. */
+/*
+ * Replaces @leaf by one or two new leaves with @keys; the key at @at is the one that did not
+ * fit.
+ */
 static int replace_leaf(struct replay *r, uint32_t leaf, struct cache_keys *keys, bool two,
 			uint32_t at)
 {
@@ -607,14 +615,14 @@ static int split_leaf(struct replay *r, uint32_t leaf, const struct cache_bkey *
 	return ret;
 }
 
-/* @k, which is what of the key at @at lies in @leaf. */
+/* Inserts @k, the part in @leaf of the key at @at. */
 static int insert_into(struct replay *r, uint32_t leaf, const struct cache_bkey *k, uint32_t at)
 {
 	struct replay_node *n = &r->node[leaf];
 
 	if (++r->inserted == r->flush_at)
 		cache_replay_write_leaves(r, 0);
-	/* it might land in the middle of another key and cut that in two */
+	/* it could fall into the middle of another key and split that into two */
 	if (cache_bkey_words(k) + CACHE_BKEY_WORDS_MAX > space_left(r, n))
 		return split_leaf(r, leaf, k, at);
 	if (insert_unwritten(&n->unwritten, k) || refs_push(&n->added, at))

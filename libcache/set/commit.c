@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * New structures into unused buckets, then one journal entry. What counts as
- * unused is decided once, from the marks of the loaded image, before anything is
- * written; a bucket that this commit has picked is never picked again.
+ * New structures into unused buckets, then one journal entry. Which buckets are unused is
+ * decided once, from the marks of the loaded set, before anything is written; a bucket that
+ * this commit has picked is never picked again.
  */
 #include "set/commit.h"
 
@@ -19,19 +19,19 @@
 
 struct cache_commit {
 	struct cache_set *set;
-	uint64_t *used;		/* one bit per bucket: needed by what is on disk */
-	uint64_t *picked;	/* one bit per bucket: taken for what is to come */
-	uint64_t next;		/* where to look for the next unused one */
-	struct cache_jset entry;	/* as it will be, but for its place */
-	cache_le64 *words;	/* of its keys */
-	void *area;		/* what a bucket of metadata holds */
+	uint64_t *used;		/* one bit per bucket: the state on disk needs it */
+	uint64_t *picked;	/* one bit per bucket: picked for the new state */
+	uint64_t next;		/* where the search for the next unused bucket starts */
+	struct cache_jset entry;	/* the new entry, without its place */
+	cache_le64 *words;	/* words of its keys */
+	void *area;		/* buffer for one bucket of metadata */
 	bool checkpoint, has_prios, finished, move_on;
 	uint64_t written_sectors;
 };
 
 /*
- * What the marks say. A bucket whose gen was lost with its prio_set and that no key
- * points to is unused all the same: there is no pointer that could mean it.
+ * Whether the marks say that @bucket is unused. A bucket whose gen was lost with its prio_set
+ * and that no key points to is unused too: no pointer can refer to it.
  */
 static void find_used(struct cache_commit *c)
 {
@@ -78,7 +78,10 @@ int cache_commit_new(struct cache_set *set, struct cache_commit **cp,
 	c->entry = set->journal.newest;
 	c->entry.pos.seq++;
 	c->entry.pos.nwords = 0;
-	/* Any version but 0 means the 128-byte uuid entries; we write what we know. */
+	/*
+	 * Any version but 0 means uuid entries of 128 bytes; we write the newest version that
+	 * we know.
+	 */
 	if (c->entry.pos.version > CACHE_JSET_VERSION)
 		c->entry.pos.version = CACHE_JSET_VERSION;
 	find_used(c);
@@ -109,7 +112,10 @@ void cache_commit_spare(struct cache_commit *c, uint64_t bucket)
 		cache_bit_set(c->used, bucket);
 }
 
-/* A bucket that cannot be read may take what is written to it, and never give it back. */
+/*
+ * A bucket that cannot be read may accept a write and never return the data, so it is not
+ * picked.
+ */
 static bool can_read(const struct cache_commit *c, uint64_t bucket)
 {
 	const struct cache_sb *sb = &c->set->sb;
@@ -176,7 +182,7 @@ static int check_gens(const struct cache_commit *c, const struct cache_buckets *
 	return 0;
 }
 
-/* Last to first: when the head is written all that it leads to is there. */
+/* Written from last to first: when the head is written, all members that follow it exist. */
 static int write_chain(struct cache_commit *c, const struct cache_buckets *t,
 		       const uint64_t *chain, void *buf, struct cache_err *err)
 {
@@ -320,16 +326,16 @@ static int write_entry(struct cache_commit *c, const struct cache_commit_place *
 	return ret;
 }
 
-/* Newer entries of an earlier format; or one whose last_seq makes the driver forget ours. */
+/* Newer entries of an earlier format; or one whose last_seq would make the driver skip ours. */
 static bool outlives(const struct cache_jset_disk *d, const struct cache_commit_place *p)
 {
 	return cache_le64_get(d->seq) >= p->seq || cache_le64_get(d->last_seq) > p->seq;
 }
 
 /*
- * A driver takes what stands behind an entry for the next one, and so on. When ours
- * replaces a damaged one, or one of another length, entries are seen that were hidden
- * until now. So the chain is cut before the first that outlives ours, before the switch.
+ * The driver reads on behind an entry, and behind the next, and so on. If ours replaces a
+ * damaged entry, or one of another length, the driver will see entries that were hidden until
+ * now. So the chain is cut before the first entry that would outlive ours, before the switch.
  */
 static int cut_chain(struct cache_commit *c, const struct cache_commit_place *p,
 		     struct cache_err *err)

@@ -2,22 +2,22 @@
 /*
  * The one way in which a set that has run is changed.
  *
- *	1. new structures go into buckets that nothing uses
- *	2. flush
- *	3. ONE journal entry names them
- *	4. flush
+ * 	1. new structures go into buckets that nothing uses
+ * 	2. flush
+ * 	3. ONE journal entry names them
+ * 	4. flush
  *
- * An entry without keys is 240 bytes, one sector, which any disk writes whole or
- * not at all: killed at any instant the device is the old one or the new one. An
- * entry with keys may tear, and then its checksum says that it is not there.
- * Nothing that the old entry names is touched before the new one is durable.
+ * An entry without keys is 240 bytes, one sector, which any disk writes whole or not at all: a
+ * power cut at any instant leaves the old state or the new one. An entry with keys may be torn,
+ * and then its checksum is invalid and it does not count. Nothing that the old entry names is
+ * touched before the new one is durable.
  *
- *	cache_commit_new()			plan, against a loaded image
- *	cache_commit_pick()			unused buckets for what is to come
- *	cache_commit_write()			a node, a uuid table ...
- *	cache_commit_prios()			gens and prios of every bucket
- *	cache_commit_set_root(), _set_uuids(), _add_key(), _checkpoint()
- *	cache_commit_finish()			the switch
+ * 	cache_commit_new()			plan, against a loaded image
+ * 	cache_commit_pick()			unused buckets for what is to come
+ * 	cache_commit_write()			a node, a uuid table ...
+ * 	cache_commit_prios()			gens and prios of every bucket
+ * 	cache_commit_set_root(), _set_uuids(), _add_key(), _checkpoint()
+ * 	cache_commit_finish()			the switch
  *
  * Source: behaviour 2 (order of a prio write), 3.5 (where an entry may go), 11.
  */
@@ -35,36 +35,37 @@ extern "C" {
 
 struct cache_commit;
 
-/* Where the entry will stand, and what it will say. */
+/* Where the entry will be, and what it will contain. */
 struct cache_commit_place {
 	uint64_t seq, last_seq;
-	uint32_t index;			/* of the ring */
+	uint32_t index;			/* ring bucket */
 	uint32_t offset_sectors;
-	uint32_t nsectors;		/* written: 1 for an entry without keys */
-	bool	 over_live;		/* over a ring bucket that was still to be replayed */
+	uint32_t nsectors;		/* size written: 1 for an entry without keys */
+	/* it overwrites a ring bucket that was still to be replayed */
+	bool	 over_live;
 };
 
 /**
  * cache_commit_new() - begin a change
- * @set: loaded up to CACHE_LOAD_MARKS; must outlive the commit and not be changed
- *	 by others meanwhile. On a device that was opened to look the commit can be
- *	 planned, and the first write fails with -EBADF
+ * @set: loaded up to CACHE_LOAD_MARKS; must outlive the commit and not be changed by others
+ *       meanwhile. On a read-only device the commit can be planned; its first write fails with
+ *       -EBADF
  *
- * Unused is what the walk of the tree says. Below a node that could not be read
- * nothing was marked: who commits on a damaged set spares what it may hold.
+ * The walk of the tree decides which buckets are unused. Nothing is marked below a node that
+ * could not be read: the caller must exclude the buckets that such a node may own.
  *
- * Return: 0; -EUCLEAN when the set is not synced or its journal or marks are not
- * known, so that nothing can be switched; -ENOMEM.
+ * Return: 0; -EUCLEAN when the set is not synced or its journal or marks are not known, so that
+ * no entry can be written; -ENOMEM.
  */
 int cache_commit_new(struct cache_set *set, struct cache_commit **c,
 		     struct cache_err *err);
-/* Without cache_commit_finish(): nothing has happened to the set. Accepts NULL. */
+/* Frees the commit. Without cache_commit_finish() the set is unchanged. Accepts NULL. */
 void cache_commit_free(struct cache_commit *c);
 
 /* Whether nothing on disk needs @bucket and no part of this commit took it. */
 bool cache_commit_is_unused(const struct cache_commit *c, uint64_t bucket);
 
-/* From now on @bucket counts as used: it is meant for something else. */
+/* From now on @bucket counts as used; it is reserved for something else. */
 void cache_commit_spare(struct cache_commit *c, uint64_t bucket);
 
 /**
@@ -87,8 +88,8 @@ int cache_commit_write(struct cache_commit *c, uint64_t bucket, uint32_t offset_
  * cache_commit_prios() - write a new prio chain, last member first
  * @t: gens and prios to become durable; a gen may only be ahead of the loaded one
  *
- * Picks its own buckets; their gens stay as @t has them. Once a commit, after all
- * gens are final.
+ * Picks its own buckets; their gens stay as @t has them. Call it once per commit, when all gens
+ * are final.
  * Return: 0; -ENOBUFS without unused buckets; -EINVAL for a gen that goes back; -EIO; -ENOMEM.
  */
 int cache_commit_prios(struct cache_commit *c, const struct cache_buckets *t,
@@ -99,39 +100,39 @@ void cache_commit_set_root(struct cache_commit *c, const struct cache_bkey *k,
 /* @k names a table in the 128-byte layout. */
 void cache_commit_set_uuids(struct cache_commit *c, const struct cache_bkey *k);
 
-/* A leaf key to be inserted by replay. -ENOSPC when one entry is full. */
+/* Adds a leaf key that the replay will insert. -ENOSPC when the entry is full. */
 int cache_commit_add_key(struct cache_commit *c, const struct cache_bkey *k);
 
 /*
- * Nothing of the journal is to be replayed after this: every key of it is in the
- * tree that this commit names, or was dropped on purpose.
+ * Nothing of the journal is replayed after this commit: every key of it is in the new tree, or
+ * was dropped on purpose.
  */
 void cache_commit_checkpoint(struct cache_commit *c);
 
 /**
- * cache_commit_outlive() - a seq beyond that of every entry that the ring still holds
+ * cache_commit_outlive() - choose a seq greater than that of every entry in the ring
  *
- * What stands behind damage, or was left by a part of the ring that is damaged whole, may
- * have greater seqs than the newest that is known. The driver takes what verifies right
- * behind an entry of its own: once it has written up to there, those would be the newest.
- * Before cache_commit_place().
+ * Entries behind damage, or in a part of the ring that is damaged, may have greater seqs than
+ * the newest known entry. The driver accepts what verifies right behind its own entry: once it
+ * has written up to such an entry, that would be the newest. Call this before
+ * cache_commit_place().
  *
  * Return: 0; -EUCLEAN when there is no such seq; -ENOMEM.
  */
 int cache_commit_outlive(struct cache_commit *c, struct cache_err *err);
 
 /*
- * The entry of a checkpoint goes to the start of the next ring bucket even if it
- * would fit after the newest: cache_commit_wipe_ring() can then end that one too.
+ * Puts the entry of a checkpoint at the start of the next ring bucket even if it would fit
+ * after the newest entry: cache_commit_wipe_ring() can then wipe that bucket too.
  */
 void cache_commit_move_on(struct cache_commit *c);
 
 /**
- * cache_commit_place() - where the entry will go (behaviour 3.5)
+ * cache_commit_place() - decide where the entry will go (behaviour 3.5)
  *
- * After the newest entry where it fits, else at the start of the next ring
- * bucket if nothing in that is to be replayed. A checkpoint without keys may also
- * go over a live bucket: its one sector ends the need for it.
+ * After the newest entry where it fits, else at the start of the next ring bucket if nothing in
+ * that is to be replayed. A checkpoint without keys may also go over a live bucket: after its
+ * one sector is written, nothing needs that bucket.
  *
  * Return: 0; -ENOSPC when the ring is full.
  */
@@ -142,8 +143,8 @@ int cache_commit_place(const struct cache_commit *c, struct cache_commit_place *
  * cache_commit_is_found() - will the driver's search find an entry at @place?
  * @set: as the commit was planned against
  *
- * It reads only part of the ring (behaviour 3.2), and where damage has left holes
- * in that, may stop at an older entry: then a commit would not happen to it.
+ * The driver reads only part of the ring (behaviour 3.2), and if damage has left holes there,
+ * it may stop at an older entry: then the commit would have no effect.
  * Return: 0, with the answer in @found; -ENOMEM.
  */
 int cache_commit_is_found(const struct cache_set *set,
@@ -153,18 +154,18 @@ int cache_commit_is_found(const struct cache_set *set,
 /**
  * cache_commit_finish() - flush, write the entry, flush
  *
- * After 0 the change is durable and @set is out of date: close it. After an error
- * the device is the old one; or one of the two, if it was the entry's own write or
- * the last flush that failed.
+ * After 0 the change is durable and @set is out of date: close it. After an error the device
+ * has the old state; if the write of the entry or the last flush failed, the old or the new
+ * one.
  */
 int cache_commit_finish(struct cache_commit *c, struct cache_err *err);
 
 /**
- * cache_commit_wipe_ring() - after a finished checkpoint, end all older entries
+ * cache_commit_wipe_ring() - after a finished checkpoint, invalidate all older entries
  *
- * Zeroes the first block of every ring bucket but the new entry's. What the
- * driver's search finds is then the checkpoint, whatever lay around it. Killed in
- * between, the checkpoint is there and some old entries still are.
+ * Zeroes the first block of every ring bucket but the new entry's. The driver's search then
+ * finds the checkpoint, whatever is in the rest of the ring. A power cut in between leaves the
+ * checkpoint and some older entries.
  */
 int cache_commit_wipe_ring(struct cache_commit *c, struct cache_err *err);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Will the driver find the entry that is about to be written? */
+/* Whether the driver will find the entry that is about to be written. */
 #include "set/commit.h"
 
 #include <errno.h>
@@ -9,8 +9,8 @@
 #include "disk/journal_search.h"
 
 /*
- * The ring as it will be, in ring order, then by place. Entries behind ours are seen
- * as long as each starts where the one before ends.
+ * The ring after the commit, in ring order, then by offset. Entries behind ours are seen while
+ * each starts where the one before ends.
  */
 static size_t ring_after(const struct cache_set *set, const struct cache_commit_place *p,
 			 struct cache_jset_pos *ring)

@@ -14,8 +14,8 @@ static int check_super(struct cache_set *set, const struct cache_sink *sink,
 }
 
 /*
- * Not synced: the driver starts anew and looks at nothing, but it will make its ring
- * where the one of an earlier format was, and its second start finds what is there.
+ * Not synced: the driver ignores what is there at its first start, but it will create its ring
+ * at the place of an earlier one, and its second start finds what is left there.
  */
 static int look_for_old_ring(struct cache_set *set, const struct cache_sink *sink,
 			     struct cache_err *err)
@@ -30,7 +30,7 @@ static int look_for_old_ring(struct cache_set *set, const struct cache_sink *sin
 		cache_sb_predict_ring(&ring);
 	ret = cache_journal_read(set->dev, &ring, &old, &silent, err);
 	seq = old.nentries ? old.newest.pos.seq : 0;
-	/* Where the superblock still says where it lies, it can be shown. */
+	/* If the superblock still says where the content is, it can be shown. */
 	if (set->sb.njournal)
 		set->journal = old;
 	else

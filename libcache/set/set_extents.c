@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* All extents of a set that is loaded, by a walk of its own. */
+/* All extents of a loaded set, by a walk of its own. */
 #include "set/set_impl.h"
 
 static int push_leaf(void *ctx, const struct cache_btree_node *n)

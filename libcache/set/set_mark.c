@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the kernel's start learns by walking: every key marks its buckets and may
- * raise their gens, then the journal's keys do, then the buckets of the set's own
- * structures are marked over whatever was there (behaviour 4.2, 4.3).
+ * What the kernel learns by walking the tree at its start: every key marks its buckets and may
+ * raise their gens, then the journal's keys do the same, then the buckets of the set's own
+ * structures are marked, whatever marked them before (behaviour 4.2, 4.3).
  */
 #include "base/checked.h"
 #include "base/bits.h"
@@ -22,10 +22,10 @@ struct marking {
 	struct cache_err *err;
 	uint64_t nodes, nodes_expected;
 	struct cache_geometry geometry;
-	struct cache_set_stream *stream;	/* extents are seen on the way; NULL: they are not */
+	struct cache_set_stream *stream;	/* called for extents on the way; NULL: none */
 };
 
-/* The gens that were read are the table: who asks what they were on disk reads again. */
+/* The gens read from disk become the table: a caller that needs those on disk reads them again. */
 static int init_gens(struct cache_set *set)
 {
 	uint8_t *gen = set->prios.gen;
@@ -60,7 +60,7 @@ static int init_tables(struct marking *s, enum cache_load upto)
 					(unsigned long long)s->set->sb.nbuckets);
 }
 
-/* A bit for each bucket whose prio_set did not verify. */
+/* Sets a bit for each bucket whose prio_set did not verify. */
 static int init_unknown(struct marking *s)
 {
 	struct cache_set *set = s->set;
@@ -92,7 +92,7 @@ static int mark(struct marking *s, const struct cache_bkey *k, unsigned level)
 		.inode = cache_key_inode(k), .end = k->low, .level = level });
 }
 
-/* Buckets of metadata priority are mostly nodes: a fair guess at the whole. */
+/* Buckets of metadata priority are mostly nodes: a good estimate of the number of nodes. */
 static int progress(struct marking *s)
 {
 	s->nodes++;
@@ -102,7 +102,7 @@ static int progress(struct marking *s)
 				 cache_max_u64(s->nodes, s->nodes_expected)) ? -ECANCELED : 0;
 }
 
-/* As cache_set_is_node(), or the error of the read that should have told. */
+/* As cache_set_is_node(), or the error of the read that it needs. */
 static int is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
 {
 	int was = cache_prio_gen(set->dev, &set->sb, &set->prios, bucket);
@@ -118,8 +118,8 @@ bool cache_set_is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen
 }
 
 /*
- * A child that counts as freed before its parent was read: only the parent has the key
- * that frees it. A child that was read first would clash with the mark of that key.
+ * A child that was freed before its parent was read: only the parent has the key that frees it.
+ * If the child was read first, it would conflict with the mark of that key.
  */
 static int find_falsely_freed(struct marking *s, const struct cache_btree_node *n)
 {
@@ -147,9 +147,9 @@ static int find_falsely_freed(struct marking *s, const struct cache_btree_node *
 	return ret;
 }
 
-#define AHEAD	16	/* keys, of which the buckets are fetched */
+#define AHEAD	16	/* number of keys whose buckets are prefetched */
 
-/* A leaf of plain keys: most find their bucket as it should be. */
+/* A leaf of plain keys: most find their bucket in the expected state. */
 static int mark_plain_leaf(struct marking *s, const struct cache_btree_node *n)
 {
 	struct cache_gens *g = &s->set->gens;
@@ -179,7 +179,7 @@ static int mark_keys(struct marking *s, const struct cache_btree_node *n)
 	return ret;
 }
 
-/* When one is refused on the way, all are seen again later. */
+/* If an extent is rejected on the way, all are visited again later. */
 static int see_extents(struct marking *s, const struct cache_btree_node *n)
 {
 	int ret = s->stream ? cache_set_stream_leaf(s->stream, n) : 0;
@@ -223,7 +223,7 @@ static int walk_tree(struct marking *s)
 	return ret;
 }
 
-/* A walk after the load: how many nodes there are is known. */
+/* For a walk after the load: the number of nodes is known. */
 struct counted {
 	cache_btree_node_fn *fn;
 	void *ctx;
@@ -274,7 +274,7 @@ static int found_journal_key(struct marking *s, enum cache_problem code,
 		.want = s->set->uuids.n, .sector = cache_jset_sector(&s->set->sb, pos) });
 }
 
-/* 1: sound; 0: said why not; else an error */
+/* 1: valid; 0: not, which was reported; otherwise an error */
 static int judge_journal_key(struct marking *s, const struct cache_jset_pos *pos,
 			     unsigned index, const struct cache_bkey *k)
 {
@@ -303,7 +303,10 @@ static int mark_journal_key(void *ctx, const struct cache_jset_pos *pos, unsigne
 	return ret > 0 ? mark(s, k, 0) : ret;
 }
 
-/* One entry, as it lies; where its keys do not tile it just ends: that was said. */
+/*
+ * Adds one entry as stored; if its keys do not fill it exactly it ends early, which was
+ * reported.
+ */
 static int load_entry(struct cache_set *set, const struct cache_jset_pos *pos,
 		      struct cache_err *err)
 {
@@ -348,7 +351,7 @@ static int mark_journal(struct marking *s)
 				      mark_journal_key, s, s->sink, s->err);
 }
 
-/* A bucket of the set's own structures; the driver overrides what marked it. */
+/* Marks a bucket of the set's own structures; the driver overrides any earlier mark. */
 static int mark_own(struct marking *s, uint64_t bucket, const char *owner)
 {
 	struct cache_gens *t = &s->set->gens;
@@ -384,8 +387,8 @@ static int mark_own_all(struct marking *s)
 }
 
 /*
- * The roots' pointers are used without asking whether they are stale; only the
- * first, and one that leads nowhere was said to be invalid.
+ * The pointer to the root is used without checking whether it is stale; only the first pointer
+ * is, and one that points nowhere was reported as invalid.
  */
 static int check_stale(struct marking *s, enum cache_problem code, const struct cache_bkey *k)
 {
@@ -400,8 +403,8 @@ static int check_stale(struct marking *s, enum cache_problem code, const struct 
 }
 
 /*
- * Extents are seen while the tree is marked, and what was seen holds if no gen was raised:
- * else one may be stale that did not look so.
+ * Extents are visited while the tree is marked. The result is valid only if no gen was raised:
+ * otherwise an extent may be stale that did not look stale.
  */
 static int walk_and_see(struct marking *s, struct cache_extent_visit *visit)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What programs outside the library ask of a loaded set. */
+/* What programs outside the library can ask of a loaded set. */
 #include "base/bits.h"
 #include "set/set.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Extents as the driver will see them once it has replayed its journal: two
- * sorted streams, the tree's leaves and what lies on top of the journal's keys;
- * where both speak the journal wins.
+ * Extents as the driver will see them once it has replayed its journal: two sorted streams, the
+ * leaves of the tree and the visible keys of the journal; where both have a key the journal's
+ * wins.
  */
 #include "set/set_impl.h"
 
@@ -29,7 +29,7 @@ static int emit_next(struct cache_set_stream *s)
 	return ret;
 }
 
-/* One extent of a leaf, what the journal leaves of it, and what comes before it. */
+/* One extent of a leaf: the part that the journal does not hide, after what comes before it. */
 static int push(struct cache_set_stream *s, struct cache_bkey k, uint64_t leaf_bucket)
 {
 	const struct cache_bkey *b = &s->next;
@@ -47,15 +47,15 @@ static int push(struct cache_set_stream *s, struct cache_bkey k, uint64_t leaf_b
 		} else if (k.low > b->low) {
 			cache_bkey_cut_front(&k, b->low);
 		} else {
-			return 0;	/* hidden whole */
+			return 0;	/* hidden completely */
 		}
 	}
 	return ret ? ret : emit(s, &k, leaf_bucket, false);
 }
 
 /*
- * What sticks out of its leaf is in no order, and must not carry the journal's stream
- * along. No lookup comes there, but writeback does: of a dirty one it is told.
+ * An extent outside its leaf's range is in no order, and must not advance the journal's stream.
+ * No lookup finds it, but writeback does: a dirty one is delivered.
  */
 static int push_part(struct cache_set_stream *s, const struct cache_btree_node *n,
 		     const struct cache_bkey *part, bool whole)
@@ -86,7 +86,7 @@ static int push_within(struct cache_set_stream *s, const struct cache_btree_node
 	return ret ? ret : push_part(s, n, &part, false);
 }
 
-/* All of them in the leaf's range, and before what the journal has next. */
+/* Whether all extents are in the leaf's range, and before the next key of the journal. */
 static bool is_alone(const struct cache_set_stream *s, const struct cache_btree_node *n)
 {
 	const struct cache_bkey *first = n->keys.k, *last = n->keys.k + n->keys.n - 1;
