@@ -62,7 +62,7 @@ struct cache_sectors_space {
 /**
  * cache_sectors_init() - no bucket open yet
  * @members:	   allocators of one flavour; the caller's, as is the array
- * @block_sectors: less room than this at the end of a bucket is not used
+ * @block_sectors: a smaller rest of a bucket is not used
  * @flash_only:	   is inode a flash volume (newer)? its data never mixes with that
  *		   of cached devices while there is a choice; NULL: none is
  */
@@ -77,7 +77,7 @@ void cache_sectors_fini(struct cache_sectors *s);
 void cache_sectors_uuids_changed(struct cache_sectors *s);
 
 /**
- * cache_sectors_alloc() - room for a write
+ * cache_sectors_alloc() - allocate sectors for a write
  *
  * May give less than asked: ask again for the rest.
  *

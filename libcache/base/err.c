@@ -36,10 +36,10 @@ int cache_err_prefix(struct cache_err *err, int code, const char *fmt, ...)
 	len = vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	if (len >= 0 && (size_t)len < sizeof(err->text)) {
-		int room = (int)(sizeof(err->text) - len) - 3;
+		int left = (int)(sizeof(err->text) - len) - 3;
 
 		snprintf(err->text + len, sizeof(err->text) - len, ": %.*s",
-			 room > 0 ? room : 0, old);
+			 left > 0 ? left : 0, old);
 	}
 	if (!err->code)
 		err->code = code;

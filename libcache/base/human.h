@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define CACHE_HUMAN_BYTES	24	/* room for any text below */
+#define CACHE_HUMAN_BYTES	24	/* large enough for any text below */
 
 /**
  * cache_bytes_parse() - read a size such as "512k", "8MiB", "1.5g" or "16s"

@@ -153,7 +153,7 @@ static void partition(uint64_t *v, size_t n, uint64_t bound)
 	}
 }
 
-uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t room)
+uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t capacity)
 {
 	uint32_t end[PARTS_MAX] = { 0 }, sum = 0, kept = 0;
 	unsigned int shift, parts = 0;
@@ -173,7 +173,7 @@ uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t room)
 		end[parts++] = sum;
 		sum += count;
 	}
-	if (sum > room - n) {
+	if (sum > capacity - n) {
 		if (sum < n)
 			partition(v, n, least + ((uint64_t)parts << shift));
 		cache_sort_u64(v, sum);

@@ -9,10 +9,10 @@
 void cache_sort_u64(uint64_t *v, size_t n);
 
 /*
- * Finds and sorts the least @want of @n values. They are at @v or behind the @n, where
- * there is @room for so many values in all; what is returned says where. The other
- * @n - @want stand behind them if they are at @v, else alone at @v, in no order.
+ * Finds and sorts the least @want of @n values. @v has @capacity values in all. The
+ * result is at the returned pointer: at @v, with the other @n - @want values behind it; or behind
+ * the first @n values, and then the others are at @v. The others are in no order.
  */
-uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t room);
+uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t capacity);
 
 #endif

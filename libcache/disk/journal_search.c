@@ -21,7 +21,7 @@ struct search {
 	size_t first[CACHE_SB_JOURNAL_BUCKETS + 1];
 	bool seen[CACHE_SB_JOURNAL_BUCKETS];
 	const struct cache_jset_pos **list;	/* ascending seq, list[head .. head+n) */
-	size_t head, n, room;
+	size_t head, n, capacity;
 };
 
 static const struct cache_jset_pos *at(const struct search *s, size_t i)
@@ -56,7 +56,7 @@ static bool offer(struct search *s, const struct cache_jset_pos *e)
 	}
 	if (s->n >= LIST_MAX)
 		return false;
-	if (s->head + s->n == s->room) {
+	if (s->head + s->n == s->capacity) {
 		memmove(s->list, s->list + s->head, s->n * sizeof(*s->list));
 		s->head = 0;
 	}
@@ -155,8 +155,8 @@ int cache_journal_search(const struct cache_sb *sb, struct cache_journal *j,
 		return -ENOMEM;
 	s->j = j;
 	s->nbuckets = sb->njournal;
-	s->room = 2 * LIST_MAX;
-	s->list = calloc(s->room, sizeof(*s->list));
+	s->capacity = 2 * LIST_MAX;
+	s->list = calloc(s->capacity, sizeof(*s->list));
 	if (!s->list) {
 		free(s);
 		return -ENOMEM;

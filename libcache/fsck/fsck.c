@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The check of a set: load it as a kernel would, collecting findings, then the
- * passes over what it means together; and the verdict.
+ * The check of a set: load it as a kernel would, collecting findings; then run the passes over
+ * the loaded structures; and derive the verdict.
  */
 #include "fsck/fsck_impl.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The finding's and the progress's way from a pass to the caller. */
+/* Passes findings and progress from a pass to the caller. */
 struct route {
 	struct cache_fsck *f;
 	unsigned dev;
@@ -21,7 +21,7 @@ static uint32_t eras_of(const struct cache_fsck *f)
 	return f->eras ? f->eras : cache_eras_all();
 }
 
-/* What keeps the driver from reading the root. */
+/* Findings that keep the driver from reading the root. */
 static bool is_before_root(enum cache_problem code)
 {
 	switch (code) {
@@ -40,8 +40,8 @@ static bool is_before_root(enum cache_problem code)
 }
 
 /*
- * The one of two verdicts that a start would meet first: what turns the device
- * away comes before what panics later. DAMAGE counts as STARTS.
+ * Of two verdicts, the one that a start would reach first: a device is refused before anything
+ * panics later. DAMAGE counts as STARTS.
  */
 static enum cache_verdict verdict_first(enum cache_verdict a, enum cache_verdict b)
 {
@@ -155,7 +155,7 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 
 struct check {
 	struct cache_fsck *f;
-	struct fsck_backing *backing;	/* ndevs, as they were read first */
+	struct fsck_backing *backing;	/* ndevs entries, in the order in which they were read */
 	bool *done;
 };
 
@@ -164,7 +164,7 @@ static struct cache_sink sink_of(struct route *r)
 	return (struct cache_sink){ on_finding, r, on_progress };
 }
 
-/* Backing devices of the set, now that it is known what the cache has of them. */
+/* Checks the backing devices of the set, when it is known what the cache has of them. */
 static void check_backing_of(struct check *k, const struct fsck_cache *c)
 {
 	for (unsigned i = 0; i < k->f->ndevs; i++) {

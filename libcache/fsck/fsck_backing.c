@@ -21,7 +21,7 @@ static void check_with_cache(const struct fsck_backing *b, const struct fsck_cac
 		f.code = CACHE_P_BDEV_ABANDON;
 		cache_found(sink, NULL, &f);
 	} else if (dirty && state == CACHE_BDEV_STATE_CLEAN) {
-		/* The dirty state reaches the disk a little after the first dirty key. */
+		/* The dirty state is written to the disk a little after the first dirty key. */
 		f.code = CACHE_P_BDEV_STATE;
 		cache_found(sink, NULL, &f);
 	}

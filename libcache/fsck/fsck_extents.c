@@ -18,7 +18,10 @@ static void found_extent(struct fsck_cache *c, const struct cache_extent *e,
 	f.start = cache_key_start(&e->key);
 	f.end = e->key.low;
 	f.gen = cache_ptr_gen(e->key.ptr[0]);
-	/* In texts about a node {bucket} is the node; in those about data, the data's. */
+	/*
+	 * In texts about a node {bucket} is the bucket of the node; in those about data, that
+	 * of the data.
+	 */
 	if (f.code == CACHE_P_EXTENT_INODE)
 		f.bucket = e->leaf_bucket;
 	else
@@ -42,7 +45,7 @@ static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
 			.want = cache_gens_gen(&c->set->gens, bucket) });
 }
 
-/* Each block of the cache only once (S14). */
+/* Adds the extent's blocks of the cache, each of which must be used only once (S14). */
 static int judge_shared(struct fsck_cache *c, const struct cache_extent *e)
 {
 	uint64_t shared;
@@ -55,7 +58,7 @@ static int judge_shared(struct fsck_cache *c, const struct cache_extent *e)
 	return ret;
 }
 
-/* Only that, once more: it is known now that some are shared. */
+/* The same for the second walk: it is known now that some blocks are shared. */
 static int judge_shared_again(void *ctx, const struct cache_extent *e)
 {
 	struct fsck_cache *c = ctx;
@@ -73,7 +76,7 @@ static void judge_owner(struct fsck_cache *c, const struct cache_extent *e)
 	if (!u->n)
 		return;
 	if (inode >= u->n && e->from_journal)
-		return;		/* said where the journal was read */
+		return;		/* reported when the journal was read */
 	if (inode >= u->n) {
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_INODE, .want = u->n });
@@ -148,7 +151,7 @@ static int judge_extent(void *ctx, const struct cache_extent *e)
 	return judge_shared(c, e);
 }
 
-/* Whether data may be in @inode's slot: then c->slot is it. */
+/* Whether data may belong to @inode's slot: then c->slot is that slot. */
 static void learn_slot(struct fsck_cache *c, uint64_t inode)
 {
 	const struct cache_uuids *u = &c->set->uuids;
@@ -162,8 +165,8 @@ static void learn_slot(struct fsck_cache *c, uint64_t inode)
 }
 
 /*
- * A plain extent that nothing is to be said of: its gen is its bucket's, and it lies where
- * data of its slot may lie. It is counted; false: judge_extent() must look at it.
+ * Counts a plain extent without any problem: its gen is its bucket's, and it lies in the range
+ * of its slot. False: judge_extent() must examine it.
  */
 static bool count_plain(struct fsck_cache *c, const struct cache_bkey *k, uint64_t bucket)
 {
@@ -192,7 +195,7 @@ static bool count_plain(struct fsck_cache *c, const struct cache_bkey *k, uint64
 	return true;
 }
 
-/* What cannot be counted without a look, as the set would show it. */
+/* Delivers the extents that cannot be counted this way as a walk of the set would. */
 static int judge_key(struct fsck_cache *c, const struct cache_btree_node *n,
 		     const struct cache_bkey *k)
 {
@@ -288,8 +291,8 @@ void cache_fsck_seen(struct fsck_cache *c, const struct cache_extent_visit *visi
 }
 
 /*
- * Dirty data whose owner is gone (S15), and any whose owner is yet to come: the next device
- * that is attached takes the first empty slot, and with it what another one left there.
+ * Dirty data without an owner (S15), and any data whose slot is empty: the next device that is
+ * attached gets the first empty slot, and the data that is left there.
  */
 static void judge_slots(struct fsck_cache *c)
 {
@@ -317,7 +320,7 @@ static int end_shared(struct fsck_cache *c, struct cache_err *err)
 	return ret ? cache_err_set(err, ret, 0, "no memory for the blocks of the cache") : 0;
 }
 
-/* The findings of the tree were reported while it was marked: these walks are silent. */
+/* The findings of the tree were reported when it was marked: these walks report none. */
 static int each_extent(struct fsck_cache *c, cache_extent_fn *fn, struct cache_err *err)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore, .ctx = c->sink->ctx,

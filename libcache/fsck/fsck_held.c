@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Findings that are made before it is their turn, or that may turn out not to hold. */
+/* Findings that are made before their place in the order, or that may turn out to be void. */
 #include "fsck/fsck_impl.h"
 
 #include <stdlib.h>
 
 #include "base/array.h"
 
-/* More than that, and what was looked at is looked at again: memory stays bounded. */
+/* With more findings than this, the walk is done again instead: memory stays bounded. */
 #define HELD_MAX	4096
 
 void cache_fsck_hold(void *ctx, const struct cache_finding *f)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the journal ring does to the next start, which depends on the driver's era. */
+/* What the next start does with the journal ring, which depends on the driver's era. */
 #include "fsck/fsck_impl.h"
 #include "replay/replay.h"
 
@@ -37,8 +37,8 @@ static bool does_not_forgive(const struct cache_driver *d)
 }
 
 /*
- * A gap at the front of the journal is forgiven for the discard bit by older drivers, and if
- * the device at hand takes discards. Of a file nobody knows; then it is taken to be such a one.
+ * Older drivers accept a gap at the front of the journal if the discard bit is set and the
+ * device at hand supports discards. For a regular file that is not known; it is assumed.
  */
 void cache_fsck_front_gap(struct fsck_cache *c)
 {

@@ -10,8 +10,8 @@
 #include "base/checked.h"
 #include "base/sort.h"
 
-#define LEN_BITS	16u	/* of an extent's size in sectors */
-#define LIST_SHARE	4	/* of what the bits would take: then they are cheaper */
+#define LEN_BITS	16u	/* bits for an extent's size in sectors */
+#define LIST_SHARE	4	/* the list takes at most 1/4 of the bit map's size */
 #define AHEAD		16
 
 void cache_fsck_shared_init(struct fsck_shared *s, const struct cache_sb *sb)
@@ -28,7 +28,7 @@ void cache_fsck_shared_fini(struct fsck_shared *s)
 	memset(s, 0, sizeof(*s));
 }
 
-/* How many of the blocks were taken before. */
+/* Sets the bits; returns how many were set before. */
 static uint64_t take(struct fsck_shared *s, uint64_t block, uint64_t n)
 {
 	uint64_t taken = 0;
@@ -45,7 +45,7 @@ static void drop_list(struct fsck_shared *s)
 	s->n = s->capacity = 0;
 }
 
-/* The list goes into bits, in any order: what is far ahead is fetched. */
+/* Puts the list into the bit map, in any order, with prefetches. */
 static int flush(struct fsck_shared *s)
 {
 	if (!s->bits)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Buckets: what they hold, and how far their oldest pointer lags (S10, S12). */
+/* Buckets: what they hold, and how old their oldest pointer is (S10, S12). */
 #include "fsck/fsck_impl.h"
 
 /* Five sixths of what the driver allows. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices found by name or by their set, by looking at each that the kernel lists. No file
- * remembers them: what libblkid's cache file knows may be of yesterday.
+ * Devices found by name or by their set, by reading each device that the kernel lists. No cache
+ * file is used: what libblkid's cache file has may be out of date.
  */
 #include "host/probe.h"
 #include "host/ids.h"
@@ -23,7 +23,7 @@
 
 static const char *const tags[] = { "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=" };
 
-/* A path may have a = in it: only these are names. */
+/* A path may contain a "=": only these prefixes are names. */
 static const char *tag_of(const char *spec)
 {
 	for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
@@ -33,8 +33,8 @@ static const char *tag_of(const char *spec)
 }
 
 /*
- * Under a mapped device or an array the same bytes are seen twice: the path of a multipath
- * disk, the mirror of an array. The one on top is meant.
+ * A mapped device or an array shows the bytes of its members: the paths of a multipath disk,
+ * the mirrors of an array. The device on top is meant.
  */
 static bool is_beneath_another(unsigned maj, unsigned min)
 {
@@ -89,7 +89,10 @@ static bool same_uuid(const char *text, const uint8_t *uuid)
 	return !cache_uuid_parse(text, wanted) && !memcmp(wanted, uuid, sizeof(wanted));
 }
 
-/* A superblock says it itself, with a bad checksum too; libblkid knows all others. */
+/*
+ * A bcache superblock is read for its name first, even with a bad checksum; libblkid knows the
+ * rest.
+ */
 static bool has_name(struct cache_dev *dev, const char *tag, const char *value)
 {
 	char word[16];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who holds a block device. The driver hangs a "bcache" directory
- * below each device it has registered: with a link "set" for a cache device, and
- * "cache" and "dev" for a backing device that is attached and running.
+ * Who holds a block device. The driver creates a "bcache" directory in sysfs below each device
+ * it has registered: with a link "set" for a cache device, and "cache" and "dev" for a backing
+ * device that is attached and running.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #include "host/probe.h"
 
-/* Last part of where the link @name points; empty without one. */
+/* Last component of the target of link @name; empty if there is none. */
 static void link_name(int dir, const char *name, char *to, size_t nbytes)
 {
 	char target[PATH_MAX];
@@ -41,7 +41,7 @@ static void ask_bcache(int dir, struct cache_holder *h)
 	link_name(dir, "dev", h->device, sizeof(h->device));
 }
 
-/* The line in file @name, empty without one. */
+/* The line in file @name; empty if there is none. */
 static void read_line(int dir, const char *name, char *to, size_t nbytes)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
@@ -53,7 +53,7 @@ static void read_line(int dir, const char *name, char *to, size_t nbytes)
 		close(fd);
 }
 
-/* What a mapped device or an array is, as its owners call it. */
+/* What a mapped device or an array is, by the name that its tools use. */
 static void ask_what(int dir, struct cache_holder *h)
 {
 	static const struct { const char *prefix, *word; } kinds[] = {
@@ -75,7 +75,7 @@ static void ask_what(int dir, struct cache_holder *h)
 		}
 }
 
-/* The first entry of holders/: a mapped device, an array, a bcacheN. */
+/* The first entry of holders/: a mapped device, an array, or bcacheN. */
 static void ask_holders(int dir, struct cache_holder *h)
 {
 	DIR *d = fdopendir(dir);
@@ -98,7 +98,7 @@ static int open_dir_at(int dir, const char *name)
 	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* One disk or partition, whose directory in sysfs is @dir. */
+/* Looks at one disk or partition, whose directory in sysfs is @dir. */
 static bool ask_one(int dir, dev_t rdev, struct cache_holder *h)
 {
 	int sub = open_dir_at(dir, "bcache");
@@ -114,7 +114,7 @@ static bool ask_one(int dir, dev_t rdev, struct cache_holder *h)
 	return h->device[0] || cache_probe_mount(rdev, h->mount, sizeof(h->mount));
 }
 
-/* @name, a directory in that of a disk, if it is a partition that somebody holds. */
+/* Looks at @name, a directory in that of a disk, if it is a partition that is held. */
 static bool ask_partition(int disk, const char *name, struct cache_holder *h)
 {
 	int dir = open_dir_at(disk, name);
@@ -172,7 +172,7 @@ int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder 
 	return held;
 }
 
-/* Of those that hold it beside bcache. */
+/* The holders beside bcache. */
 static void other_text(const struct cache_holder *h, char *buf, unsigned nbytes)
 {
 	if (h->what[0])

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The only door to libuuid. */
+/* The only file that uses libuuid. */
 #include "host/ids.h"
 
 #include <errno.h>

@@ -13,7 +13,7 @@ extern "C" {
 #define CACHE_UUID_BYTES	16
 #define CACHE_UUID_TEXT_BYTES	37	/* with the final NUL */
 
-/* A new random one; never all zero. */
+/* A new random uuid; never all zero. */
 void cache_uuid_generate(uint8_t uuid[CACHE_UUID_BYTES]);
 
 /**
@@ -24,7 +24,7 @@ void cache_uuid_generate(uint8_t uuid[CACHE_UUID_BYTES]);
  */
 int cache_uuid_parse(const char *text, uint8_t uuid[CACHE_UUID_BYTES]);
 
-/* Lower case, always terminated. Returns @text. */
+/* Lower case, terminated. Returns @text. */
 const char *cache_uuid_format(const uint8_t uuid[CACHE_UUID_BYTES],
 			      char text[CACHE_UUID_TEXT_BYTES]);
 

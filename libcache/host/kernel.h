@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /*
- * The release of the running kernel, as uname -r has it, if it is Linux and has the bcache driver,
- * loaded, built in, or as a module that can be loaded. Return: true with @release filled and
- * terminated; false, also when that cannot be learned. Thread safe.
+ * The release of the running kernel, as uname -r has it, if it is Linux and has the bcache
+ * driver, loaded, built in, or as a module that can be loaded. Return: true with @release
+ * filled and terminated; false otherwise, and when that cannot be determined. Thread safe.
  */
 bool cache_kernel_with_bcache(char release[65]);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The only door to libmount: whether a device is mounted or swapped to. */
+/* The only file that uses libmount: whether a device is mounted or used for swap. */
 #include <libmount.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "host/probe.h"
 
-/* Some file systems have a device number of their own: there the path of the source counts. */
+/* Some file systems have a device number of their own: then the path of the source is compared. */
 static bool is_source(struct libmnt_fs *fs, dev_t rdev)
 {
 	const char *source = mnt_fs_get_srcpath(fs);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The only door to libblkid: what lies on a device. bcache and bcachefs are asked for here too:
- * libblkid knows neither when a field of the superblock is damaged, and old versions take the
- * one for the other.
+ * The only file that uses libblkid: what is on a device. bcache and bcachefs are also detected
+ * here: libblkid finds neither if a field of the superblock is damaged, and old versions
+ * confuse the two.
  */
 #include "base/fd_io.h"
 #include "base/types.h"
@@ -27,7 +27,7 @@ static void copy_value(blkid_probe pr, const char *name, char *to, size_t nbytes
 		snprintf(to, nbytes, "%s", value);
 }
 
-/* What the probe stands on now; false when it has no type. */
+/* Reads the current result of the probe; false when it has no type. */
 static bool take_signature(blkid_probe pr, struct cache_signature *s)
 {
 	const char *offset = NULL;
@@ -76,7 +76,7 @@ static int probe_all(blkid_probe pr, struct cache_signature *sig, unsigned *n)
 #define MAGIC_BYTE		24u	/* in the superblock; bcachefs has its own there too */
 #define LAYOUT_BYTE		3584u	/* of bcachefs: one sector in front of the superblock */
 #define COPY_BYTE		(2u << 20)	/* of bcachefs: a second superblock */
-#define MAGIC_LIKENESS		12u	/* bytes of 16 that make a damaged magic */
+#define MAGIC_LIKENESS		12u	/* so many of 16 bytes right make a damaged magic */
 #define LAYOUT_SUPERS_MAX	61u
 
 static const uint8_t bcachefs_magic[16] = {
@@ -84,7 +84,7 @@ static const uint8_t bcachefs_magic[16] = {
 	0xd9, 0x6a, 0x60, 0xcf, 0x80, 0x3d, 0xf7, 0xef,
 };
 
-/* The first sectors of a device, as far as magics lie in them. */
+/* The first sectors of a device, as far as they contain magics. */
 struct head {
 	uint8_t layout[CACHE_SECTOR_BYTES];	/* sector 7 */
 	uint8_t sb[CACHE_SB_BYTES];
@@ -100,9 +100,9 @@ static unsigned likeness(const uint8_t *magic, const uint8_t *known)
 }
 
 /*
- * Early bcachefs has the magic of bcache. It has a layout in front, with the same magic and a few
- * superblocks; and where bcache has its sector and a version of 64 bits it has half a checksum
- * and two versions of 16 bits.
+ * Early bcachefs has the magic of bcache. It has a layout sector in front, with the same magic
+ * and a few superblocks. And where bcache has its sector and a version of 64 bits, it has half
+ * a checksum and two versions of 16 bits.
  */
 static bool is_early_bcachefs(const struct head *h)
 {
@@ -141,7 +141,10 @@ static void fill_signature(struct cache_signature *s, const char *type, uint64_t
 		cache_uuid_format(uuid, s->uuid);
 }
 
-/* One more signature, unless libblkid has it; what it calls by another name is renamed. */
+/*
+ * Adds a signature unless libblkid found it; a signature that libblkid names wrongly is
+ * renamed.
+ */
 static void add_signature(struct cache_signature *sig, unsigned *n, const char *type,
 			  uint64_t offset, const uint8_t *uuid)
 {
@@ -161,7 +164,7 @@ static bool read_head(int fd, struct head *h)
 	       cache_fd_read(fd, h->sb, sizeof(h->sb), SB_BYTE) > 0;
 }
 
-/* Copies of a bcachefs superblock: at 2 MiB, and in the last MiB, where later ones have it. */
+/* Copies of a bcachefs superblock: at 2 MiB, and in the last MiB for later versions. */
 static void ask_bcachefs_copies(int fd, struct cache_signature *sig, unsigned *n)
 {
 	off_t end = lseek(fd, 0, SEEK_END);
@@ -194,8 +197,8 @@ static void ask_ourselves(int fd, struct cache_signature *sig, unsigned *n)
 }
 
 /*
- * The device that is open, opened again without O_DIRECT, which libblkid does not know: through
- * its descriptor, and where that cannot be had through its path, if that still leads there.
+ * Opens the device again without O_DIRECT, which libblkid cannot use: through its descriptor
+ * or, if that is impossible, through its path, if it still names the same device.
  */
 static int open_again(const struct cache_dev *dev)
 {
@@ -241,7 +244,7 @@ int cache_probe(const struct cache_dev *dev, struct cache_signature *sig, unsign
 	return ret;
 }
 
-/* What is there instead of bcache; NULL: nothing, or bcache. */
+/* What is on the device instead of bcache; NULL: nothing, or bcache. */
 static const struct cache_signature *other_of(const struct cache_signature *sig, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What lies on a device and who holds it, asked of libblkid, sysfs and the mount table, and
+ * What is on a device and who holds it, according to libblkid, sysfs and the mount table, and
  * devices found by name. Nothing here writes.
  */
 #ifndef LIBCACHE_PROBE_H
@@ -17,12 +17,12 @@
 extern "C" {
 #endif
 
-/* More than this many signatures on one device are not looked at. */
+/* At most this many signatures of one device are reported. */
 #define CACHE_PROBE_MAX		32
 
 /* One signature: of a file system, a volume, a partition table. Always terminated. */
 struct cache_signature {
-	char	 type[32];		/* libblkid's word: "ext4", "gpt", "bcache" */
+	char	 type[32];		/* the name that libblkid uses: "ext4", "gpt", "bcache" */
 	char	 label[256];		/* empty when it has none */
 	char	 uuid[64];		/* as libblkid writes it; empty when it has none */
 	uint64_t offset_bytes;		/* of the magic, from the start of the device */
@@ -31,7 +31,8 @@ struct cache_signature {
 };
 
 /**
- * cache_probe() - every signature that libblkid finds on a device, and what it overlooks
+ * cache_probe() - every signature that libblkid finds on a device, and bcache or bcachefs where
+ * it misses them
  * @dev: open block device or regular file, or a wrapper of one
  * @sig: receives at most CACHE_PROBE_MAX
  * @n:   receives how many
@@ -47,16 +48,18 @@ int cache_probe(const struct cache_dev *dev, struct cache_signature *sig, unsign
 /* Whether libblkid finds this UUID, LABEL, PARTUUID or PARTLABEL on the device. */
 bool cache_probe_has_tag(int fd, const char *tag, const char *value);
 
-/* Each block device that this machine lists and that may be read, once where a mapped device
- * or an array shows it again. A return other than 0 ends it and is returned. */
+/*
+ * Each block device that this machine lists and that may be read, without members that a mapped
+ * device or an array shows again. A non-zero return ends the search and is returned.
+ */
 typedef int cache_probe_fn(void *ctx, struct cache_dev *dev);
 int cache_probe_each(cache_probe_fn *fn, void *ctx);
 
-/* Whether a superblock of bcache is there, right or not: its magic is. */
+/* Whether there is a superblock with the magic of bcache, valid or not. */
 bool cache_probe_super(struct cache_dev *dev, struct cache_sb *sb);
 
 /**
- * cache_probe_foreign() - does something else than a bcache device live there?
+ * cache_probe_foreign() - is there something else than a bcache device?
  *
  * Return: 0 when there is bcache or nothing, or @dev cannot be looked at; -EEXIST, with its
  * name in @err.
@@ -67,7 +70,7 @@ int cache_probe_foreign(const struct cache_dev *dev, struct cache_err *err);
  * cache_probe_resolve() - a device's path from what the user typed
  * @spec: a path, or UUID= LABEL= PARTUUID= PARTLABEL= with a value
  * @path: receives it; the caller frees it. A path comes back as it is, unchecked
- * @more: asked of each device that does not have the name itself; NULL: nothing else counts
+ * @more: called for each device whose own name does not match; may be NULL
  *
  * The superblock of bcache is asked first, with a bad checksum too, then libblkid.
  * Return: 0; -ENODEV when no device has that name; -ENOTUNIQ when several have, and @err
@@ -91,17 +94,17 @@ int cache_probe_set(const uint8_t set_uuid[16],
 		    int (*found)(void *ctx, const char *path, const struct cache_sb *sb),
 		    void *ctx);
 
-/* Two paths name one device or file; of what cannot be looked at, the names decide. */
+/* Whether two paths name one device or file; if that cannot be found out, the strings decide. */
 bool cache_probe_same(const char *a, const char *b);
 
 /* Who holds a block device. */
 struct cache_holder {
 	bool bcache;		/* registered with the bcache driver */
 	bool is_bdev;		/* it is there as a backing device */
-	char set[37];		/* uuid of its cache set; empty: not attached to one */
+	char set[37];		/* uuid of its cache set; empty: not attached to a set */
 	char device[64];	/* "bcache0" for a backing device, "dm-3", "md0"; or empty */
 	char what[64];		/* "LVM volume vg-root", "array"; or empty */
-	char part[64];		/* the partition of it that all this is said of; or empty */
+	char part[64];		/* the partition of it that the fields above describe; or empty */
 	char mount[256];	/* where it is mounted, "swap"; or empty */
 };
 
@@ -111,7 +114,7 @@ struct cache_holder {
  * @path:  block device; nobody holds a regular file
  *
  * The partitions of a disk are asked too.
- * Return: 1 when @holder says who holds it, 0 when nobody is named, what stat(2) gave.
+ * Return: 1 when @holder says who holds it, 0 when there is no holder, or the error of stat(2).
  */
 int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder *holder);
 
@@ -119,7 +122,7 @@ int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder 
 void cache_holder_text(const struct cache_holder *holder, const char *path, char *buf,
 		       unsigned nbytes);
 
-/* Where block device @rdev is mounted or "swap"; false when it is neither. */
+/* Where block device @rdev is mounted, or "swap"; false when neither. */
 bool cache_probe_mount(uint64_t rdev, char *where, unsigned nbytes);
 
 #ifdef __cplusplus

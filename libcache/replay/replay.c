@@ -51,7 +51,7 @@ struct question {
 };
 
 /* Number of entries that fit into the free buckets: the current bucket is never used again. */
-static uint64_t room_of(const struct question *q)
+static uint64_t free_entries(const struct question *q)
 {
 	return (uint64_t)q->free * (q->set->sb.bucket_sectors / q->set->sb.block_sectors);
 }
@@ -134,7 +134,7 @@ static int play_first_entries(const struct question *q, const struct cache_drive
 	int ret = 0;
 
 	if (start.ring_free && roots + cache_replay_alloc_writes_max(&start.alloc,
-			3 * (first->splits + FLUSH_LEAVES + roots)) <= room_of(q))
+			3 * (first->splits + FLUSH_LEAVES + roots)) <= free_entries(q))
 		return 0;
 
 	for (uint64_t at = 2; at <= last && !ret; at += step) {
@@ -158,7 +158,7 @@ static int overflows(const struct question *q, const struct cache_driver *d)
 	struct replay first = new_play(q, d), storm = new_play(q, d);
 	int ret;
 
-	if (count_entries(q, d) <= room_of(q))
+	if (count_entries(q, d) <= free_entries(q))
 		return 0;
 	ret = play(&first);
 	if (ret == REPLAY_CANNOT)

@@ -43,7 +43,6 @@ struct cache_replay_forecast {
 	uint32_t hangs, may_hang;	/* masks of the eras whose start hangs, or may hang */
 	/* the entry that is replayed when the ring is full; 0: the ring does not become full */
 	uint64_t seq;
-	uint64_t room;			/* entries that fit before a ring bucket must be freed */
 	/* an upper bound of the entries written, for the worst era */
 	uint64_t entries;
 };

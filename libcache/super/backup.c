@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The file of a header backup: one checksum over all of it, believed or not as a whole. */
+/*
+ * The file of a header backup: one checksum covers all of it, so it is valid as a whole or not
+ * at all.
+ */
 #include "super/backup_disk.h"
 
 #include <errno.h>
@@ -116,7 +119,7 @@ static int read_file(int fd, struct cache_backup_disk *d, struct cache_err *err)
 
 int cache_backup_read(const char *file, struct cache_backup *b, struct cache_err *err)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);	/* no wait for a pipe */
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);	/* do not block if it is a pipe */
 	struct cache_backup_disk d;
 	int ret;
 

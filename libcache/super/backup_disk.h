@@ -14,13 +14,14 @@
 #define CACHE_BACKUP_VERSION	1
 
 struct cache_backup_disk {
-	cache_le64 csum;	/* crc64 of all that follows */
+	cache_le64 csum;	/* crc64 of all bytes that follow */
 	uint8_t	   magic[16];
 	cache_le32 version;
 	cache_le32 pad;
 	cache_le64 dev_sectors;
 	cache_le64 saved_at;	/* Unix time */
-	char	   device[CACHE_BACKUP_NAME_BYTES];	/* its name then, terminated */
+	/* name of the device at that time, terminated */
+	char	   device[CACHE_BACKUP_NAME_BYTES];
 	uint8_t	   super[CACHE_SB_BYTES];
 };
 static_assert(sizeof(struct cache_backup_disk) == 512 + CACHE_SB_BYTES, "header backup");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Putting a superblock back. First: is it the device? Then: what of the backup is
- * state, which may have moved on since? Only what neither question speaks against is
- * written.
+ * Restoring a superblock. First: is it the right device? Then: which parts of the backup are
+ * state that may have changed since? The backup is written only if neither question gives an
+ * objection.
  */
 #include <libcache/backup.h>
 
@@ -21,13 +21,13 @@ struct restore {
 	const struct cache_backup *b;
 	const struct cache_backup_opts *opts;
 	struct cache_err *err;
-	uint8_t *was, *now;		/* CACHE_SB_BYTES, as it lies and as it will */
-	struct cache_sb there;		/* @was */
-	bool there_is_right;		/* its magic and checksum */
+	uint8_t *was, *now;		/* CACHE_SB_BYTES, on disk now and after the restore */
+	struct cache_sb there;		/* decoded from @was */
+	bool there_is_right;		/* its magic and checksum are valid */
 	const char *proof[SUPER_FIELDS];
 };
 
-/* What cannot be read is as good as gone: for that a backup was made. */
+/* A superblock that cannot be read counts as lost: a backup is made for that case. */
 static int read_there(struct restore *r)
 {
 	if (cache_dev_sectors(r->dev) != r->b->dev_sectors)
@@ -48,7 +48,7 @@ static int read_there(struct restore *r)
 	return 0;
 }
 
-/* Refuses, or where @opts->force is given does not. */
+/* Refuses, or with @opts->force only reports. */
 static int doubt(const struct restore *r, const char *why)
 {
 	return r->opts->force ? 0 : cache_err_set(r->err, -EAGAIN, CACHE_SB_SECTOR, "%s", why);
@@ -69,7 +69,7 @@ static int other_uuid(const struct restore *r, const char *what, const uint8_t *
 			     cache_uuid_format(saved, b));
 }
 
-/* By what its superblock says, if that is right. */
+/* Identifies the device by its superblock, if that is valid. */
 static int ask_super(const struct restore *r)
 {
 	const struct cache_sb *there = &r->there, *saved = &r->b->sb;
@@ -96,7 +96,7 @@ static bool is_in_ring(const struct cache_sb *sb, uint64_t sector)
 	return false;
 }
 
-/* Of entries of the set: do they lie, and name what they name, as its geometry has it? */
+/* Whether entries of the set are, and name buckets, where its geometry allows. */
 static bool fits(const struct repair_evidence *ev, const struct cache_sb *sb)
 {
 	if (!is_in_ring(sb, ev->newest_sector) ||
@@ -108,7 +108,7 @@ static bool fits(const struct repair_evidence *ev, const struct cache_sb *sb)
 	       (!ev->members || ev->members == cache_prio_buckets(sb));
 }
 
-/* By what the journal of a cache device says. */
+/* Identifies a cache device by its journal. */
 static int ask_journal(const struct restore *r)
 {
 	const struct cache_sb *saved = &r->b->sb;
@@ -153,7 +153,7 @@ static void take_over(const struct restore *r, struct cache_sb *sb)
 	set_bdev_state(sb, cache_sb_bdev_state(&r->there));
 }
 
-/* Of a backing device: is there dirty data of it in a cache, and in which? */
+/* For a backing device: does a cache have dirty data of it, and which cache? */
 static int assume_dirty(struct restore *r, struct cache_sb *sb)
 {
 	enum cache_bdev_state saved = cache_sb_bdev_state(sb);
@@ -181,7 +181,7 @@ static int keep_state(struct restore *r)
 	return ret;
 }
 
-/* The device may be another kind of disk by now: larger logical blocks. */
+/* The device may now be on another kind of disk, with larger logical blocks. */
 static int check_result(const struct restore *r)
 {
 	struct cache_sb sb;

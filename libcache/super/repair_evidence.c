@@ -10,13 +10,13 @@
 #include "disk/jset_codec.h"
 #include "base/crc64.h"
 
-#define BUCKET_SHIFT_MIN	3	/* a page */
+#define BUCKET_SHIFT_MIN	3	/* one page */
 #define BUCKET_SHIFT_MAX	31
-#define META_SECTORS_MAX	8192	/* of a larger bucket no more is used (format 0.2) */
-#define SETS_MAX		16	/* that lived on the device one after the other */
+#define META_SECTORS_MAX	8192	/* of a larger bucket only this much is used (format 0.2) */
+#define SETS_MAX		16	/* number of different sets whose entries are counted */
 #define ALL_BLOCKS		0xfu	/* 1, 2, 4 and 8 sectors */
 
-/* Entries of one set. */
+/* The entries of one set. */
 struct ring_set {
 	uint64_t magic, nentries, newest_sector, last_sector;
 	unsigned blocks;
@@ -26,23 +26,24 @@ struct ring_set {
 struct search {
 	struct cache_dev *dev;
 	uint64_t dev_sectors;
-	char *buf;		/* an entry, or a prio_set */
+	char *buf;		/* buffer for an entry or a prio_set */
 	struct ring_set ring_set[SETS_MAX];
 	unsigned nsets;
 };
 
-/* The entry at @sector with at most @room sectors, in s->buf; NULL: there is none. */
-static const struct cache_jset_disk *entry_at(struct search *s, uint64_t sector, uint64_t room)
+/* The entry at @sector, at most @max_sectors long, in s->buf; NULL: there is none. */
+static const struct cache_jset_disk *entry_at(struct search *s, uint64_t sector,
+					      uint64_t max_sectors)
 {
 	const struct cache_jset_disk *d = (void *)s->buf;
 	uint64_t nsectors;
 
-	if (!room || cache_dev_read(s->dev, sector, 1, s->buf, NULL))
+	if (!max_sectors || cache_dev_read(s->dev, sector, 1, s->buf, NULL))
 		return NULL;
 	nsectors = cache_div_up(cache_jset_bytes(d), CACHE_SECTOR_BYTES);
 	if (!cache_le64_get(d->seq) || cache_le64_get(d->last_seq) > cache_le64_get(d->seq) ||
 	    cache_le32_get(d->version) > CACHE_JSET_VERSION ||
-	    cache_jset_bytes(d) > CACHE_JSET_MAX_BYTES || nsectors > room)
+	    cache_jset_bytes(d) > CACHE_JSET_MAX_BYTES || nsectors > max_sectors)
 		return NULL;
 	if (cache_dev_read(s->dev, sector, nsectors, s->buf, NULL) ||
 	    cache_le64_get(d->csum) != cache_jset_csum(d))
@@ -61,7 +62,7 @@ static struct ring_set *set_of(struct search *s, uint64_t magic)
 	return &s->ring_set[s->nsets++];
 }
 
-/* The ways to round @nbytes up to blocks that come to @sectors. */
+/* The block sizes with which @nbytes, rounded up to blocks, become @sectors. */
 static unsigned blocks_that_give(uint64_t nbytes, uint64_t sectors)
 {
 	unsigned blocks = 0;
@@ -88,9 +89,9 @@ static struct ring_set *take(struct search *s, const struct cache_jset_disk *d, 
 }
 
 /*
- * Entries one after the other, as long as they verify. Where the next one begins
- * depends on the block size, which is not known: each is tried, and of two entries
- * with consecutive seqs the distance tells which it can be.
+ * Reads entries one after another while they verify. Where the next one begins depends on the
+ * block size, which is not known: each size is tried, and the distance of two entries with
+ * consecutive seqs tells which sizes are possible.
  */
 static void walk_bucket(struct search *s, uint64_t start, uint64_t sectors)
 {
@@ -139,7 +140,7 @@ static const struct ring_set *choose(const struct search *s, uint64_t set_magic)
 	return best;
 }
 
-/* The seq of the prio_set in @bucket, if it verifies at that bucket size; else 0. */
+/* The seq of the prio_set in @bucket, if it verifies with that bucket size; otherwise 0. */
 static uint64_t prio_set_at(struct search *s, const struct repair_evidence *ev,
 			    uint64_t sectors, uint64_t bucket, uint64_t *next)
 {
@@ -158,8 +159,8 @@ static uint64_t prio_set_at(struct search *s, const struct repair_evidence *ev,
 }
 
 /*
- * How many prio_sets of one seq hang together; the one after them is older, or, as the
- * last link is left over from before, one of them again.
+ * The number of prio_sets of one seq that form a chain. The set after the last one is older or,
+ * since the last link is left over from before, a member of the chain again.
  */
 static int count_members(struct search *s, struct repair_evidence *ev)
 {
@@ -179,7 +180,7 @@ static int count_members(struct search *s, struct repair_evidence *ev)
 	return 0;
 }
 
-/* Where the newest entry's prio_set verifies. */
+/* Tries the bucket sizes with which the newest entry's prio_set verifies. */
 static bool size_by_prios(struct search *s, struct repair_evidence *ev)
 {
 	for (unsigned shift = BUCKET_SHIFT_MIN; shift <= BUCKET_SHIFT_MAX; shift++) {
@@ -203,7 +204,7 @@ static int find_bucket_size(struct search *s, struct repair_evidence *ev)
 	ev->bucket_proven = size_by_prios(s, ev);
 	if (ev->bucket_proven)
 		return count_members(s, ev);
-	/* the table fills its bucket, unless that is larger than 4 MiB */
+	/* the uuid table fills its bucket, unless the bucket is larger than 4 MiB */
 	if (cache_is_pow2(table) && table >= CACHE_PAGE_SECTORS && table < META_SECTORS_MAX &&
 	    cache_key_ptrs(k) && !(cache_ptr_sector(k->ptr[0]) % table))
 		ev->bucket_sectors = table;

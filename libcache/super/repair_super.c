@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Repairing a superblock. First the checksum is asked: it is a witness that the damage
- * has left alone, or is itself all the damage. Then what each field must be; and then
- * the checksum again, since a right guess makes it right. Nothing is written before all
- * rules hold.
+ * Repairing a superblock. First the checksum: it tells which single byte is wrong, or its own
+ * bytes are the only damage. Then the values that each field must have; and then the checksum
+ * again, since with the right values it becomes valid. Nothing is written before all rules
+ * hold.
  */
 #include "super/repair_super.h"
 #include "host/ids.h"
@@ -16,8 +16,8 @@ struct sb_repair {
 	struct super_repair m;
 	struct cache_repair_plan *plan;
 	struct cache_err *err;
-	uint8_t *was, *now;	/* CACHE_SB_BYTES, as it lies and as it will */
-	bool by_checksum;	/* @now has the checksum that @was had */
+	uint8_t *was, *now;	/* CACHE_SB_BYTES, on disk now and after the repair */
+	bool by_checksum;	/* @now has the same checksum as @was */
 };
 
 #define FIELD(id, member) \
@@ -55,7 +55,7 @@ static bool has_magic(const uint8_t *buf)
 		       sizeof(cache_sb_magic));
 }
 
-/* The checksum's own bytes: one of them is wrong when the difference is all in it. */
+/* Whether only the checksum's own bytes are wrong: then the difference is in one of them. */
 static bool find_csum_byte(uint8_t *buf)
 {
 	uint64_t want = cache_sb_csum(buf);
@@ -70,8 +70,8 @@ static bool find_csum_byte(uint8_t *buf)
 }
 
 /*
- * Looks for the one byte of @buf, CACHE_SB_BYTES, that makes its checksum right; the
- * checksum's own bytes too. False: there is none, and @buf is as it was.
+ * Finds the one byte of @buf (CACHE_SB_BYTES, including the checksum) that makes the checksum
+ * valid. False: there is none, and @buf is unchanged.
  */
 static bool find_byte(uint8_t *buf)
 {
@@ -92,7 +92,10 @@ static bool find_byte(uint8_t *buf)
 	return false;
 }
 
-/* More than a byte of the number of buckets is wrong: it is what the device has. */
+/*
+ * More than one byte of the number of buckets is wrong: it is derived from the size of the
+ * device.
+ */
 static bool find_nbuckets(uint8_t *buf, uint64_t dev_sectors)
 {
 	cache_le64 was = disk(buf)->nbuckets;
@@ -108,7 +111,7 @@ static bool find_nbuckets(uint8_t *buf, uint64_t dev_sectors)
 	return false;
 }
 
-/* What a superblock always has. */
+/* The constants that every superblock has. */
 static void put_constants(uint8_t *buf)
 {
 	memcpy(disk(buf)->magic, cache_sb_magic, sizeof(cache_sb_magic));
@@ -125,7 +128,7 @@ static int read_super(struct sb_repair *r)
 			      r->was, r->err);
 }
 
-/* True when @now is the superblock that was, its checksum being the proof. */
+/* True when @now is the original superblock, proven by its checksum. */
 static bool ask_checksum(struct sb_repair *r)
 {
 	r->m.csum_valid = csum_is_right(r->was);
@@ -141,7 +144,7 @@ static bool ask_checksum(struct sb_repair *r)
 	return r->by_checksum;
 }
 
-/* Flags, a ring and a version that only the kernel's first start gives. */
+/* The flags, the ring and the version that only the kernel's first start sets. */
 static bool looks_started(const struct cache_sb *sb)
 {
 	return cache_sb_is_synced(sb) + !!sb->njournal + !!sb->version >= 2;
@@ -161,7 +164,7 @@ static bool knows_version(const struct cache_sb *sb)
 	return sb->version <= CACHE_SB_VERSION_BDEV_WITH_FEATURES && sb->version != 2;
 }
 
-/* Under a wrong checksum; a version decides what the other fields mean. */
+/* With an invalid checksum: the version decides what the other fields mean. */
 static void infer_version(struct sb_repair *r)
 {
 	struct super_repair *m = &r->m;
@@ -188,7 +191,10 @@ static int infer(struct sb_repair *r)
 	if (!m->csum_valid && !r->by_checksum)
 		infer_version(r);
 	m->csum_valid |= r->by_checksum;
-	/* a ring of another set: this one's superblock is proven, and what stands there is not its */
+	/*
+	 * a ring of another set: the superblock of this set is proven, so that ring is not its
+	 * own
+	 */
 	if (m->csum_valid && m->ev.nentries && !cache_uuid_is_zero(m->sb.set_uuid) &&
 	    m->ev.set_magic != cache_sb_set_magic(&m->sb))
 		memset(&m->ev, 0, sizeof(m->ev));
@@ -204,8 +210,8 @@ static int infer(struct sb_repair *r)
 }
 
 /*
- * The fields that were inferred have the checksum that the damage left, or nearly. If
- * they do not, discards are off: with them the driver forgives a gap in the journal.
+ * With the inferred fields the checksum is that on disk, or differs in one byte only. If it is
+ * not, discards are switched off, because with them the driver accepts a gap in the journal.
  */
 static void ask_checksum_again(struct sb_repair *r)
 {
@@ -257,9 +263,9 @@ static void on_broken_rule(void *ctx, const struct cache_finding *f)
 }
 
 /*
- * A checksum that stays wrong whatever single byte is changed: something else was hit
- * too. Of a cache device all that matters has witnesses; if the fields agree with each
- * other, what may be wrong is a label or a date. A backing device has none.
+ * No single byte makes the checksum valid, so something else is damaged too. For a cache device
+ * every important field is proven by other structures; if the fields agree with each other,
+ * only a label or a date can be wrong. For a backing device nothing proves the fields.
  */
 static bool is_plausible(const struct sb_repair *r)
 {
@@ -328,7 +334,7 @@ void cache_repair_tell_field(void *opts, const struct cache_repair_field *f)
 
 bool cache_repair_agreed(const struct cache_repair_opts *o, const struct cache_repair_plan *p)
 {
-	bool only_discard = p->clear_discard && !p->rebuild;	/* loses nothing by itself */
+	bool only_discard = p->clear_discard && !p->rebuild;	/* this alone loses nothing */
 
 	if (o->safe_only && !p->safe && !only_discard)
 		return false;
@@ -343,7 +349,7 @@ int cache_super_write(struct cache_dev *dev, const uint8_t *buf, struct cache_er
 	return ret ? ret : cache_dev_flush(dev, err);
 }
 
-/* Of a formatted set: where its first start will put the ring, there is one already. */
+/* For a set that never ran: there is already a ring where its first start will create one. */
 static int find_old_ring(struct sb_repair *r, struct cache_sb *sb)
 {
 	struct cache_journal journal;
@@ -360,7 +366,7 @@ static int find_old_ring(struct sb_repair *r, struct cache_sb *sb)
 	cache_journal_fini(&journal);
 	if (ret || !r->plan->wipe_old_ring)
 		return ret;
-	/* a ring in the superblock: it was running, until its journal was switched off */
+	/* the superblock names a ring: the set was running until its journal was switched off */
 	if (r->m.sb.njournal && !r->m.opts->allow_data_loss)
 		r->plan->cannot = "the set has run, and its journal was then switched off: its first start throws away all of it, and so would a repair";
 	r->plan->safe &= !r->m.sb.njournal;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What each field of a cache device's superblock must be. A field is touched when it
- * breaks a rule, when something contradicts it that cannot be wrong by chance, or,
- * under a wrong checksum, when it is not what follows from the others. Of a set that
- * has run the journal and the prio_sets are witnesses; of one that never ran nothing
- * can be lost, and the formatter's formulas hold (format 1.5).
+ * What each field of a cache device's superblock must be. A field is changed if it breaks a
+ * rule; if evidence contradicts it that cannot be wrong by chance; or, with an invalid
+ * checksum, if it differs from the value that follows from the others. For a set that has run,
+ * the journal and the prio_sets are the evidence. For a set that never ran nothing can be lost,
+ * and the formatter's formulas are used (format 1.5).
  */
 #include "super/repair_super.h"
 
@@ -32,7 +32,7 @@ static uint64_t dev_buckets(const struct super_repair *m)
 	return m->sb.bucket_sectors ? cache_dev_sectors(m->dev) / m->sb.bucket_sectors : 0;
 }
 
-/* The first start raises it; a superblock that lost it has 0, which is valid too. */
+/* The first start raises the version; a damaged superblock may have 0, which is valid too. */
 static void infer_version(struct super_repair *m)
 {
 	bool as_formatted = m->ran && !cache_sb_is_synced(&m->sb);
@@ -57,7 +57,7 @@ static void infer_features(struct super_repair *m)
 	say(m, SUPER_INCOMPAT, "no such feature is known");
 }
 
-/* Of a set that never ran: the one size of which the device has nbuckets. */
+/* For a set that never ran: the only size with which the device has nbuckets buckets. */
 static uint64_t size_for_count(const struct super_repair *m)
 {
 	for (unsigned shift = 3; shift < 32; shift++)
@@ -81,7 +81,7 @@ static void infer_bucket(struct super_repair *m)
 	if (!size || size == old)
 		return;
 	m->sb.bucket_sectors = size;
-	m->sb.bucket_field = 0;		/* encoded anew */
+	m->sb.bucket_field = 0;		/* it will be encoded again */
 	if (size > UINT16_MAX && !(m->sb.feature_incompat & CACHE_FEATURE_INCOMPAT_LOG_LARGE_BUCKET)) {
 		m->sb.version = CACHE_SB_VERSION_CDEV_WITH_FEATURES;
 		m->sb.feature_incompat = CACHE_FEATURE_INCOMPAT_LOG_LARGE_BUCKET;
@@ -98,8 +98,8 @@ static bool fits_chain(const struct super_repair *m, uint64_t nbuckets)
 }
 
 /*
- * Whether the ring that is named is the one that the kernel makes for so many buckets:
- * as long, and in a row but for one that was hit too.
+ * Whether the ring in the superblock is the one that the kernel creates for that many buckets:
+ * of that length, and contiguous but for one entry that may be damaged too.
  */
 static bool fits_ring(const struct super_repair *m, uint64_t nbuckets)
 {
@@ -117,7 +117,7 @@ static bool is_past(const struct super_repair *m, const struct cache_bkey *k, ui
 	return cache_key_ptrs(k) && cache_ptr_sector(k->ptr[0]) / m->sb.bucket_sectors >= nbuckets;
 }
 
-/* Whether the journal lies, or names something, past the end of so many buckets. */
+/* Whether the journal is, or names something, past the end of that many buckets. */
 static bool is_too_few(const struct super_repair *m, uint64_t nbuckets)
 {
 	const struct cache_jset *newest = &m->ev.newest;
@@ -129,7 +129,7 @@ static bool is_too_few(const struct super_repair *m, uint64_t nbuckets)
 			  is_past(m, &newest->uuid_bucket, nbuckets));
 }
 
-/* What any bytes may say: nothing that the set wrote goes with it. */
+/* A value that no other data of the set depends on. */
 static bool is_unfounded(const struct super_repair *m, uint64_t nbuckets)
 {
 	return !m->csum_valid && !fits_ring(m, nbuckets) &&
@@ -147,7 +147,7 @@ static void infer_nbuckets(struct super_repair *m)
 	}
 	if (n >= CACHE_NBUCKETS_QUEUE_MIN && n <= most && fits_chain(m, n) && !is_unfounded(m, n))
 		return;
-	/* a device that was cut: no other number of buckets brings back what is gone */
+	/* the device was truncated: no other number of buckets brings the lost part back */
 	if (m->csum_valid && n > most && n <= INT64_MAX && fits_chain(m, n))
 		return;
 	m->sb.nbuckets = most;
@@ -157,7 +157,10 @@ static void infer_nbuckets(struct super_repair *m)
 		guess(m, SUPER_NBUCKETS, "device size");
 }
 
-/* Of a set that never ran: the largest that every backing device at hand can attach to. */
+/*
+ * For a set that never ran: the largest value with which every backing device at hand can
+ * attach.
+ */
 static uint32_t default_block(const struct super_repair *m)
 {
 	uint32_t block = CACHE_PAGE_SECTORS;
@@ -184,7 +187,10 @@ static void infer_block(struct super_repair *m)
 		return;
 	if (!m->ev.blocks || (sane && !cache_is_pow2(m->ev.blocks)))
 		return;
-	/* the largest that fits; it is the only one as soon as two entries lie in a row */
+	/*
+	 * the largest value that is possible; once two adjacent entries exist, it is the only
+	 * one
+	 */
 	m->sb.block_sectors = 1u << (31 - __builtin_clz(m->ev.blocks));
 	if (cache_is_pow2(m->ev.blocks))
 		say(m, SUPER_BLOCK, "journal");
@@ -208,7 +214,7 @@ static void infer_first(struct super_repair *m)
 	say(m, SUPER_FIRST, "formula");
 }
 
-/* The kernel makes the ring at the first start, and never another. */
+/* The kernel creates the ring at the first start, and never changes it. */
 static uint16_t ring_size(const struct super_repair *m)
 {
 	return cache_sb_is_synced(&m->sb) ? cache_njournal_for(m->sb.nbuckets) : 0;
@@ -289,8 +295,8 @@ static const uint8_t *set_of_backing(const struct super_repair *m)
 }
 
 /*
- * The journal proves the first half. The other half is in nothing on the device: the
- * kernel does not look at it, but a backing device finds its set by all of it.
+ * The journal proves the first half of the uuid. The other half is nowhere else on the device:
+ * the kernel does not use it, but a backing device finds its set by the whole uuid.
  */
 static void infer_set_uuid(struct super_repair *m)
 {

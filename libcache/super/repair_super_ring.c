@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A superblock that says that its set never ran, and a ring that says otherwise: it was
- * formatted over with the same uuid, or the write that the first start made was lost. What
- * the ring leads to decides: where dirty data is found, or a backing device has some
- * for this set, the ring is the truth.
+ * A superblock that says that its set never ran, and a ring that says the opposite: the set was
+ * formatted again with the same uuid, or the write of the first start was lost. The content
+ * decides: if the ring leads to dirty data, or a backing device has dirty data in this set, the
+ * ring is right.
  */
 #include "super/repair_super.h"
 
@@ -29,7 +29,7 @@ static bool has_nodes(const struct cache_set *set)
 	return n;
 }
 
-/* As if the superblock named the ring. What cannot be read whole may hold dirty data. */
+/* Loads the set as if the superblock named the ring. What cannot be read may hold dirty data. */
 static bool may_lead_to_dirty_data(struct cache_dev *dev, const struct cache_sb *sb)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };

@@ -269,7 +269,7 @@ interrupted() {
 	run -0 cache-fsck -n "$IMG"
 	before=$(sum "$IMG")
 	run -1 cache-alloc "$IMG" -c 5 --commit
-	[[ "$output" == *"no room in the journal"*"may hang on kernels "*"start the set once before"* ]]
+	[[ "$output" == *"no space in the journal"*"may hang on kernels "*"start the set once before"* ]]
 	[ "$before" = "$(sum "$IMG")" ]
 }
 

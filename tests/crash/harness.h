@@ -40,7 +40,7 @@ struct crash {
 	struct cache_dev_log log;
 	struct cache_dev *scratch;
 	char *buf;
-	size_t room;
+	size_t capacity;
 };
 
 /* More writes than this in one epoch, and not all pairs are tried. */
@@ -74,10 +74,10 @@ static inline void crash_take_back(struct crash *c, const struct cache_dev_op *o
 {
 	if (op->kind == CACHE_DEV_OP_FLUSH)
 		return;
-	if (op->nsectors > c->room) {
+	if (op->nsectors > c->capacity) {
 		free(c->buf);
 		c->buf = cache_dev_buf(op->nsectors * CACHE_SECTOR_BYTES);
-		c->room = op->nsectors;
+		c->capacity = op->nsectors;
 	}
 	CHECK_EQ(cache_dev_read(c->base, op->sector, op->nsectors, c->buf, NULL), 0);
 	CHECK_EQ(cache_dev_write(c->scratch, op->sector, op->nsectors, c->buf, NULL), 0);
@@ -237,7 +237,7 @@ static inline void crash_forget(struct crash *c)
 	free(c->buf);
 	c->scratch = NULL;
 	c->buf = NULL;
-	c->room = 0;
+	c->capacity = 0;
 }
 
 static inline void crash_cuts(struct crash *c)

@@ -333,7 +333,7 @@ static uint32_t put_bset(struct set *s, struct input *in, const struct cache_bke
 			 char *buf, uint32_t block)
 {
 	uint32_t bytes = s->sb.block_sectors * CACHE_SECTOR_BYTES;
-	uint32_t room = cache_key_size(node) * CACHE_SECTOR_BYTES - block * bytes;
+	uint32_t capacity = cache_key_size(node) * CACHE_SECTOR_BYTES - block * bytes;
 	cache_le64 words[48 * CACHE_BKEY_WORDS_MAX];
 	unsigned flags = take(in), n;
 	struct cache_bset_disk *d = (void *)(buf + block * bytes);
@@ -343,8 +343,8 @@ static uint32_t put_bset(struct set *s, struct input *in, const struct cache_bke
 	d->version = cache_le32_of(flags & 32 ? take(in) : CACHE_BSET_VERSION);
 	n = take_keys(in, words, 48);
 	d->keys = cache_le32_of(flags & 64 ? take_n(in, 4) : n);
-	memcpy(d + 1, words, cache_min_u64(8 * (uint64_t)n, room - sizeof(*d)));
-	if (cache_bset_bytes(d) <= room)
+	memcpy(d + 1, words, cache_min_u64(8 * (uint64_t)n, capacity - sizeof(*d)));
+	if (cache_bset_bytes(d) <= capacity)
 		d->csum = cache_le64_of(cache_bset_csum(d, node->ptr[0]) + !!(flags & 128));
 	return (cache_bset_bytes(d) + bytes - 1) / bytes;
 }

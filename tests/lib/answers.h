@@ -24,7 +24,7 @@ struct answer {
 
 struct answers {
 	struct answer *a;
-	size_t n, room;
+	size_t n, capacity;
 	uint64_t flash;		/* bit an inode: nothing behind it, so all counts as dirty */
 };
 
@@ -35,9 +35,9 @@ static inline int answers_see(void *ctx, const struct cache_extent *e)
 
 	if (e->staleness || e->check_key || !e->available)
 		return 0;
-	if (s->n == s->room) {
-		s->room = s->room ? 2 * s->room : 1024;
-		s->a = reallocarray(s->a, s->room, sizeof(*s->a));
+	if (s->n == s->capacity) {
+		s->capacity = s->capacity ? 2 * s->capacity : 1024;
+		s->a = reallocarray(s->a, s->capacity, sizeof(*s->a));
 		if (!s->a)
 			return -ENOMEM;
 	}

@@ -173,7 +173,7 @@ struct jset_spec {
 	unsigned nkeys;
 };
 
-/* Encodes an entry; @b has room for CACHE_JSET_MAX_BYTES of zeros. Returns its key words. */
+/* Encodes an entry; @b has CACHE_JSET_MAX_BYTES of zeros. Returns its key words. */
 static inline uint32_t make_jset(const struct cache_sb *sb, struct cache_jset_disk *b,
 				 const struct jset_spec *j)
 {
@@ -242,8 +242,8 @@ static inline uint32_t make_bset(const struct cache_sb *sb, struct cache_bset_di
 static inline uint32_t put_bset(struct disk *d, const struct cache_bkey *node, uint64_t seq,
 				uint32_t block, const struct cache_bkey *keys, unsigned n)
 {
-	uint64_t room = cache_key_size(node) * CACHE_SECTOR_BYTES;
-	struct cache_bset_disk *b = cache_dev_buf(room);
+	uint64_t capacity = cache_key_size(node) * CACHE_SECTOR_BYTES;
+	struct cache_bset_disk *b = cache_dev_buf(capacity);
 	uint32_t bytes = d->sb.block_sectors * CACHE_SECTOR_BYTES;
 	uint32_t blocks = (make_bset(&d->sb, b, node, seq, keys, n) + bytes - 1) / bytes;
 

@@ -128,7 +128,7 @@ TEST(gens_of_unused_buckets_become_durable_and_all_data_stays)
 
 struct list {
 	struct cache_extent *e;
-	size_t n, room;
+	size_t n, capacity;
 	struct work *w;		/* leave out what is in buckets taken; NULL: all */
 };
 
@@ -140,9 +140,9 @@ static int list_extent(void *ctx, const struct cache_extent *e)
 		return 0;
 	if (l->w && is_third_clean(l->w, cache_ptr_bucket(&l->w->set->sb, &e->key, 0)))
 		return 0;
-	if (l->n == l->room) {
-		l->room = l->room ? 2 * l->room : 256;
-		l->e = reallocarray(l->e, l->room, sizeof(*l->e));
+	if (l->n == l->capacity) {
+		l->capacity = l->capacity ? 2 * l->capacity : 256;
+		l->e = reallocarray(l->e, l->capacity, sizeof(*l->e));
 	}
 	l->e[l->n++] = *e;
 	return 0;

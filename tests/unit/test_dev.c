@@ -22,7 +22,7 @@ static struct cache_dev *mem_new(void)
 	return dev;
 }
 
-/* A file of NSECTORS in @path, which has room. */
+/* A file of NSECTORS in @path, which has space for it. */
 static void file_new(char *path)
 {
 	int fd;

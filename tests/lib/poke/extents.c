@@ -17,7 +17,7 @@
 struct cache_bkey poke_extent(const struct cache_sb *sb, uint64_t i, uint64_t n,
 			      uint64_t inodes)
 {
-	uint64_t first = sb->nbuckets / 4;	/* below is room for the nodes */
+	uint64_t first = sb->nbuckets / 4;	/* the nodes are below */
 	uint64_t per_bucket = n / (sb->nbuckets - first) + 1, per_inode = n / inodes + 1;
 	uint64_t inode = i / per_inode, nth = i % per_inode;
 	uint64_t sector = cache_bucket_sector(sb, first + i / per_bucket) +
@@ -26,7 +26,7 @@ struct cache_bkey poke_extent(const struct cache_sb *sb, uint64_t i, uint64_t n,
 					      (nth + 1) * EXTENT_SECTORS, EXTENT_SECTORS, false);
 
 	if (per_bucket * EXTENT_SECTORS > sb->bucket_sectors)
-		poke_fail("no room for that many extents");
+		poke_fail("no space for that many extents");
 	cache_bkey_set_ptrs(&k, 1);
 	k.ptr[0] = cache_ptr_make(sb->nr_this_dev, sector, 0);
 	return k;

@@ -54,7 +54,7 @@ static void put_csum(struct JSET *d)
 		d->csum = cache_le64_of(cache_jset_csum(d));
 }
 
-/* From the entry's start to its bucket's end, and room for whatever keys say. */
+/* From the entry's start to its bucket's end, and space for any number of keys. */
 static struct JSET *read_entry(const struct poke *p, const struct cache_jset_pos *pos,
 			       uint64_t *nsectors)
 {
@@ -167,9 +167,9 @@ static void fill(const struct poke *p, uint64_t n)
 /* As many words of keys as an entry can have on this set. */
 static uint32_t max_words(const struct cache_sb *sb)
 {
-	uint64_t room = sb->bucket_sectors * CACHE_SECTOR_BYTES - CACHE_JSET_HEADER_BYTES;
+	uint64_t capacity = sb->bucket_sectors * CACHE_SECTOR_BYTES - CACHE_JSET_HEADER_BYTES;
 
-	return room / 8 < CACHE_JSET_MAX_WORDS ? room / 8 : CACHE_JSET_MAX_WORDS;
+	return capacity / 8 < CACHE_JSET_MAX_WORDS ? capacity / 8 : CACHE_JSET_MAX_WORDS;
 }
 
 /*

@@ -108,7 +108,7 @@ static const char *parse_key(const struct poke *p, const char *s, const struct c
 }
 
 uint32_t poke_keys_parse(const struct poke *p, const char *s, const struct cache_keys *like,
-			 cache_le64 *words, uint32_t room)
+			 cache_le64 *words, uint32_t capacity)
 {
 	uint32_t used = 0;
 
@@ -120,8 +120,8 @@ uint32_t poke_keys_parse(const struct poke *p, const char *s, const struct cache
 
 		s = parse_key(p, s, like, key);
 		n = CACHE_BKEY_WORDS_MIN + (cache_le64_get(key[0]) >> 60 & 7);
-		if (n > room - used)
-			poke_fail("no room for so many keys");
+		if (n > capacity - used)
+			poke_fail("no space for so many keys");
 		memcpy(words + used, key, 8 * n);
 		used += n;
 		if (!*s)

@@ -132,12 +132,12 @@ static void write_set(const struct poke *p, struct node *t, struct BSET *d, uint
 {
 	uint64_t left = t->data + t->nsectors * CACHE_SECTOR_BYTES - (char *)d;
 	cache_le64 *words = (void *)(d + 1);
-	uint32_t room;
+	uint32_t capacity;
 
 	if (left < sizeof(*d) + 8 * (uint64_t)keep)
 		poke_fail("the node is full");
-	room = (left - sizeof(*d)) / 8 - keep;
-	keep += poke_keys_parse(p, p->value, &t->live, words + keep, room);
+	capacity = (left - sizeof(*d)) / 8 - keep;
+	keep += poke_keys_parse(p, p->value, &t->live, words + keep, capacity);
 	d->magic = cache_le64_of(cache_sb_set_magic(&p->set->sb) ^ CACHE_BSET_MAGIC);
 	d->version = cache_le32_of(CACHE_BSET_VERSION);
 	d->keys = cache_le32_of(keep);
@@ -176,7 +176,7 @@ static void after_end(struct node *t)
 {
 	walk_log(t, UINT64_MAX);
 	if (t->used_blocks + 1 >= t->nblocks)
-		poke_fail("the node has no room for a hole");
+		poke_fail("the node has no space for a hole");
 	block_at(t, t->nblocks - 1)->seq = block_at(t, 0)->seq;
 }
 

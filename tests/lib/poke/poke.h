@@ -75,7 +75,7 @@ void poke_set_key(const struct poke *p, cache_le64 *words, const char *field,
 		  const char *index, const char *value);
 /* "{inode=0,offset=8,size=8,bucket=free};{like=0,dirty=1}" or "none"; returns words written */
 uint32_t poke_keys_parse(const struct poke *p, const char *text, const struct cache_keys *like,
-			 cache_le64 *words, uint32_t room);
+			 cache_le64 *words, uint32_t capacity);
 /* Start of key @index among @nwords; @nwords for one past the last. */
 uint32_t poke_key_at(const struct poke *p, const cache_le64 *words, uint32_t nwords,
 		     const char *index);
