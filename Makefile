@@ -24,7 +24,8 @@
 #   make help		this text
 #
 # Switches: V=1 shows the commands, WERROR=1 stops at warnings, BUILD=dir builds
-# elsewhere, SAN=address,undefined builds with sanitizers, CC= CFLAGS= LDFLAGS=.
+# elsewhere, SAN=address,undefined builds with sanitizers, HARDEN= HARDEN_LD= leave hardening out,
+# CC= CFLAGS= LDFLAGS=.
 
 BUILD	?= build
 PREFIX	?= /usr/local
@@ -58,6 +59,23 @@ ifneq ($(SAN),)
 SANFLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
+# Hardening, each flag where the compiler has it. HARDEN= leaves all of it out, HARDEN='-flag'
+# names others. Sanitizers and builds without optimization do not go with FORTIFY_SOURCE.
+HARDEN	?= -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+HARDEN_LD ?= -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+# Asked on first use, as pkg-config below.
+cc_has = $(shell d=$$(mktemp -d) && echo 'int main(void) { return 0; }' > $$d/try.c && \
+	for f in $(2); do $(CC) -Werror $(1) $$f -o $$d/try $$d/try.c 2> /dev/null && echo $$f; done; \
+	rm -rf $$d)
+HARDEN_CFLAGS = $(eval HARDEN_CFLAGS := $(call cc_has,,$(HARDEN)) $(fortify))$(HARDEN_CFLAGS)
+HARDEN_LDFLAGS = $(eval HARDEN_LDFLAGS := $(call cc_has,$(filter -fPIE,$(HARDEN)),$(HARDEN_LD)))$(HARDEN_LDFLAGS)
+ifneq ($(HARDEN),)
+ifeq ($(SAN),)
+fortify = $(if $(filter -O1 -O2 -O3 -Os -Oz,$(CFLAGS)),-U_FORTIFY_SOURCE \
+	$(firstword $(call cc_has,-O2,-D_FORTIFY_SOURCE=3 -D_FORTIFY_SOURCE=2)))
+endif
+endif
+
 LIB_PKGS := blkid mount uuid libisal liburing json-c smartcols
 # Asked on first use, not here: "make deps demo" installs pkg-config before that.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(if $(LIB_PKGS),$(shell pkg-config --cflags $(LIB_PKGS))))$(PKG_CFLAGS)
@@ -65,8 +83,8 @@ PKG_LIBS = $(eval PKG_LIBS := $(if $(LIB_PKGS),$(shell pkg-config --libs $(LIB_P
 
 ALL_CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 		-Iinclude -Ilibcache $(CPPFLAGS)
-ALL_CFLAGS = $(ALL_CPPFLAGS) $(WARN) $(SANFLAGS) $(CFLAGS) $(PKG_CFLAGS) -pthread
-ALL_LDFLAGS := $(SANFLAGS) $(LDFLAGS) -pthread
+ALL_CFLAGS = $(ALL_CPPFLAGS) $(WARN) $(SANFLAGS) $(HARDEN_CFLAGS) $(CFLAGS) $(PKG_CFLAGS) -pthread
+ALL_LDFLAGS = $(SANFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS) -pthread
 LIBS = $(PKG_LIBS)
 
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard libcache/*/*.c))
@@ -119,7 +137,7 @@ SO_MAP := include/libcache.map
 SO_WANTS = $(shell sed -n 's/^[[:space:]]\(cache_[a-z0-9_]*\);/-Wl,-u,\1/p' $(SO_MAP))
 $(BUILD)/libcache.so: $(BUILD)/libcache.a $(SO_MAP)
 	@$(if $(Q),echo "  LD      $@")
-	$(Q)$(CC) -shared $(ALL_LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=$(SO_MAP) \
+	$(Q)$(CC) -shared $(filter-out -pie,$(ALL_LDFLAGS)) -Wl,-soname,$(SONAME) -Wl,--version-script=$(SO_MAP) \
 		-Wl,-z,defs -Wl,--as-needed -o $(BUILD)/libcache.so.$(VERSION) $(SO_WANTS) \
 		$(BUILD)/libcache.a $(LIBS)
 	$(Q)ln -sf libcache.so.$(VERSION) $(BUILD)/$(SONAME)
@@ -171,7 +189,7 @@ comma := ,
 $(CRASH_BIN): private ALL_LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc \
 	realloc reallocarray aligned_alloc strdup)
 $(BUILD)/crash/crash_calls: private ALL_LDFLAGS += $(addprefix -Wl$(comma)--wrap=,pread64 \
-	pwrite64 write fsync fdatasync open64 stat64 fstat64 ioctl ftruncate64 \
+	pwrite64 write fsync fdatasync open64 __open64_2 stat64 fstat64 ioctl ftruncate64 \
 	close io_uring_queue_init io_uring_queue_exit io_uring_submit __io_uring_get_cqe)
 
 # What tests put in front of the C library.

@@ -99,6 +99,8 @@ WRAP_TRANSFER(CALL_WRITE, write, const void *, (int fd, const void *p, size_t n)
 WRAP(CALL_SYNC, int, fsync, (int fd), (fd))
 WRAP(CALL_SYNC, int, fdatasync, (int fd), (fd))
 WRAP(CALL_OPEN, int, open64, (const char *path, int flags, int mode), (path, flags, mode))
+/* what FORTIFY_SOURCE makes of one without a mode */
+WRAP(CALL_OPEN, int, __open64_2, (const char *path, int flags), (path, flags))
 WRAP(CALL_TRUNCATE, int, ftruncate64, (int fd, off_t size), (fd, size))
 
 /* Closed it is, whatever it says. */
