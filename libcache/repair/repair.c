@@ -28,7 +28,19 @@ struct repair {
 	bool fold_only;
 	/* a journal gap is only accepted because of the discard bit */
 	bool forgiven;
+	const struct cache_repair_change *change;	/* NULL: only a repair */
+	bool slots_changed;
+	unsigned corrupt;
 };
+
+/* A ring without space keeps a kernel from starting, and nothing in it is wrong. */
+static void count_corrupt(struct repair *r, const struct cache_finding *f)
+{
+	const struct cache_problem_info *info = cache_problem_info(f->code);
+
+	r->corrupt += info->severity == CACHE_SEVERITY_CORRUPT &&
+		      info->verdict != CACHE_VERDICT_MAY_HANG;
+}
 
 static void on_finding(void *ctx, const struct cache_finding *f)
 {
@@ -36,6 +48,11 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 
 	r->forgiven |= f->code == CACHE_P_JOURNAL_DISCARDED;
 	cache_repair_doubt_add(&r->doubt, f);
+	if (!r->change)
+		return;
+	count_corrupt(r, f);
+	if (r->opts->finding)
+		r->opts->finding(r->opts->ctx, r->opts->dev, false, f);
 }
 
 static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
@@ -276,6 +293,23 @@ static int commit(struct repair *r)
 	return ret;
 }
 
+/* What was written back meanwhile is clean in kept alone: it is not collected again. */
+static int drop_clean(struct repair *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->kept.n; i++) {
+		const struct cache_packed_key *k = &r->kept.keys[i];
+
+		if (cache_key_high_dirty(k->high))
+			r->kept.keys[n++] = *k;
+		else
+			r->plan->dropped_clean_sectors += cache_key_high_size(k->high);
+	}
+	r->kept.n = n;
+	return 0;
+}
+
 /* Too few unused buckets to keep everything. Without clean data the new tree is much smaller. */
 static int commit_or_shrink(struct repair *r)
 {
@@ -285,7 +319,7 @@ static int commit_or_shrink(struct repair *r)
 		return ret;
 	r->doubt.no_clean = r->plan->short_of_buckets = true;
 	r->plan->safe = false;
-	ret = collect(r);
+	ret = r->change ? drop_clean(r) : collect(r);
 	if (!ret && !cache_repair_agreed(r->opts, r->plan))
 		return cache_err_set(r->err, -ENOBUFS, 0, "too few unused buckets for a new tree, unless all clean data is dropped");
 	if (r->err)
@@ -364,15 +398,16 @@ static int decide(struct repair *r)
 	/* only some drivers accept the gap, and none does once the discard bit is cleared */
 	r->doubt.beyond_extents |= r->forgiven;
 	ret = refuse_unread(r, r->doubt.unread && (r->doubt.rebuild || r->doubt.uuids || r->forgiven ||
-						   r->opts->ndrop_uuids));
+						   r->opts->ndrop_uuids || r->change));
 	if (!ret)
 		ret = check_drops(r);
 	if (!ret)
 		ret = decide_uuids(r);
 	p->rebuild = r->doubt.rebuild || p->uuids || r->opts->ndrop_uuids || r->forgiven;
-	r->fold_only = !p->rebuild && r->opts->fold_journal && r->set->journal_keys;
-	r->doubt.beyond_extents |= r->fold_only;
-	p->rebuild |= r->fold_only;
+	r->fold_only = !p->rebuild && !r->change && r->opts->fold_journal && r->set->journal_keys;
+	p->uuids |= r->slots_changed;
+	r->doubt.beyond_extents |= r->fold_only || r->change;
+	p->rebuild |= r->fold_only || r->change;
 	if (ret || !p->rebuild)
 		return ret;
 	ret = collect(r);
@@ -403,12 +438,36 @@ static int plan_discard(struct repair *r)
 	return cache_repair_discard(r->set->dev, r->opts, false, r->err);
 }
 
+static int change_extents(struct repair *r)
+{
+	const struct cache_repair_view view = {
+		.set = r->set, .doubt = &r->doubt, .kept = &r->kept, .slots = r->c.slots,
+		.plan = r->plan, .corrupt = r->corrupt };
+
+	return r->change->extents(r->change->ctx, &view, r->err);
+}
+
+static int change_slots(struct repair *r)
+{
+	int ret;
+
+	if (!r->change || !r->change->slots)
+		return 0;
+	ret = r->change->slots(r->change->ctx, r->set, r->err);
+	r->slots_changed = ret > 0;
+	return ret < 0 ? ret : 0;
+}
+
 static int act(struct repair *r)
 {
 	int ret = 0;
 
 	if (!r->plan->rebuild && !r->plan->clear_discard)
 		return 0;
+	if (r->change && r->change->extents && r->plan->rebuild)
+		ret = change_extents(r);
+	if (ret)
+		return ret;
 	if (!cache_repair_agreed(r->opts, r->plan))
 		return -ECANCELED;
 	if (r->opts->dry_run)
@@ -454,7 +513,9 @@ static int plan_inside(struct repair *r)
 		return refuse_unread(r, true);
 	if (r->plan->cannot)
 		return cache_err_set(r->err, -EUCLEAN, 0, "%s", r->plan->cannot);
-	ret = diagnose(r);
+	ret = change_slots(r);
+	if (!ret)
+		ret = diagnose(r);
 	return ret ? ret : decide(r);
 }
 
@@ -482,9 +543,10 @@ static int load(struct repair *r, struct cache_dev *dev)
  * did not examine those.
  */
 static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *opts,
-		       struct cache_repair_plan *plan, bool *again, struct cache_err *err)
+		       const struct cache_repair_change *change, struct cache_repair_plan *plan,
+		       bool *again, struct cache_err *err)
 {
-	struct repair r = { .opts = opts, .plan = plan, .err = err };
+	struct repair r = { .opts = opts, .plan = plan, .err = err, .change = change };
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
@@ -533,7 +595,7 @@ static int repair_again(struct cache_dev *dev, const struct cache_repair_opts *o
 
 	agreed.confirm = NULL;
 	agreed.safe_only = false;
-	ret = repair_once(dev, &agreed, &second, &again, err);
+	ret = repair_once(dev, &agreed, NULL, &second, &again, err);
 	if (!ret && second.rebuild)
 		sum_up(plan, &second);
 	plan->cannot = second.cannot;
@@ -544,7 +606,16 @@ int cache_repair_cache(struct cache_dev *dev, const struct cache_repair_opts *op
 		       struct cache_repair_plan *plan, struct cache_err *err)
 {
 	bool again = false;
-	int ret = repair_once(dev, opts, plan, &again, err);
+	int ret = repair_once(dev, opts, NULL, plan, &again, err);
 
 	return again ? repair_again(dev, opts, plan, err) : ret;
+}
+
+int cache_repair_change(struct cache_dev *dev, const struct cache_repair_opts *opts,
+			const struct cache_repair_change *change,
+			struct cache_repair_plan *plan, struct cache_err *err)
+{
+	bool again;
+
+	return repair_once(dev, opts, change, plan, &again, err);
 }
