@@ -18,7 +18,7 @@ on_device() {
 	cache-fsck) ARGS=(-n "$2") ;;
 	cache-image) ARGS=(save "$2" "$T/saved") ;;
 	cache-undo) ARGS=(-n "$2" "$2") ;;
-	cache-writeback) ARGS=(-n "$2" "$2") ;;
+	cache-writeback) ARGS=(-n "$2") ;;
 	make-cache) ARGS=(-n "$2") ;;
 	*) ARGS=("$2") ;;
 	esac

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which extents are written back. The extents that a repair would keep are sorted by device
+ * and start; each dirty one counts for its device, and is refused where it is not certain
+ * that what it points to is the newest data of its range.
+ */
+#include "writeback/writeback_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+
+struct cache_writeback_device *cache_writeback_device_of(const struct writeback *w,
+							 uint64_t inode)
+{
+	unsigned lo = 0, hi = w->res->n;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (w->res->devices[mid].inode < inode)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < w->res->n && w->res->devices[lo].inode == inode ? &w->res->devices[lo] : NULL;
+}
+
+struct cache_dev *cache_writeback_target(const struct writeback *w,
+					 const struct cache_writeback_device *d)
+{
+	const struct cache_writeback_opts *o = w->opts;
+
+	if (o->export_uuid)
+		return memcmp(d->uuid, o->export_uuid, 16) ? NULL : w->export;
+	return o->look || d->backing < 0 || d->flash ? NULL : o->backing[d->backing];
+}
+
+static int backing_of(const struct writeback *w, const uint8_t uuid[16])
+{
+	for (unsigned k = 0; k < w->opts->nbacking; k++)
+		if (!memcmp(w->supers[k].uuid, uuid, 16))
+			return k;
+	return -1;
+}
+
+/* Every slot that may have data; those that have none are taken out later. */
+static int list_devices(struct writeback *w)
+{
+	const struct cache_uuids *u = &w->view->set->uuids;
+	struct cache_writeback_device *d;
+
+	w->res->devices = calloc((size_t)u->n + 1, sizeof(*d));
+	if (!w->res->devices)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < u->n; i++) {
+		enum cache_slot_state state = cache_uuid_state(&u->slot[i]);
+
+		d = &w->res->devices[w->res->n];
+		if (state != CACHE_SLOT_BACKING && state != CACHE_SLOT_FLASH)
+			continue;
+		d->inode = i;
+		memcpy(d->uuid, u->slot[i].uuid, sizeof(d->uuid));
+		memcpy(d->label, u->slot[i].label, sizeof(d->label));
+		d->flash = state == CACHE_SLOT_FLASH;
+		d->last_reg = u->slot[i].last_reg;
+		d->volume_sectors = d->flash ? u->slot[i].sectors : 0;
+		d->data_start = d->flash ? 0 : w->view->slots[i].data_start;
+		d->backing = backing_of(w, d->uuid);
+		w->res->n++;
+	}
+	return 0;
+}
+
+static void forget_idle(struct writeback *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->res->n; i++)
+		if (w->res->devices[i].dirty_sectors || w->res->devices[i].backing >= 0)
+			w->res->devices[n++] = w->res->devices[i];
+	w->res->n = n;
+}
+
+/* Of two extents that share a place of the cache, it is not known whose data is there. */
+static bool is_refused(const struct writeback *w, const struct cache_bkey *k)
+{
+	const struct repair_doubt *d = w->view->doubt;
+	uint64_t bucket = cache_ptr_sector(k->ptr[0]) / w->sb.bucket_sectors;
+
+	return bucket >= w->sb.nbuckets || cache_bit(d->shared, bucket) ||
+	       cache_bit(d->foreign, bucket) || cache_repair_is_doubtful(d, k);
+}
+
+static void add_extent(struct writeback *w, size_t i, uint64_t *inode, uint64_t *end)
+{
+	struct cache_bkey k = cache_writeback_key(w, i);
+	struct cache_writeback_device *d;
+
+	if (!cache_key_dirty(&k))
+		return;
+	d = cache_writeback_device_of(w, cache_key_inode(&k));
+	if (!d)
+		return;
+	d->dirty_extents++;
+	d->dirty_sectors += cache_key_size(&k);
+	d->ranges += *inode != d->inode || *end != cache_key_start(&k);
+	d->end = cache_max_u64(d->end, k.low);
+	*inode = d->inode;
+	*end = k.low;
+	if (is_refused(w, &k))
+		d->refused_sectors += cache_key_size(&k);
+	else
+		cache_bit_set(w->todo, i);
+}
+
+/* The first extent of @inode that ends after @start, or one of a later device. */
+static size_t find(const struct writeback *w, uint64_t inode, uint64_t start)
+{
+	size_t lo = 0, hi = w->view->kept->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		struct cache_bkey k = cache_writeback_key(w, mid);
+
+		if (cache_pos_cmp(cache_key_inode(&k), k.low, inode, start) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Extents that a loss names: they cannot be right, or another one claims their range. */
+static void refuse_lost(struct writeback *w, const struct cache_repair_loss *loss)
+{
+	if (!loss->certain && !loss->kept)
+		return;
+	for (size_t i = find(w, loss->inode, loss->start); i < w->view->kept->n; i++) {
+		struct cache_bkey k = cache_writeback_key(w, i);
+		struct cache_writeback_device *d;
+
+		if (cache_pos_cmp(cache_key_inode(&k), cache_key_start(&k), loss->inode,
+				  cache_min_u64(loss->end, CACHE_KEY_OFFSET_MAX)) >= 0)
+			return;
+		if (!cache_bit(w->todo, i))
+			continue;
+		d = cache_writeback_device_of(w, cache_key_inode(&k));
+		cache_bit_clear(w->todo, i);
+		d->refused_sectors += cache_key_size(&k);
+	}
+}
+
+int cache_writeback_plan(struct writeback *w, struct cache_err *err)
+{
+	uint64_t inode = UINT64_MAX, end = 0;
+	size_t n = w->view->kept->n;
+
+	w->todo = cache_bits_new(n + 1);
+	w->failed = cache_bits_new(n + 1);
+	if (!w->todo || !w->failed || w->no_memory || list_devices(w))
+		return cache_err_set(err, -ENOMEM, 0, "no memory for what is dirty");
+	for (size_t i = 0; i < n; i++)
+		add_extent(w, i, &inode, &end);
+	for (size_t i = 0; i < w->nlosses; i++)
+		refuse_lost(w, &w->losses[i]);
+	forget_idle(w);
+	return 0;
+}
+
+void cache_writeback_each_range(const struct writeback *w)
+{
+	const struct cache_writeback_device *d = NULL;
+	uint64_t start = 0, end = 0;
+
+	for (size_t i = 0; i < w->view->kept->n && w->opts->range; i++) {
+		struct cache_bkey k = cache_writeback_key(w, i);
+
+		if (!cache_key_dirty(&k))
+			continue;
+		if (d && (d->inode != cache_key_inode(&k) || end != cache_key_start(&k))) {
+			w->opts->range(w->opts->ctx, d, start, end);
+			d = NULL;
+		}
+		if (!d)
+			start = cache_key_start(&k);
+		d = cache_writeback_device_of(w, cache_key_inode(&k));
+		end = k.low;
+	}
+	if (d)
+		w->opts->range(w->opts->ctx, d, start, end);
+}

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-only
+
+setup() {
+	load ../lib/common
+	C=$BATS_TEST_TMPDIR/cache B=$BATS_TEST_TMPDIR/back
+}
+
+# pair NAME: the cache and its backing device
+pair() {
+	image "$1.cache" "$C"
+	image "$1.back1" "$B"
+}
+# data FILE: the sum that tests/images/README.md gives
+data() { tail -c +8193 "$1" | sha256sum | cut -d' ' -f1; }
+said() { sed -n "s/^| $1 |.* \([0-9a-f]\{64\}\) |\$/\1/p" "$ROOT/tests/images/README.md"; }
+dirty() { cache-fsck -n -J "$C" | jq .summary.dirty_sectors; }
+state() { cache-super-show -J "$1" | jq -r .state; }
+refused() {
+	local before
+	before=$(sum "$C" "$B")
+	run -1 --separate-stderr cache-writeback "$@"
+	[ "$before" = "$(sum "$C" "$B")" ]
+	echo "$stderr"
+	[ "$(wc -l <<< "$stderr")" = 1 ]
+}
+
+@test "after a writeback every byte of the backing device is as it must be, and the set is clean" {
+	for name in wb-crash wb-clean; do
+		pair $name
+		run -0 cache-writeback --verify "$C" "$B"
+		[[ "$output" == *" written back; clean" ]]
+		[ "$(data "$B")" = "$(said $name)" ]
+		[ "$(dirty)" = 0 ]
+		[ "$(state "$B")" = clean ]
+		run -0 cache-fsck -n --kernel all "$C" "$B"
+		before=$(sum "$C" "$B")
+		run -0 cache-writeback "$C" "$B"
+		[ "$before" = "$(sum "$C" "$B")" ]
+	done
+}
+
+@test "every acknowledged block is right when its answer comes from the backing device" {
+	for name in rewrite-61 churn-510 flash-73; do
+		pair $name
+		run -0 cache-writeback --drop "$C" "$B"
+		judge "$ROOT/tests/images/$name.plan" "$C" "$B"
+	done
+}
+
+@test "--detach: the backing device leaves the set, whose slot of it is retired" {
+	pair rewrite-61
+	run -0 cache-writeback --detach "$C" "$B"
+	[[ "$output" == *"it runs without its cache" ]]
+	[ "$(state "$B")" = none ]
+	run -0 cache-fsck -n --kernel all "$C" "$B"
+	[ "$(dirty)" = 0 ]
+	[ "$(cache-show-uuids -a -J "$C" | jq -r '.uuids[0].flags')" = retired ]
+	refused "$C" "$B"
+	[[ "$stderr" == *"does not know its UUID" ]]
+}
+
+@test "-n and --list say what would be lost, and write nothing" {
+	pair wb-crash
+	before=$(sum "$C" "$B")
+	run -0 cache-writeback -n "$C"
+	[[ "${lines[0]}" == *"if this cache were thrown away now, 20.1 MiB in 3809 places would be lost"* ]]
+	[[ "$output" == *"and 3799 more ranges"* ]]
+	run -0 cache-writeback --list "$C" "$B"
+	[ "$(grep -c $'\t' <<< "$output")" = 3809 ]
+	[ "$(awk -F'\t' '{ n += $3 } END { print n }' <<< "$output")" = 41288 ]
+	run -0 bash -c "cache-writeback -n -J '$C' '$B' | jq -c '[.devices[0].dirty_sectors, (.ranges | length)]'"
+	[ "$output" = "[41288,3809]" ]
+	[ "$before" = "$(sum "$C" "$B")" ]
+	image registered.cache "$C"
+	run -0 cache-writeback -n "$C"
+	[[ "$output" == *"no dirty data"* ]]
+}
+
+@test "dirty data of a backing device that is not at hand stays" {
+	image two-backs.cache "$C"
+	before=$(dirty)
+	uuid=$(cache-show-uuids -J "$C" | jq -r '.uuids[0].uuid')
+	run -1 cache-writeback "$C"
+	[ "$before" = "$(dirty)" ]
+	run -0 cache-writeback --export "$B" --volume "$uuid" "$C"
+	[ "$before" = "$(dirty)" ]
+}
+
+@test "--drop takes out what was written back" {
+	pair wb-clean
+	run -0 cache-writeback --drop "$C" "$B"
+	[ "$(data "$B")" = "$(said wb-clean)" ]
+	[ "$(cache-fsck -n -J "$C" | jq .summary.cached_sectors)" = 8 ]
+}
+
+@test "an export is the dirty data alone, where it belongs, and no device is written" {
+	pair wb-clean
+	before=$(sum "$C" "$B")
+	run -0 cache-writeback --export "$B.over" "$C" "$B"
+	[ "$before" = "$(sum "$C" "$B")" ]
+	[ "$(stat -c %s "$B.over")" = "$(stat -c %s "$B")" ]
+	cp --sparse=always "$B" "$B.copy"
+	cache-writeback --list "$C" "$B" | grep $'\t' | while IFS=$'\t' read -r _ start n; do
+		echo "$((start + 16)) $n"
+	done > "$B.ranges"
+	python3 - "$B.over" "$B.copy" < "$B.ranges" 3< "$B.ranges" << 'END'
+import sys
+over, copy = open(sys.argv[1], "rb"), open(sys.argv[2], "r+b")
+for line in open(3):
+    start, n = map(int, line.split())
+    over.seek(start * 512)
+    copy.seek(start * 512)
+    copy.write(over.read(n * 512))
+END
+	[ "$(data "$B.copy")" = "$(said wb-clean)" ]
+	run -1 cache-writeback --export "$B.over" "$C" "$B"
+	[[ "$output" == *"File exists"* ]]
+	run -1 cache-writeback --export /dev/full/x "$C" "$B"
+}
+
+@test "a flash volume is exported as an image" {
+	image flash-vol.cache "$C"
+	uuid=$(cache-show-uuids -J "$C" | jq -r '.uuids[] | select(.flags == "flash").uuid')
+	size=$(cache-show-uuids -J "$C" | jq -r '.uuids[] | select(.flags == "flash").size_sectors')
+	run -0 cache-writeback --export "$B" --volume "$uuid" "$C"
+	[ "$(stat -c %s "$B")" = $((size * 512)) ]
+}
+
+@test "cache-undo gives back the cache and the superblock" {
+	pair wb-clean
+	cp "$C" "$C.old"
+	head -c 8192 "$B" > "$B.old"
+	run -0 cache-writeback -z "$C.undo" "$C" "$B"
+	cache-undo -q "$C.undo" "$C"
+	cache-undo -q "$C.undo.2" "$B"
+	cmp "$C" "$C.old"
+	head -c 8192 "$B" | cmp - "$B.old"
+}
+
+@test "devices that do not fit are refused with one line, and nothing is written" {
+	pair wb-clean
+	refused "$B" "$C"
+	[[ "$stderr" == *"this is a backing device, expected the cache device first"* ]]
+	refused "$C" "$C"
+	[[ "$stderr" == *"given twice"* ]]
+	cp "$B" "$B.2"
+	refused "$C" "$B" "$B.2"
+	[[ "$stderr" == *"same UUID as"* ]]
+	image wb-crash.back1 "$B.2"
+	refused "$C" "$B.2"
+	[[ "$stderr" == *"belongs to cache set"* ]]
+	truncate -s 20M "$B"
+	refused "$C" "$B"
+	[[ "$stderr" == *"its dirty data ends at sector"* ]]
+	image wb-clean.back1 "$B"
+	head -c 4M "$C" > "$B.2"
+	refused "$C" "$B.2"
+	chmod a-w "$B"
+	if [ "$(id -u)" != 0 ]; then
+		refused "$C" "$B"
+	fi
+}
+
+@test "a backing device that has run without its cache is refused" {
+	pair wb-clean
+	poke "$B" sb.state=3
+	refused "$C" "$B"
+	[[ "$stderr" == *"older than what it has"* ]]
+}
+
+@test "a damaged set is refused; with --force what is certain is copied, and the cache is only read" {
+	pair wb-crash
+	poke "$C" raw:leaf[20].set[0].csum=1
+	refused "$C" "$B"
+	[[ "$stderr" == *"damaged"* ]]
+	before=$(sum "$C")
+	run -1 cache-writeback --force "$C" "$B"
+	[[ "$output" == *"would be lost"* || "$output" == *"may be lost"* ]]
+	[ "$before" = "$(sum "$C")" ]
+	[ "$(state "$B")" = dirty ]
+}
