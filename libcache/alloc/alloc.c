@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The allocator's state: queues, gens, priorities, marks. The machine is in alloc_step.c. */
+/* The allocator's state: queues, gens, priorities, marks. Its steps are in alloc_step.c. */
 #include "alloc/alloc.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "alloc/policy.h"
 #include "format/super.h"
 
-#define NBUCKETS_MIN		513	/* below, the driver's queues would be empty */
+#define NBUCKETS_MIN		513	/* with fewer, the driver's queues would be empty */
 #define BTREE_FIRST_START	8
 #define RESCALES_PER_CACHE	1024
 #define GC_PER_CACHE		16
@@ -165,7 +165,7 @@ uint64_t cache_alloc_set_nbuckets(const struct cache_alloc *a)
 	return n;
 }
 
-/* All members age together, and then have one min_prio. */
+/* All members age together, and then have the same min_prio. */
 static void rescale_all(struct cache_alloc *a)
 {
 	uint32_t least = UINT32_MAX;
@@ -279,7 +279,7 @@ void cache_alloc_gc_begin(struct cache_alloc *a)
 	t->version++;
 }
 
-/* Buckets of one member that can be had; its worst gen lag goes to need_gc. */
+/* Counts the buckets of one member that can be reclaimed; its worst gen lag goes to need_gc. */
 static uint64_t count_available(struct cache_alloc *a)
 {
 	const struct cache_buckets *t = a->buckets;
@@ -296,7 +296,7 @@ static uint64_t count_available(struct cache_alloc *a)
 	return avail;
 }
 
-/* The set's gc has no parts: what one member finishes is counted with the others. */
+/* gc is one pass over the whole set: the buckets of one member are added to the others. */
 static void count_all(struct cache_alloc *a)
 {
 	uint64_t avail = 0;

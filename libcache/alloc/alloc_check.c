@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The dynamic invariants (behaviour 10) that concern one allocator. */
+/* The dynamic invariants (behaviour 10) of one allocator. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -89,7 +89,7 @@ static int check_state(const struct cache_alloc *a, struct cache_err *err)
 	return 0;
 }
 
-/* Do the counts behind min_prio say what the records say? */
+/* Whether the counts behind min_prio agree with the records. */
 static int check_hist(const struct cache_buckets *t, struct cache_err *err)
 {
 	uint32_t *hist;

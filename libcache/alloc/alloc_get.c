@@ -5,7 +5,7 @@
 #include "alloc/alloc.h"
 #include "alloc/policy.h"
 
-/* Records of buckets about to be popped are asked for this far ahead. */
+/* The records of buckets at the front of a queue are prefetched this far ahead. */
 #define PREFETCH_AHEAD	8
 
 static bool ring_has(const struct cache_ring *r, uint32_t bucket)
@@ -16,7 +16,7 @@ static bool ring_has(const struct cache_ring *r, uint32_t bucket)
 	return false;
 }
 
-/* D2, the driver's debug check: is a bucket we give out still known elsewhere? */
+/* D2, the driver's debug check: whether the bucket is still in another queue. */
 static __attribute__((cold, noinline))
 bool known_elsewhere(const struct cache_alloc *a, uint32_t b)
 {

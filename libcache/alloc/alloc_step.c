@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The refill machine (behaviour 5.6): drain, invalidate, commit. */
+/* Refilling the queues (behaviour 5.6): drain, invalidate, commit. */
 #include <errno.h>
 
 #include "alloc/alloc.h"
 #include "alloc/policy.h"
 
-/* Prios first: without a bucket for them nothing can ever be invalidated. */
+/* Prios first: without a bucket for them nothing can be invalidated. */
 static bool allocator_push(struct cache_alloc *a, uint32_t b)
 {
 	if (cache_ring_push(&a->free[CACHE_RESERVE_PRIO], b))
@@ -151,7 +151,7 @@ static int step(struct cache_alloc *a)
 	}
 }
 
-/* The hook comes last: a gc that runs inside it finds a state that is whole. */
+/* The hook is called last: a gc inside it finds a consistent state. */
 static void tell_gc(struct cache_alloc *a)
 {
 	if (!a->want_gc)
@@ -172,7 +172,7 @@ int cache_alloc_step(struct cache_alloc *a)
 	return ret;
 }
 
-/* The steps of a whole drain at once, where nothing happens in between. */
+/* Does the steps of a whole drain at once if nothing happens in between. */
 static void drain_many(struct cache_alloc *a)
 {
 	struct cache_ring *none = &a->free[CACHE_RESERVE_NONE], *inc = &a->free_inc;
@@ -184,8 +184,8 @@ static void drain_many(struct cache_alloc *a)
 }
 
 /*
- * A gc that runs inside the hook may find nothing, time and again; the second
- * fruitless round ends the loop. Buckets that are to be handed out first are fruit.
+ * A gc inside the hook may find nothing, repeatedly; the second round without a result ends the
+ * loop. Buckets that must be handed out first count as a result.
  */
 int cache_alloc_refill(struct cache_alloc *a)
 {

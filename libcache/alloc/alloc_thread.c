@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The thread sleeps when a refill says what it waits for, and is woken when that
- * may have come: for space once half of free[NONE] is used up, so that it is
- * woken once for many buckets; for gc or unblocked prios by whoever unlocks.
+ * The thread sleeps when a refill returns what it waits for, and is woken when that may have
+ * happened: for space when half of free[NONE] is used, so that it is woken once for many
+ * buckets; for gc or unblocked prios by unlock.
  */
 #include "alloc/alloc_thread.h"
 
@@ -14,8 +14,8 @@ struct cache_alloc_thread {
 	struct cache_alloc *a;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t work;		/* the thread sleeps here */
-	pthread_cond_t bucket_wait;	/* and those who want a bucket here */
+	pthread_cond_t work;		/* the allocator thread sleeps here */
+	pthread_cond_t bucket_wait;	/* threads that wait for a bucket sleep here */
 	int  asleep_for;		/* enum cache_alloc_wait, or 0 when it runs */
 	unsigned int nwaiting;
 	bool stop;
@@ -40,7 +40,7 @@ static void sleep_for(struct cache_alloc_thread *th, int what)
 	th->asleep_for = CACHE_ALLOC_RAN;
 }
 
-/* After an error, or when disabled, there is nothing to do but to be stopped. */
+/* After an error, or when disabled, the thread only waits for the stop. */
 static void *run(void *arg)
 {
 	struct cache_alloc_thread *th = arg;
@@ -114,7 +114,7 @@ static bool dead(const struct cache_alloc_thread *th)
 	return th->stop || th->a->io_disabled;
 }
 
-/* One who waits needs the thread now, however little space there is. */
+/* A thread that waits needs a bucket now, however little space there is. */
 static int wait_for_bucket(struct cache_alloc_thread *th, enum cache_reserve reserve,
 			   uint64_t *bucket)
 {

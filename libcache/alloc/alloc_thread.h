@@ -17,24 +17,26 @@ struct cache_alloc_thread;
 
 /**
  * cache_alloc_thread_start() - lock @a and keep it filled
- * @a:	 initialised and with its marks valid; the caller's, and until the stop
- *	 touched only between lock and unlock
- * @out: receives the handle; cache_alloc_thread_stop() it
+ * @a:      initialised and with valid marks; belongs to the caller, who until the stop uses it
+ *          only between lock and unlock
+ * @out: receives the handle; release it with cache_alloc_thread_stop()
  *
  * Hooks run on the new thread with the lock held. commit_gens and discard may
  * unlock around their I/O and lock again; need_gc must not wait.
  *
- * Return: 0; -ENOMEM; what pthread_create() says.
+ * Return: 0; -ENOMEM; the error of pthread_create().
  */
 int cache_alloc_thread_start(struct cache_alloc *a, struct cache_alloc_thread **out);
 
-/* Ends the thread after its current step, waits for it, frees @th; NULL is fine.
- * All who wait get -EIO and must have returned before the caller frees @a. */
+/*
+ * Ends the thread after its current step, waits for it, frees @th; @th may be NULL. All waiting
+ * callers get -EIO and must have returned before the caller frees @a.
+ */
 void cache_alloc_thread_stop(struct cache_alloc_thread *th);
 
 /*
- * Around any other use of the allocator or its table. Unlock wakes the thread
- * and those who wait, for what was done may be what they wait for.
+ * For any other use of the allocator or its table. Unlock wakes the thread and waiting callers,
+ * since the change may be what they wait for.
  */
 void cache_alloc_thread_lock(struct cache_alloc_thread *th);
 void cache_alloc_thread_unlock(struct cache_alloc_thread *th);
@@ -47,10 +49,10 @@ void cache_alloc_thread_unlock(struct cache_alloc_thread *th);
 int cache_alloc_thread_get(struct cache_alloc_thread *th, enum cache_reserve reserve,
 			   bool wait, uint64_t *bucket);
 
-/* cache_alloc_put() under the lock; the thread may need the bucket. */
+/* cache_alloc_put() with the lock held; the thread may need the bucket. */
 void cache_alloc_thread_put(struct cache_alloc_thread *th, uint64_t bucket);
 
-/* Nothing is given out or written any more; who waits gets -EIO. */
+/* From now on no bucket is handed out and nothing is written; waiting callers get -EIO. */
 void cache_alloc_thread_io_disable(struct cache_alloc_thread *th);
 
 #ifdef __cplusplus

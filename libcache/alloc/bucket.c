@@ -2,9 +2,9 @@
 /*
  * Storage and aging of the bucket table. The accessors are in bucket.h.
  *
- * A rescale is O(1): it advances the epoch and walks hist up to the least
- * priority still stored. Only when that lies beyond the counted window is the
- * table read again; from 8 Mi buckets on the window covers every value.
+ * A rescale is O(1): it increments the epoch and scans hist up to the least priority still
+ * stored. Only if that is beyond the counted window the table is read again; from 8 Mi buckets
+ * on the window covers every value.
  */
 #include "alloc/bucket.h"
 
@@ -17,7 +17,7 @@
 _Static_assert(sizeof(struct cache_bucket) == 8, "eight bytes per bucket");
 
 #define RECORD_ALIGN	64	/* a cache line, and the widest vector */
-#define HIST_VALUES	65536u	/* stored priorities there are */
+#define HIST_VALUES	65536u	/* number of possible stored priorities */
 #define HIST_LEN_MIN	1024u
 
 static uint32_t hist_len_for(uint64_t nbuckets)
@@ -68,7 +68,7 @@ uint64_t cache_buckets_bytes(const struct cache_buckets *t)
 	return t->nbuckets * sizeof(*t->rec) + t->hist_len * sizeof(*t->hist);
 }
 
-/* Least stored prio above the epoch of an unpinned bucket the loops look at. */
+/* Least stored prio above the epoch, of unpinned buckets from first_bucket on. */
 static uint32_t least_stored(const struct cache_buckets *t)
 {
 	uint32_t least = CACHE_BTREE_PRIO;
@@ -83,7 +83,7 @@ static uint32_t least_stored(const struct cache_buckets *t)
 	return least;
 }
 
-/* Counts the table again, with the window starting at the least priority. */
+/* Counts the table again; the window then starts at the least priority. */
 static void recount(struct cache_buckets *t)
 {
 	t->hist_min = least_stored(t);

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The bucket table: what the driver keeps in memory for every bucket of one
- * cache device (behaviour 1), eight bytes each, so that a pass over millions
- * of them streams and a single one costs one cache line.
+ * The bucket table: what the driver keeps in memory for every bucket of one cache device
+ * (behaviour 1). A record has eight bytes, so that a pass over millions of them is sequential
+ * and a single one costs one cache line.
  *
- * Priorities age lazily. A rescale (behaviour 5.3) takes one off every bucket
- * that is not pinned and whose prio is neither 0 nor CACHE_BTREE_PRIO; here it
- * only counts up @epoch. What a record stores depends on its pin:
+ * Priorities age lazily. In the driver a rescale (behaviour 5.3) decrements the prio of every
+ * bucket that is not pinned and whose prio is neither 0 nor CACHE_BTREE_PRIO; here it only
+ * increments @epoch. What a record stores depends on its pin:
  *
- *	pinned		the priority itself: a pinned bucket does not age
- *	not pinned	priority + epoch at the time it was set, or 65535 for
- *			CACHE_BTREE_PRIO; it has aged to 0 when epoch caught up
+ * 	pinned		the priority itself: a pinned bucket does not age
+ * 	not pinned	priority + epoch at the time it was set, or 65535 for
+ * 			CACHE_BTREE_PRIO; it has aged to 0 when epoch caught up
  *
- * So nobody reads or writes .prio or .pin of a record directly: the accessors
- * give and take true priorities. (The driver's loops start at first_bucket; a
- * priority given to a superblock bucket, which has no meaning, ages here too.)
- * Buckets 0 .. nbuckets-1 exist; the index is not checked here, check numbers
- * that came from a disk before.
+ * So no code reads or writes .prio or .pin of a record directly: the accessors use true
+ * priorities. (The driver's loops start at first_bucket; a priority given to a superblock
+ * bucket, which has no meaning, ages here too.) Buckets 0 .. nbuckets-1 exist; the index is not
+ * checked here, so check numbers from a disk before.
  */
 #ifndef LIBCACHE_BUCKET_H
 #define LIBCACHE_BUCKET_H
@@ -33,11 +32,11 @@ extern "C" {
 #define CACHE_INITIAL_PRIO	32768u
 #define CACHE_GC_GEN_MAX	96u	/* most that gen may run ahead of last_gc */
 #define CACHE_GC_SECTORS_MAX	8191u	/* where GC_SECTORS_USED saturates */
-#define CACHE_PIN_MAX		65535u	/* a pin count this high never drops */
+#define CACHE_PIN_MAX		65535u	/* a pin count of this value never drops */
 #define CACHE_NBUCKETS_MAX	UINT32_MAX
 
 enum cache_gc_mark {
-	CACHE_GC_MARK_NONE	  = 0,	/* nothing points here */
+	CACHE_GC_MARK_NONE	  = 0,	/* nothing points to it */
 	CACHE_GC_MARK_RECLAIMABLE = 1,	/* clean cached data */
 	CACHE_GC_MARK_DIRTY	  = 2,
 	CACHE_GC_MARK_METADATA	  = 3,
@@ -56,16 +55,16 @@ struct cache_buckets {
 	uint64_t nbuckets;
 	uint32_t first_bucket;
 	uint32_t bucket_sectors;
-	uint32_t epoch;		/* rescales not yet taken off the records */
-	uint32_t min_prio;	/* as the last rescale left it; 0 at start */
+	uint32_t epoch;		/* number of rescales that are not applied to the records yet */
+	uint32_t min_prio;	/* as after the last rescale; 0 at start */
 	/*
-	 * Counts up when a change may have made some bucket a better victim
-	 * than it was. Whoever remembers victims forgets them then.
+	 * Incremented when a change may have made a bucket a better victim than it was. Code
+	 * that remembers victims forgets them then.
 	 */
 	uint64_t version;
 	/*
-	 * How many unpinned buckets store each prio in [hist_base, hist_base +
-	 * hist_len), so that a rescale finds min_prio without a pass.
+	 * Number of unpinned buckets that store each prio in [hist_base, hist_base + hist_len),
+	 * so that a rescale finds min_prio without a pass.
 	 */
 	uint32_t *hist;
 	uint32_t hist_base, hist_len;
@@ -86,7 +85,7 @@ struct cache_buckets {
 int cache_buckets_init(struct cache_buckets *t, uint64_t nbuckets,
 		       uint32_t first_bucket, uint32_t bucket_sectors);
 
-/* Frees the records; @t may be zeroed, NULL or already finished. */
+/* Frees the records; @t may be zeroed, NULL or already released. */
 void cache_buckets_fini(struct cache_buckets *t);
 
 /* Memory the table holds, records and counters. */
@@ -101,8 +100,8 @@ uint64_t cache_buckets_bytes(const struct cache_buckets *t);
 void cache_buckets_rescale(struct cache_buckets *t);
 
 /*
- * Takes the epoch off every record. Priorities do not change; the accessors
- * call it when a priority would no longer fit beside the epoch.
+ * Applies the epoch to every record. Priorities do not change; the accessors call it when a
+ * priority would no longer fit beside the epoch.
  */
 void cache_buckets_settle(struct cache_buckets *t);
 
@@ -114,7 +113,7 @@ void cache_buckets_settle(struct cache_buckets *t);
 void cache_buckets_pack(const struct cache_buckets *t, uint64_t first, size_t n,
 			void *out);
 
-/* How far gen @a is ahead of gen @b, 0 if it is not (modulo 256). */
+/* How far gen @a is ahead of gen @b; 0 if it is not (modulo 256). */
 static inline uint8_t cache_gen_after(uint8_t a, uint8_t b)
 {
 	uint8_t r = a - b;
@@ -132,7 +131,7 @@ static inline uint8_t cache_bucket_last_gc(const struct cache_buckets *t, uint64
 	return t->rec[b].last_gc;
 }
 
-/* How far gen is ahead of the oldest pointer: at CACHE_GC_GEN_MAX gc must come first. */
+/* How far gen is ahead of the oldest pointer: at CACHE_GC_GEN_MAX a gc is needed first. */
 static inline uint8_t cache_bucket_gc_gen(const struct cache_buckets *t, uint64_t b)
 {
 	return t->rec[b].gen - t->rec[b].last_gc;
@@ -208,7 +207,10 @@ static inline void cache_bucket_set_move(struct cache_buckets *t, uint64_t b, bo
 	t->rec[b].mark = (t->rec[b].mark & 0x7fffu) | (uint16_t)(move << 15);
 }
 
-/* The two below keep hist; for the accessors only. Superblock buckets do not age. */
+/*
+ * The two functions below update hist; only the accessors use them. Superblock buckets do not
+ * age.
+ */
 static inline void cache_buckets_count(struct cache_buckets *t, uint64_t b,
 				       uint32_t stored)
 {
@@ -233,7 +235,7 @@ static inline void cache_buckets_uncount(struct cache_buckets *t, uint64_t b,
 		t->hist[i]--;
 }
 
-/* What an unpinned bucket of priority @prio stores now; may settle the table. */
+/* The value that an unpinned bucket of priority @prio stores now; may apply the epoch. */
 static inline uint16_t cache_buckets_stamp(struct cache_buckets *t, uint16_t prio)
 {
 	if (prio == CACHE_BTREE_PRIO)
@@ -243,7 +245,7 @@ static inline uint16_t cache_buckets_stamp(struct cache_buckets *t, uint16_t pri
 	return prio + t->epoch;
 }
 
-/* Gives bucket @b priority @prio; it does not touch version. */
+/* Sets the priority of bucket @b; it does not change version. */
 static inline void cache_bucket_touch(struct cache_buckets *t, uint64_t b, uint16_t prio)
 {
 	struct cache_bucket *r = &t->rec[b];
@@ -265,7 +267,7 @@ static inline void cache_bucket_set_prio(struct cache_buckets *t, uint64_t b,
 	t->version++;
 }
 
-/* Takes a reference; at CACHE_PIN_MAX the bucket stays pinned for good. */
+/* Takes a reference; at CACHE_PIN_MAX the bucket stays pinned forever. */
 static inline void cache_bucket_pin_get(struct cache_buckets *t, uint64_t b)
 {
 	struct cache_bucket *r = &t->rec[b];
@@ -278,7 +280,7 @@ static inline void cache_bucket_pin_get(struct cache_buckets *t, uint64_t b)
 		r->pin++;
 }
 
-/* Drops a reference without touching version: the last one lets it age again. */
+/* Drops a reference without changing version: after the last one the bucket ages again. */
 static inline void cache_bucket_pin_drop(struct cache_buckets *t, uint64_t b)
 {
 	struct cache_bucket *r = &t->rec[b];
@@ -292,14 +294,14 @@ static inline void cache_bucket_pin_drop(struct cache_buckets *t, uint64_t b)
 	r->pin--;
 }
 
-/* Drops a reference; a bucket with none is left alone. */
+/* Drops a reference; a bucket without one is unchanged. */
 static inline void cache_bucket_pin_put(struct cache_buckets *t, uint64_t b)
 {
 	cache_bucket_pin_drop(t, b);
 	t->version++;
 }
 
-/* Sets the count; more than CACHE_PIN_MAX counts as that. */
+/* Sets the count; more than CACHE_PIN_MAX counts as CACHE_PIN_MAX. */
 void cache_bucket_set_pin(struct cache_buckets *t, uint64_t b, uint32_t pin);
 
 #ifdef __cplusplus

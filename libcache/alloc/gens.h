@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What must be known of each bucket to judge a set: its gen, the oldest gen that a
- * pointer has, and its mark. Either three bytes per bucket, for those who only look, or a
- * window on a bucket table, for those who will allocate; who judges keys does not care.
- * Bucket numbers are not checked here.
+ * What is needed of each bucket to check a set: its gen, the oldest gen that a pointer has, and
+ * its mark. Either three bytes per bucket, for callers that only read, or a view of a bucket
+ * table, for callers that will allocate; code that checks keys works with both. Bucket numbers
+ * are not checked here.
  */
 #ifndef LIBCACHE_GENS_H
 #define LIBCACHE_GENS_H
@@ -16,16 +16,17 @@ extern "C" {
 
 struct cache_gens {
 	uint64_t nbuckets;
-	struct cache_buckets *table;		/* a window on it; else NULL, and: */
-	uint8_t *rec;	/* of each bucket side by side: gen, last_gc, mark */
+	/* the table that it is a view of; NULL: it is @rec */
+	struct cache_buckets *table;
+	uint8_t *rec;	/* gen, last_gc and mark of each bucket, in this order */
 };
 
-#define CACHE_GENS_BYTES	3u	/* of a record */
+#define CACHE_GENS_BYTES	3u	/* size of a record */
 
 /**
  * cache_gens_init() - three bytes per bucket, without a table
- * @gen: of @nbuckets buckets, from malloc(); freed, also after an error. It is the last_gc
- *       of each as well; all marks are CACHE_GC_MARK_NONE
+ * @gen: of @nbuckets buckets, from malloc(); it is freed, also after an error. last_gc of each
+ *       bucket is set to its gen; all marks are CACHE_GC_MARK_NONE
  *
  * Memory that only has gens of 0 is never touched.
  *
@@ -34,7 +35,7 @@ struct cache_gens {
 int cache_gens_init(struct cache_gens *g, uint64_t nbuckets, uint8_t *gen);
 void cache_gens_fini(struct cache_gens *g);
 
-/* A window on @t, which must outlive it; needs no release. */
+/* Makes a view of @t, which must outlive it; needs no release. */
 static inline struct cache_gens cache_gens_of(struct cache_buckets *t)
 {
 	struct cache_gens g = { t->nbuckets, t, NULL };
@@ -42,7 +43,7 @@ static inline struct cache_gens cache_gens_of(struct cache_buckets *t)
 	return g;
 }
 
-/* Only without a table. */
+/* Only if there is no table. */
 static inline uint8_t *cache_gens_rec(const struct cache_gens *g, uint64_t b)
 {
 	return g->rec + b * CACHE_GENS_BYTES;

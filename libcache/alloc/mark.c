@@ -18,7 +18,7 @@ static uint8_t staleness(const struct cache_marks *m, uint64_t bucket, uint64_t 
 	return cache_gen_after(cache_gens_gen(m->gens, bucket), cache_ptr_gen(ptr));
 }
 
-/* The gen of a bucket whose prio_set is lost: the newest of its pointers. */
+/* The gen of a bucket whose prio_set is lost: the newest gen of its pointers. */
 static void learn_gen(struct cache_marks *m, uint64_t bucket, uint8_t gen)
 {
 	if (!m->gen_unknown || !cache_bit(m->gen_unknown, bucket))
@@ -98,7 +98,7 @@ bool cache_mark_key(struct cache_marks *m, const struct cache_bkey *k, unsigned 
 {
 	bool ok = true;
 
-	/* Freeing keys only carry a gen: the driver marks nothing at 0:0. */
+	/* Freeing keys only carry a gen: the driver marks nothing for a pointer 0:0. */
 	if (cache_bkey_is_freeing(k))
 		return true;
 	for (unsigned i = 0; i < cache_key_ptrs(k); i++) {

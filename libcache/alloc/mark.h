@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Marks: what the kernel's start, and gc, conclude about a bucket from the keys
- * that point into it (behaviour 4.1 to 4.3). Pure: a table and a key.
+ * Marks: what the kernel's start, and gc, derive for a bucket from the keys that point into it
+ * (behaviour 4.1 to 4.3). Pure functions of a table and a key.
  */
 #ifndef LIBCACHE_MARK_H
 #define LIBCACHE_MARK_H
@@ -19,14 +19,15 @@ extern "C" {
 struct cache_marks {
 	const struct cache_sb *sb;
 	struct cache_gens *gens;	/* prios and sectors used: if it has a table */
-	uint64_t *gen_unknown;	/* one bit per bucket, may be NULL: its gen is the next pointer's */
-	uint64_t raised;	/* gens moved forward by a key */
+	/* one bit per bucket, may be NULL: the next pointer to it gives its gen */
+	uint64_t *gen_unknown;
+	uint64_t raised;	/* number of gens that a key has raised */
 };
 
-/* Two claims on one bucket that exclude each other. */
+/* Two uses of one bucket that exclude each other. */
 struct cache_mark_clash {
 	uint64_t bucket;
-	enum cache_gc_mark mark;	/* the claim that stood */
+	enum cache_gc_mark mark;	/* the earlier use, which is kept */
 };
 
 /**
@@ -42,9 +43,9 @@ bool cache_mark_initial(struct cache_marks *m, const struct cache_bkey *k, unsig
 			struct cache_mark_clash *clash);
 
 /*
- * What cache_mark_initial() does with an extent of one pointer, into @bucket of this device, as
- * long as neither the bucket's gen nor another mark makes a difference; false: it may, and
- * nothing was done. Only for gens without a table, none of them unknown.
+ * The same for an extent with one pointer, into @bucket of this device, if neither the bucket's
+ * gen nor another mark makes a difference. False: they may, and nothing was done. Only for gens
+ * without a table of which none is unknown.
  */
 static inline bool cache_mark_plain(struct cache_gens *g, const struct cache_bkey *k,
 				    uint64_t bucket)
@@ -60,7 +61,7 @@ static inline bool cache_mark_plain(struct cache_gens *g, const struct cache_bke
 	return true;
 }
 
-/* As gc marks it (behaviour 4.1): no gen is raised. */
+/* Marks as gc does (behaviour 4.1): no gen is raised. */
 bool cache_mark_key(struct cache_marks *m, const struct cache_bkey *k, unsigned level,
 		    struct cache_mark_clash *clash);
 

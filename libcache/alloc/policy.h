@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Replacement policies: each picks the victims the driver's arithmetic picks
- * (behaviour 5.5); how it finds them is its own affair.
+ * Replacement policies: each picks the same victims as the driver's arithmetic (behaviour 5.5);
+ * the way to find them may differ.
  */
 #ifndef CACHE_POLICY_H
 #define CACHE_POLICY_H
@@ -13,11 +13,11 @@ struct cache_policy_ops {
 	int	 (*init)(struct cache_alloc *a);
 	void	 (*fini)(struct cache_alloc *a);
 	uint64_t (*bytes)(const struct cache_alloc *a);
-	/* Invalidates until free_inc is full; false if it ran out before. */
+	/* Invalidates until free_inc is full; false if there were too few buckets. */
 	bool	 (*invalidate)(struct cache_alloc *a);
 	/* @b may have become a better victim; it is not pinned. */
 	void	 (*offer)(struct cache_alloc *a, uint64_t b);
-	/* The table has aged. */
+	/* The table has aged by one. */
 	void	 (*rescaled)(struct cache_alloc *a);
 	int	 (*check)(const struct cache_alloc *a, struct cache_err *err);
 };
@@ -51,7 +51,7 @@ static inline bool cache_ring_pop(struct cache_ring *r, uint32_t *bucket)
 	return true;
 }
 
-/* Pops from @from and pushes to @to, in order, while there is one and space for it. */
+/* Moves entries from @from to @to, in order, while there are entries and space for them. */
 static inline void cache_ring_move(struct cache_ring *to, struct cache_ring *from)
 {
 	uint32_t space = to->size - to->used, n = from->used < space ? from->used : space;
@@ -64,27 +64,27 @@ static inline void cache_ring_move(struct cache_ring *to, struct cache_ring *fro
 	to->used += n;
 }
 
-/* Entry @i from the front, below used. */
+/* Entry @i from the front; @i is less than used. */
 static inline uint32_t cache_ring_at(const struct cache_ring *r, uint32_t i)
 {
 	return r->slot[(r->head + i) & r->mask];
 }
 
-/* Marks NONE and RECLAIMABLE, pin and gen lag: behaviour 5.4 without the assert. */
+/* Checks marks NONE and RECLAIMABLE, pin and gen lag: behaviour 5.4 without the assert. */
 static inline bool cache_record_reclaimable(const struct cache_bucket *r)
 {
 	return !(r->mark & 2) && !r->pin &&
 	       (uint8_t)(r->gen - r->last_gc) < CACHE_GC_GEN_MAX;
 }
 
-/* The same with the state of gc (kernels 2, E): while it runs, only what it has spared. */
+/* The same with the state of gc (kernels 2, E): while it runs, only buckets that it has spared. */
 static inline bool cache_may_invalidate(const struct cache_alloc *a, uint64_t b)
 {
 	return cache_record_reclaimable(&a->buckets->rec[b]) &&
 	       (a->gc_mark_valid || (a->reclaimable_in_gc && cache_bit(a->reclaimable_in_gc, b)));
 }
 
-/* Bump, age, pin (behaviour 5.4); the caller queues it. */
+/* Increments the gen, sets the priority, pins (behaviour 5.4); the caller queues the bucket. */
 static inline void cache_invalidate_bucket(struct cache_alloc *a, uint64_t b)
 {
 	struct cache_buckets *t = a->buckets;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* FIFO: a cursor goes round the buckets (behaviour 5.5). */
+/* FIFO: a cursor cycles through the buckets (behaviour 5.5). */
 #include "alloc/policy.h"
 
 static bool fifo_invalidate(struct cache_alloc *a)

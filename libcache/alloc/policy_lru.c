@@ -2,21 +2,21 @@
 /*
  * LRU: the buckets of least weight go first (behaviour 5.5).
  *
- * The driver keeps a heap over all buckets for every refill. Here each 32 buckets
- * share a bound: none of them that may be taken has a key below it, so a refill reads
- * only the blocks whose bound is below the keys it takes. A bound stays true because
- * between two refills a key can only fall in ways we are told of:
+ * The driver keeps a heap over all buckets for every refill. Here each block of 32 buckets has
+ * a bound: no reclaimable bucket of the block has a key below it, so a refill reads only the
+ * blocks whose bound is below the keys it takes. A bound stays valid because between two
+ * refills a key can only decrease in these ways:
  *
- *	offer		a bucket was freed or its last pin dropped: its block's bound
- *			comes down to its key
- *	rescaled	all brackets moved by the same number; one that loses d takes
- *			at most d times the most sectors off a key. Bounds count in
- *			units of that (@scale), plus @drift, all that was ever lost
- *	version		somebody changed the table in some other way: all bounds are 0
+ * 	offer		a bucket was freed or its last pin dropped: its block's bound
+ * 			comes down to its key
+ * 	rescaled	all brackets moved by the same number; one that loses d takes
+ * 			at most d times the most sectors off a key. Bounds count in
+ * 			units of that (@scale), plus @drift, all that was ever lost
+ * 	version		somebody changed the table in some other way: all bounds are 0
  *
- * All other changes (hits, pins, dirty data) make a bucket a worse victim. The bound
- * is then too low, until a refill comes by and puts it right. A weight that wrapped can
- * fall without notice: the bound of its block is 0, whatever else is there.
+ * All other changes (hits, pins, dirty data) make a bucket a worse victim. The bound is then
+ * too low until a refill corrects it. A weight that wrapped can decrease in other ways: the
+ * bound of its block is 0, whatever else is in the block.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,22 +31,22 @@
 #define CAPACITY_QUARTERS	10	/* of a refill; candidates, and space to sort what is taken */
 #define CAPACITY_MIN	256
 #define SAMPLES_MAX	2048
-#define AHEAD		16	/* records are asked for this far ahead */
+#define AHEAD		16	/* records are prefetched this far ahead */
 #define NO_LIMIT	UINT32_MAX
 #define NO_VERSION	UINT64_MAX
-#define DRIFT_MAX	16384	/* beyond, bounds would leave their 16 bits */
-#define SCALE_MAX	13	/* two to this many sectors no bucket exceeds */
+#define DRIFT_MAX	16384	/* beyond this, bounds would not fit in 16 bits */
+#define SCALE_MAX	13	/* 2 to this power exceeds any bucket's sectors */
 #define GOLDEN		0x9e3779b97f4a7c15ull
 
 struct cache_lru {
 	const struct cache_simd_ops *simd;
-	uint64_t version;	/* of the table when the bounds were true */
+	uint64_t version;	/* version of the table when the bounds were valid */
 	uint16_t *bound;	/* of each block: (key >> scale) + drift */
 	uint32_t drift;
 	unsigned int scale;
 	int32_t	 shift;		/* live bracket = stored prio + shift */
-	uint32_t last;		/* the greatest key of the refill before, */
-	uint32_t step;		/* and how far beyond it this one may have to look */
+	uint32_t last;		/* the greatest key of the previous refill, */
+	uint32_t step;		/* and how far beyond it this refill may have to look */
 	uint32_t capacity;
 	uint64_t cand[];	/* key << 32 | bucket */
 };
@@ -72,7 +72,7 @@ static bool bounds_good(const struct cache_alloc *a)
 	return a->lru->version == a->buckets->version;
 }
 
-/* Bounds are compared by whole groups. */
+/* Bounds are compared in whole groups. */
 static uint64_t nbounds(const struct cache_buckets *t)
 {
 	uint64_t n = cache_sweep_blocks(t->nbuckets) + CACHE_SWEEP_GROUP - 1;
@@ -116,7 +116,7 @@ static uint64_t lru_bytes(const struct cache_alloc *a)
 
 /* -- bounds -------------------------------------------------------------- */
 
-/* Bucket @b of @key is not in our hands any more. */
+/* Bucket @b is no candidate of this refill any more: its @key counts in the bound again. */
 static void put_down(struct cache_lru *l, uint32_t key, uint64_t b)
 {
 	uint16_t *bound = &l->bound[b / CACHE_SWEEP_BLOCK];
@@ -131,7 +131,7 @@ static void put_down_all(struct cache_lru *l, const uint64_t *cand, uint32_t n)
 		put_down(l, cand[i] >> 32, (uint32_t)cand[i]);
 }
 
-/* Blocks with a bound below this may hold a key below @below. */
+/* Blocks with a bound below this value may hold a key below @below. */
 static uint32_t reach_of(const struct cache_lru *l, uint32_t below)
 {
 	uint64_t reach = below ? ((uint64_t)(below - 1) >> l->scale) + l->drift + 1 : 0;
@@ -154,7 +154,7 @@ static void forget(struct cache_alloc *a)
 
 /* -- gathering ----------------------------------------------------------- */
 
-/* Where sample number @i lies: spread over the table, in no step of its own. */
+/* The bucket of sample number @i: spread over the table without a regular step. */
 static uint64_t sample_bucket(const struct cache_buckets *t, uint64_t i)
 {
 	uint64_t range = t->nbuckets - t->first_bucket;
@@ -163,8 +163,8 @@ static uint64_t sample_bucket(const struct cache_buckets *t, uint64_t i)
 }
 
 /*
- * A key that about @want reclaimable buckets do not exceed, from a sample;
- * NO_LIMIT if the sample says that fewer exist.
+ * A key that about @want reclaimable buckets do not exceed, estimated from a sample; NO_LIMIT
+ * if according to the sample fewer exist.
  */
 static uint32_t guess_limit(struct cache_alloc *a, uint32_t want)
 {
@@ -186,7 +186,10 @@ static uint32_t guess_limit(struct cache_alloc *a, uint32_t want)
 	return l->cand[rank] + 1;
 }
 
-/* The least @keep of what was gathered; nothing at or above the last matters now. */
+/*
+ * Keeps the least @keep of what was gathered; keys at or above the greatest of them can be
+ * ignored now.
+ */
 static void cut(struct cache_lru *l, struct cache_sweep *s, uint32_t keep)
 {
 	cache_sort_u64(s->out, s->used);
@@ -197,9 +200,9 @@ static void cut(struct cache_lru *l, struct cache_sweep *s, uint32_t keep)
 }
 
 /*
- * One pass over the blocks that may have a key in [s->low, s->below). What is kept
- * does not depend on how many records are looked at together: the least @want of
- * all, by (key, bucket), or all.
+ * One pass over the blocks that may have a key in [s->low, s->below). The result does not
+ * depend on how many records are processed together: the least @want of all, by (key, bucket),
+ * or all.
  */
 static void gather(struct cache_alloc *a, struct cache_sweep *s, uint32_t want)
 {
@@ -217,7 +220,7 @@ static uint32_t beyond(uint32_t key, uint32_t step)
 	return key < NO_LIMIT - step ? key + step : NO_LIMIT;
 }
 
-/* Gathers at least @want, or all there are; returns how many. */
+/* Gathers at least @want, or all that exist; returns how many. */
 static uint32_t gather_enough(struct cache_alloc *a, uint32_t want)
 {
 	const struct cache_buckets *t = a->buckets;
@@ -254,7 +257,7 @@ static uint32_t gather_enough(struct cache_alloc *a, uint32_t want)
 
 /* -- taking -------------------------------------------------------------- */
 
-/* Where keys rise, they will go on rising about as fast. */
+/* If keys rise from refill to refill, they will go on rising by about as much. */
 static void learn_step(struct cache_lru *l, uint32_t last)
 {
 	uint32_t rose = last > l->last ? last - l->last : 0;
@@ -319,7 +322,10 @@ static void lru_rescaled(struct cache_alloc *a)
 	struct cache_lru *l = a->lru;
 	int32_t shift = bracket_shift(t) - (int32_t)t->epoch;
 
-	/* the rescale itself counted one up; a settled table more */
+	/*
+	 * the rescale itself incremented version by one; applying the epoch increments it
+	 * further
+	 */
 	if (l->version + 1 != t->version || t->min_prio > CACHE_INITIAL_PRIO)
 		return;
 	if (shift < l->shift)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * LRU the driver's own way, by the weights as they are: a heap of the least, the greatest on
- * top. For two rare cases. When no bucket aged, or only ones with priorities the driver
- * never gives, min_prio is above CACHE_INITIAL_PRIO and the scale wraps too; then weights
- * have 45 bits. And while gc runs, most buckets may not be taken, and the marks that
+ * LRU as the driver does it, with the weights as they are: a heap of the least, the greatest on
+ * top. It is used in two rare cases. If no bucket aged, or only buckets with priorities that
+ * the driver never gives, min_prio is above CACHE_INITIAL_PRIO and the scale wraps too; then
+ * weights have 45 bits. And while gc runs, most buckets may not be taken, and the marks that
  * weights are made of change without notice.
  */
 #include "alloc/policy.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * RANDOM: numbers are drawn and tried (behaviour 5.5). They are drawn some at a
- * time, so that the records come into the cache side by side; those left when
- * the queue is full are tried first next time, so the order does not change.
+ * RANDOM: numbers are drawn and tried (behaviour 5.5). Several are drawn at once, so that their
+ * records are fetched together; numbers left over when the queue is full are tried first next
+ * time, so the order does not change.
  */
 #include "alloc/policy.h"
 

@@ -136,7 +136,7 @@ uint64_t cache_ref_alloc_weight(const struct cache_ref_alloc *k, uint64_t b)
 	return (uint64_t)(uint32_t)(k->b[b].prio - k->min_prio + scale) * k->b[b].sectors;
 }
 
-/* @sign 1: the heaviest on top; -1: the lightest. */
+/* @sign 1: the heaviest is on top; -1: the lightest. */
 static bool above(const struct cache_ref_alloc *k, uint32_t x, uint32_t y, int sign)
 {
 	uint64_t wx = cache_ref_alloc_weight(k, x), wy = cache_ref_alloc_weight(k, y);
@@ -175,8 +175,8 @@ static void heap_add(struct cache_ref_alloc *k, uint32_t b)
 }
 
 /*
- * The heap's choice is final where weights differ; among equals a test may have
- * its own. Both lists are compared before anything is bumped.
+ * The heap's choice is unique if weights differ; for equal weights a test may give its own.
+ * Both lists are compared before any gen is incremented.
  */
 static void follow(struct cache_ref_alloc *k, uint32_t *victim, int64_t n)
 {
@@ -209,7 +209,7 @@ static bool invalidate_lru(struct cache_ref_alloc *k)
 	}
 	for (uint64_t i = k->heap_used / 2; i--;)
 		sift(k, i, -1);
-	/* popped ones pile up behind the heap, the first of them last */
+	/* popped ones are stored behind the heap, the first one last */
 	victim = k->heap + k->heap_used - 1;
 	for (; n < (int64_t)(k->free_inc.size - k->free_inc.used) && k->heap_used; n++) {
 		uint32_t b = k->heap[0];

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The reference allocator: the allocator as plainly as it can be written, with an array for
- * each field, a rescale that visits every bucket and a heap over all of them.
- * Tests hold the fast one against it; cache-bench measures both side by side.
+ * The reference allocator: the allocator written as simply as possible, with an array for each
+ * field, a rescale that visits every bucket and a heap over all of them. Tests compare the fast
+ * one with it; cache-bench measures both side by side.
  */
 #ifndef CACHE_REF_ALLOC_H
 #define CACHE_REF_ALLOC_H
 
 #include "alloc/alloc.h"
 
-struct cache_ref_alloc_bucket {	/* twelve bytes and a flag, as the driver's */
+struct cache_ref_alloc_bucket {	/* twelve bytes and a flag, as in the driver */
 	uint32_t pin;
 	uint16_t prio, mark, sectors;
 	uint8_t	 gen, last_gc;
@@ -37,10 +37,10 @@ struct cache_ref_alloc {
 	bool	 gc_mark_valid, gc_runs, invalidate_needs_gc, refused, io_disabled;
 	enum cache_alloc_phase phase;
 	uint64_t passes, commits, rescales, gcs;
-	/* For tests: these victims, of equal weights, instead of the heap's own. */
+	/* For tests: these victims, of equal weights, instead of the heap's. */
 	const uint32_t *follow;
 	uint64_t nfollow;
-	bool	 strayed;	/* what it followed was not a right choice */
+	bool	 strayed;	/* that choice was not valid */
 };
 
 int cache_ref_alloc_init(struct cache_ref_alloc *k, uint64_t nbuckets, uint32_t first_bucket,
@@ -55,7 +55,7 @@ void cache_ref_alloc_gc_begin(struct cache_ref_alloc *k);
 void cache_ref_alloc_gc_finish(struct cache_ref_alloc *k);
 void cache_ref_alloc_seed_free(struct cache_ref_alloc *k);
 
-/* The parts of a step, for a thread that locks around each. */
+/* The parts of a step, for a thread that takes the lock for each of them. */
 bool cache_ref_alloc_push(struct cache_ref_alloc *k, uint64_t b);
 bool cache_ref_alloc_pop(struct cache_ref_alloc_fifo *f, uint64_t *b);
 void cache_ref_alloc_invalidate(struct cache_ref_alloc *k);

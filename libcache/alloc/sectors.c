@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver walks a list of 128 open buckets for every write. Here the last eight
- * used lie in one word: while no more streams than that write, nothing else is
- * touched. The others are filed: a byte of hash for each says where the walk could
- * stop, at the most recently used that ended where this write starts, else the least
- * recently used of the same write point.
+ * The driver searches a list of 128 open buckets for every write. Here the slots of the last
+ * eight used are in one word: while no more streams than that write, nothing else is touched.
+ * The other slots are filed: one byte of hash for each tells where the driver's search could
+ * stop, at the most recently used slot that ended where this write starts, or at the least
+ * recently used slot of the same write point.
  */
 #include "alloc/sectors.h"
 
@@ -15,7 +15,7 @@
 
 #define NIL		0xff
 #define RECENT		8
-#define FEW_SLOTS	8	/* compared by last use; more are met soon from the oldest on */
+#define FEW_SLOTS	8	/* with more candidates, search from the oldest slot on */
 
 _Static_assert(CACHE_OPEN_BUCKETS == CACHE_TAGS, "a tag for each slot");
 _Static_assert(CACHE_OPEN_BUCKETS < NIL, "slot numbers fit a byte");
@@ -61,7 +61,7 @@ static uint8_t recent(const struct cache_sectors *s, unsigned int n)
 	return s->recent >> 8 * n;
 }
 
-/* Byte @n of @word, 8 for none, goes; @byte comes in front. */
+/* Removes byte @n of @word (8: none) and puts @byte in front. */
 static uint64_t to_front(uint64_t word, unsigned int n, uint8_t byte)
 {
 	uint64_t newer = n < RECENT ? (UINT64_C(1) << 8 * n) - 1 : UINT64_MAX;
@@ -69,7 +69,7 @@ static uint64_t to_front(uint64_t word, unsigned int n, uint8_t byte)
 	return (word & ~newer << 8) | (word & newer) << 8 | byte;
 }
 
-/* Slot @i, the @n-th recent or one that is filed, is the last used. */
+/* Slot @i, the @n-th recent or a filed one, becomes the last used. */
 static void make_newest(struct cache_sectors *s, uint8_t i, unsigned int n)
 {
 	if (n == RECENT) {
@@ -134,7 +134,7 @@ static bool same_writer(const struct cache_open_bucket *o,
 	return o->write_point == req->write_point && o->flash_only == flash;
 }
 
-/* Tags of recent slots are out of date, but none of those continues. */
+/* Tags of recent slots are out of date, but none of those is searched for. */
 static uint8_t newest_continued(const struct cache_sectors *s,
 				const struct cache_sectors_req *req, bool flash, uint8_t tag)
 {
@@ -168,7 +168,7 @@ static uint8_t oldest_of_writer(const struct cache_sectors *s,
 	return NIL;
 }
 
-/* *@n becomes the place of a recent slot. */
+/* @n becomes the position of a recent slot. */
 static __attribute__((noinline))
 uint8_t pick_further(const struct cache_sectors *s, const struct cache_sectors_req *req,
 		     bool flash, uint8_t tag, unsigned int *n)
@@ -187,7 +187,7 @@ uint8_t pick_further(const struct cache_sectors *s, const struct cache_sectors_r
 	return s->oldest_filed;
 }
 
-/* The slot for a write; *@n is its place if it is recent, else RECENT. */
+/* The slot for a write; *@n is its position if it is recent, else RECENT. */
 static uint8_t pick(const struct cache_sectors *s, const struct cache_sectors_req *req,
 		    bool flash, unsigned int *n)
 {
@@ -214,7 +214,7 @@ int open_bucket(struct cache_sectors *s, struct cache_open_bucket *o,
 	return 0;
 }
 
-/* Cuts the space off @o, which has some; its pin goes along with the last of it. */
+/* Cuts the sectors off @o, which has some left; its pin is passed on with the last of them. */
 static void take(struct cache_sectors *s, struct cache_open_bucket *o,
 		 const struct cache_sectors_req *req, struct cache_sectors_space *space)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The choice at run time of the widest passes that this machine can run. */
+/* Selects at run time the widest passes that this machine can run. */
 #include "alloc/simd.h"
 
 #include "alloc/simd_x86.h"

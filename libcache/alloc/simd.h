@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Passes over the bucket table that have vector versions. The plain one is the
- * truth; the others give the same results, bit for bit, and tests compare them.
+ * Passes over the bucket table that have vector versions. The plain version defines the result;
+ * the others give the same result, bit for bit, and tests compare them.
  */
 #ifndef CACHE_SIMD_H
 #define CACHE_SIMD_H
 
 #include "alloc/alloc.h"
 
-/* Records that share a bound; see policy_lru.c. */
+/* Number of records that share a bound; see policy_lru.c. */
 #define CACHE_SWEEP_BLOCK	32
-#define CACHE_SWEEP_GROUP	32	/* bounds looked at together */
+#define CACHE_SWEEP_GROUP	32	/* number of bounds that are compared together */
 #define CACHE_BOUND_NONE	65535u	/* nothing in the block can be taken */
 
 /*
@@ -36,28 +36,28 @@ static inline uint32_t cache_lru_key(uint32_t prio, int32_t shift, uint32_t sect
 }
 
 /*
- * Reads, in order, the blocks from @block (that of @first, or later) to the end whose
- * bound is below @reach, until @out has no space for one more. Reclaimable buckets with
- * a key in [@low, @below) go to @out as key << 32 | bucket; the bound becomes that of
- * the least key that is @below or above.
+ * Reads, in order, the blocks from @block (that of @first, or later) to the end whose bound is
+ * below @reach, until @out has no space for another block. Reclaimable buckets with a key in
+ * [@low, @below) go to @out as key << 32
+ * bucket; the bound becomes that of the least key that is @below or above.
  */
 struct cache_sweep {
 	const struct cache_bucket *rec;
 	uint64_t  first, end;	/* buckets */
 	uint64_t  block;
-	uint16_t *bound;	/* of each block, and NONE up to a whole group */
+	uint16_t *bound;	/* of each block, padded with NONE to a whole group */
 	uint32_t  reach;
 	uint32_t  drift;
 	unsigned int scale;	/* bound = (key >> scale) + drift */
 	uint32_t  epoch;
 	int32_t	  shift;	/* bracket = priority + shift */
 	uint32_t  low, below;
-	uint32_t  most;		/* sectors of a reclaimable bucket; kept high */
+	uint32_t  most;		/* most sectors of a reclaimable bucket; only raised */
 	uint64_t *out;
 	uint32_t  used, capacity;
 };
 
-/* @least is a key as a signed number, as wrapped ones are no bound; or INT32_MAX. */
+/* @least is a key as a signed number, because wrapped ones are no bound; or INT32_MAX. */
 static inline uint16_t cache_sweep_bound(int32_t least, unsigned int scale, uint32_t drift)
 {
 	uint32_t bound = (uint32_t)(least < 0 ? 0 : least >> scale) + (least < 0 ? 0 : drift);
@@ -80,7 +80,7 @@ struct cache_simd_ops {
 		     uint8_t *out);
 };
 
-/* In portable C: always there. */
+/* In portable C: always available. */
 extern const struct cache_simd_ops cache_simd_plain;
 
 /* The passes for @simd, or NULL if this machine cannot run them. */

@@ -73,7 +73,7 @@ AVX2 static inline void sweep8(struct cache_sweep *s, const struct consts *c, ui
 	ok = reclaimable(lo, hi);
 	sectors = _mm256_and_si256(_mm256_srli_epi32(lo, 18),
 				   _mm256_set1_epi32(CACHE_GC_SECTORS_MAX));
-	/* wrapped ones are just negative */
+	/* wrapped ones are negative */
 	key = _mm256_mullo_epi32(_mm256_add_epi32(prios(lo, c->epoch), c->shift), sectors);
 	lm->most = _mm256_max_epi32(lm->most, _mm256_and_si256(sectors, ok));
 	out = _mm256_andnot_si256(_mm256_cmpgt_epi32(c->below, _mm256_xor_si256(key, bias)), ok);
@@ -106,7 +106,7 @@ AVX2 static inline void sweep_block(struct cache_sweep *s, const struct consts *
 	s->bound[block] = cache_sweep_bound(least_of(lm.least), s->scale, s->drift);
 }
 
-/* Of a group of bounds, a bit for each that is below @reach. */
+/* For a group of bounds, one bit for each that is below @reach. */
 AVX2 static inline uint32_t within_reach(const uint16_t *bound, uint32_t reach)
 {
 	__m256i r = _mm256_set1_epi16(reach), zero = _mm256_setzero_si256();
@@ -139,7 +139,7 @@ static void sweep_avx2(struct cache_sweep *s)
 	cache_sweep_with(s, whole_avx2);
 }
 
-/* Four records to twelve bytes, six from each half of the vector. */
+/* Packs four records into twelve bytes, six from each half of the vector. */
 AVX2 static void fill_avx2(const struct cache_bucket *rec, size_t n, uint32_t epoch,
 			   uint8_t *out)
 {
@@ -149,7 +149,7 @@ AVX2 static void fill_avx2(const struct cache_bucket *rec, size_t n, uint32_t ep
 	const __m256i ep = _mm256_set1_epi64x(epoch), btree = _mm256_set1_epi64x(CACHE_BTREE_PRIO);
 	size_t i = 0;
 
-	/* the last store writes four bytes more than it fills */
+	/* the last store writes four bytes past the result */
 	for (; i + 6 <= n; i += 4, out += 12) {
 		__m256i r = _mm256_loadu_si256((const __m256i *)(rec + i));
 		__m256i p = _mm256_and_si256(r, btree);

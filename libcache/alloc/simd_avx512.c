@@ -32,7 +32,7 @@ AVX512 static inline __mmask16 reclaimable(__m512i lo, __m512i hi)
 	return _mm512_mask_testn_epi32_mask(in, hi, _mm512_set1_epi32(0xffff0000));
 }
 
-/* Keys and numbers of what @mask names, of sixteen from @first on. */
+/* Keys and numbers of the records in @mask, of sixteen from @first on. */
 AVX512 static inline void emit16(struct cache_sweep *s, __mmask16 mask, __m512i key,
 				 uint32_t first)
 {
@@ -44,7 +44,7 @@ AVX512 static inline void emit16(struct cache_sweep *s, __mmask16 mask, __m512i 
 					       15, 31);
 	unsigned int n = __builtin_popcount(mask);
 
-	/* compressing to memory is slow on some; there is space for a block */
+	/* compressing to memory is slow on some processors; there is space for a whole block */
 	key = _mm512_maskz_compress_epi32(mask, key);
 	number = _mm512_maskz_compress_epi32(mask, number);
 	_mm512_storeu_si512(s->out + s->used, _mm512_permutex2var_epi32(number, pairs, key));
@@ -67,7 +67,7 @@ AVX512 static inline struct sixteen sweep16(const struct cache_bucket *rec,
 	__m512i hi = _mm512_permutex2var_epi32(a, c->odd, b);
 	__m512i sectors = _mm512_and_si512(_mm512_srli_epi32(lo, 18),
 					   _mm512_set1_epi32(CACHE_GC_SECTORS_MAX));
-	/* wrapped ones are just negative */
+	/* wrapped ones are negative */
 	__m512i key = _mm512_mullo_epi32(_mm512_add_epi32(prios(lo, c->epoch), c->shift), sectors);
 	__mmask16 ok = reclaimable(lo, hi), out;
 
@@ -94,7 +94,7 @@ AVX512 static inline void sweep_block(struct cache_sweep *s, const struct consts
 	}
 }
 
-/* Of a group of bounds, a bit for each that is below @reach. */
+/* For a group of bounds, one bit for each that is below @reach. */
 AVX512 static inline uint32_t within_reach(const uint16_t *bound, uint32_t reach)
 {
 	return _mm512_cmplt_epu16_mask(_mm512_loadu_si512(bound), _mm512_set1_epi16(reach));
@@ -124,7 +124,7 @@ static void sweep_avx512(struct cache_sweep *s)
 	cache_sweep_with(s, whole_avx512);
 }
 
-/* Sixteen records to 48 bytes; byte k of the result is byte pick[k] of two vectors. */
+/* Packs sixteen records into 48 bytes; byte k of the result is byte pick[k] of two vectors. */
 AVX512 static void fill_avx512(const struct cache_bucket *rec, size_t n, uint32_t epoch,
 			       uint8_t *out)
 {

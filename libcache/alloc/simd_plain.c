@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The passes in portable C, and what the wider versions share with them. */
+/* The passes in portable C, and functions that the vector versions share with them. */
 #include "alloc/simd.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ void cache_sweep_one(struct cache_sweep *s, uint64_t block)
 	s->bound[block] = cache_sweep_bound(least, s->scale, s->drift);
 }
 
-/* The table's first and last block, and all when the exact value of wrapped keys counts. */
+/* For the table's first and last block, and for all if the exact value of wrapped keys counts. */
 static bool sweep_ones(struct cache_sweep *s, uint64_t end)
 {
 	for (; s->block < end; s->block++) {
@@ -59,8 +59,8 @@ void cache_sweep_with(struct cache_sweep *s, void (*whole)(struct cache_sweep *s
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && defined(__GNUC__)
 /*
- * The same, four records at a time in the compiler's own vectors: any machine that
- * has vectors at all can, and no option is needed.
+ * The same, four records at a time in vectors of the compiler: any machine with vectors can run
+ * it, and it needs no option.
  */
 typedef uint32_t u32x4 __attribute__((vector_size(16)));
 typedef int32_t i32x4 __attribute__((vector_size(16)));
@@ -107,7 +107,7 @@ static inline i32x4 lesser(i32x4 a, i32x4 b)
 	return (a & m) | (b & ~m);
 }
 
-/* What is in the range, of a block's keys; ones that are no victims are UINT32_MAX. */
+/* The keys of a block that are in range; others become UINT32_MAX. */
 static void emit(struct cache_sweep *s, const uint32_t *key, uint64_t first)
 {
 	uint32_t span = s->below - s->low;
@@ -155,7 +155,7 @@ static void sweep_block(struct cache_sweep *s, uint64_t block)
 }
 #endif
 
-/* Of a group of bounds, a bit for each that is below @reach. */
+/* For a group of bounds, one bit for each that is below @reach. */
 static uint32_t within_reach(const uint16_t *bound, uint32_t reach)
 {
 	uint32_t mask = 0;

@@ -4,17 +4,17 @@
 
 #include "alloc/simd.h"
 
-/* One block, record by record; those at the ends of the table may not be whole. */
+/* Reads one block record by record; blocks at the ends of the table may be incomplete. */
 void cache_sweep_one(struct cache_sweep *s, uint64_t block);
 
 /*
- * A sweep whose whole blocks @whole reads: from s->block on up to @end, or until there
- * is no space. It need not tell wrapped keys apart: those are above s->below.
+ * A sweep whose complete blocks are read by @whole: from s->block up to @end, or until there is
+ * no space. @whole need not tell wrapped keys apart: those are above s->below.
  */
 void cache_sweep_with(struct cache_sweep *s,
 		      void (*whole)(struct cache_sweep *s, uint64_t end));
 
-/* Of the bits for a group of blocks, those from s->block on up to @end. */
+/* Of the bits for a group of blocks, those from s->block up to @end. */
 static inline uint32_t cache_sweep_mask(const struct cache_sweep *s, uint64_t group, uint64_t end)
 {
 	uint32_t mask = UINT32_MAX << (s->block - group);
@@ -22,7 +22,7 @@ static inline uint32_t cache_sweep_mask(const struct cache_sweep *s, uint64_t gr
 	return end - group >= CACHE_SWEEP_GROUP ? mask : mask & ((1u << (end - group)) - 1);
 }
 
-/* Asks for the records of @blocks of @group; so many come by themselves. */
+/* Prefetches the records of @blocks of @group; if there are many, the hardware does. */
 static inline void cache_sweep_ahead(const struct cache_sweep *s, uint64_t group, uint32_t blocks)
 {
 	if (__builtin_popcount(blocks) > CACHE_SWEEP_GROUP / 2)
@@ -36,13 +36,14 @@ static inline void cache_sweep_ahead(const struct cache_sweep *s, uint64_t group
 	}
 }
 
-/* Of a group of bounds, a bit for each that is below @reach. */
+/* For a group of bounds, one bit for each that is below @reach. */
 typedef uint32_t cache_within_fn(const uint16_t *bound, uint32_t reach);
 
-/* Where a sweep is among the groups: each version of it reads bounds in its own way. */
+/* Where a sweep is among the groups: each version of it reads bounds differently. */
 struct cache_walk {
-	uint64_t group, end;	/* blocks; the group to be entered next */
-	uint32_t left, next;	/* in reach: of the group we are in, of the next one */
+	uint64_t group, end;	/* blocks; the group that is entered next */
+	/* bits of blocks within reach: of the current group, of the next one */
+	uint32_t left, next;
 };
 
 static inline __attribute__((always_inline)) struct cache_walk
@@ -68,7 +69,7 @@ cache_walk_enter(struct cache_sweep *s, struct cache_walk *w, cache_within_fn *w
 	cache_sweep_ahead(s, w->group, w->next);
 }
 
-/* Brings s->block to the next one in reach; false at the end, and where there is no space. */
+/* Moves s->block to the next one within reach; false at the end, and if there is no space. */
 static inline __attribute__((always_inline)) bool
 cache_walk_next(struct cache_sweep *s, struct cache_walk *w, cache_within_fn *within)
 {
@@ -87,7 +88,7 @@ cache_walk_next(struct cache_sweep *s, struct cache_walk *w, cache_within_fn *wi
 void cache_fill_plain(const struct cache_bucket *rec, size_t n, uint32_t epoch,
 		      uint8_t *out);
 
-/* NULL where the processor, or the architecture, does not have them. */
+/* NULL if the processor, or the architecture, does not have them. */
 const struct cache_simd_ops *cache_simd_avx2(void);
 const struct cache_simd_ops *cache_simd_avx512(void);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* priority_stats without a sort: ranks are read off the counts of each priority. */
+/* priority_stats without a sort: ranks are computed from the counts of each priority. */
 #include "alloc/stats.h"
 
 /*
- * The kernel drops the priorities 0 at the end of its sorted array and the 65535
- * at its front; what lies between is ranked, greatest first.
+ * The kernel drops priorities of 0 at the end of its sorted array and of 65535 at its front;
+ * the rest is ranked, greatest first.
  */
 static uint64_t ranked(const struct cache_stats_count *c)
 {

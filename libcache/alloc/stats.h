@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The figures of the kernel's priority_stats, from the kernel's own arithmetic.
+ * The numbers of the kernel's priority_stats, with the kernel's arithmetic.
  *
- * The kernel sorts the priorities of all buckets; counting them gives the same
- * figures in one pass. Two things differ on purpose: the buckets below
- * first_bucket, whose place in the kernel's array is never filled, count as
- * priority 0 here; and a quantile of no bucket at all is as of priority 0.
+ * The kernel sorts the priorities of all buckets; counting them gives the same figures in one
+ * pass. Two things differ on purpose: the buckets below first_bucket, whose place in the
+ * kernel's array is never filled, count as priority 0 here; and a quantile without any bucket
+ * is that of priority 0.
  */
 #ifndef LIBCACHE_STATS_H
 #define LIBCACHE_STATS_H
@@ -35,7 +35,7 @@ static inline void cache_stats_add(struct cache_stats_count *c, uint16_t prio,
 	c->of_prio[prio]++;
 }
 
-/* Ages count from CACHE_INITIAL_PRIO down: 0 is as fresh as can be. */
+/* Ages count down from CACHE_INITIAL_PRIO: 0 is the age of a new bucket. */
 struct cache_stats {
 	unsigned unused_percent, clean_percent, dirty_percent, metadata_percent;
 	uint64_t nranked;		/* buckets whose priority is neither 0 nor 65535 */
@@ -45,8 +45,8 @@ struct cache_stats {
 };
 
 /**
- * cache_stats_of() - the figures
- * @nbuckets:	    of the whole device: what the percentages are of; not 0
+ * cache_stats_of() - compute the numbers
+ * @nbuckets:          of the whole device: what the percentages are of; not 0
  * @bucket_sectors: of the device
  */
 void cache_stats_of(const struct cache_stats_count *c, uint64_t nbuckets,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Which of 128 bytes equal one: 16 at a time where SSE2 is, 8 elsewhere. */
+/* Which of 128 bytes equal a given one: 16 at a time with SSE2, otherwise 8. */
 #ifndef CACHE_TAGS_H
 #define CACHE_TAGS_H
 
@@ -14,14 +14,14 @@
 
 #define CACHE_TAGS	128
 
-/* Bit @i % 64 of word @i / 64: tag @i is the one. */
+/* Bit @i % 64 of word @i / 64: tag @i is equal. */
 struct cache_tags {
 	uint64_t bits[CACHE_TAGS / 64];
 };
 
 #define CACHE_TAGS_LOW7	0x7f7f7f7f7f7f7f7full
 
-/* The top bit of each byte of @tags that is @which. */
+/* The top bit of each byte of @tags that equals @which. */
 static inline uint64_t cache_tags_of_8(uint64_t tags, uint8_t which)
 {
 	uint64_t x = tags ^ which * 0x0101010101010101ull;
@@ -69,7 +69,7 @@ static inline struct cache_tags cache_tags_find(const uint8_t *tag, uint8_t whic
 #endif
 }
 
-/* Takes the lowest out; CACHE_TAGS when there is none. */
+/* Removes and returns the lowest; CACHE_TAGS when there is none. */
 static inline unsigned int cache_tags_next(struct cache_tags *at)
 {
 	for (unsigned int w = 0; w < CACHE_TAGS / 64; w++)

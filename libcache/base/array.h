@@ -10,8 +10,8 @@
 #define CACHE_ARRAY_FIRST	16	/* elements of the first allocation */
 
 /*
- * An array with a capacity for more than @n elements of @size bytes: @list itself, or a
- * larger one, @capacity then follows. NULL without memory: @list is as it was.
+ * An array with a capacity for more than @n elements of @size bytes: @list itself, or a larger
+ * one, and @capacity is updated. NULL without memory: @list is unchanged.
  */
 static inline void *cache_array_grow(void *list, size_t n, size_t *capacity, size_t size)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Bit maps, most often one bit per bucket. The caller bounds the index. */
+/* Bit maps, most often one bit per bucket. The caller checks the index. */
 #ifndef LIBCACHE_BITS_H
 #define LIBCACHE_BITS_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The only door to ISA-L. Its crc64_ecma_norm inverts the register on the way
- * in and out, so seed 0 there is a register of all ones here.
+ * The only file that uses ISA-L. Its crc64_ecma_norm inverts the register on the way in and
+ * out, so seed 0 there is a register of all ones here.
  */
 #include "base/crc64.h"
 
@@ -17,7 +17,7 @@ uint64_t cache_crc64(const void *data, size_t nbytes)
 	return cache_crc64_seeded(~UINT64_C(0), data, nbytes);
 }
 
-/* What a byte adds to the register, from the door's own answers: no second polynomial. */
+/* What a byte adds to the register, computed with ISA-L: no second polynomial here. */
 static void byte_syndromes(uint64_t table[256], uint8_t by_low[256])
 {
 	uint8_t zero = 0;
@@ -46,7 +46,7 @@ bool cache_crc64_locate(uint64_t syndrome, size_t nbytes, size_t *at, uint8_t *f
 			*flip = v;
 			return true;
 		}
-		/* one byte back: what the register was before it took a byte of zeros */
+		/* one byte back: the register before it processed a zero byte */
 		syndrome = (syndrome ^ table[v]) >> 8 | (uint64_t)v << 56;
 	}
 	return false;

@@ -18,9 +18,10 @@ uint64_t cache_crc64(const void *data, size_t nbytes);
 uint64_t cache_crc64_seeded(uint64_t seed, const void *data, size_t nbytes);
 
 /*
- * Which single byte of @nbytes, flipped by which bits, changes the checksum by @syndrome:
- * a checksum is linear, so its place follows from the difference alone, in one pass. Any
- * other damage gives a byte with a chance of 2^-56 for a MiB. Return: false, there is none.
+ * Finds the single byte of @nbytes, and the bits in it, whose change alters the checksum by
+ * @syndrome: a checksum is linear, so the place follows from the difference alone, in one pass.
+ * Other damage gives a byte by accident with a probability of about 2^-44 per MiB. Return:
+ * false if there is none.
  */
 bool cache_crc64_locate(uint64_t syndrome, size_t nbytes, size_t *at, uint8_t *flip);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The one line a person reads about a failure: first cause wins, context goes in front. */
+/* The message about a failure: the first cause is kept, context is put in front of it. */
 #include "base/err.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* How an error is recorded, and how structs of options are read; what it is: error.h. */
+/* How an error is recorded, and how structs of options are read. The public part is in error.h. */
 #ifndef LIBCACHE_ERR_H
 #define LIBCACHE_ERR_H
 
@@ -34,13 +34,13 @@ int cache_err_prefix(struct cache_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /**
- * cache_opts_read() - a caller's struct of options as this version of the library has it
- * @to:      receives it, zero where the caller's is shorter
+ * cache_opts_read() - copy a caller's struct of options to the size of this library version
+ * @to:      receives it, the rest is zero if the caller's is shorter
  * @nbytes:  sizeof(*@to)
  * @from:    begins with a size_t, its own size; may be NULL
  *
- * Return: 0; -EINVAL for a size that is none, and for one too long that has something set
- * that is not known here.
+ * Return: 0; -EINVAL for an invalid size, and for a longer struct that has a field set which is
+ * not known here.
  */
 int cache_opts_read(void *to, size_t nbytes, const void *from, struct cache_err *err);
 

@@ -21,7 +21,7 @@ static int unit_shift(const char *s)
 		return 0;
 	if (!strcmp(s, "s"))
 		return CACHE_SECTOR_SHIFT;
-	/* whatever the locale calls a capital i */
+	/* whatever the locale considers the capital letter of i */
 	u = strchr(units, *s | 0x20);
 	if (!u || (s[1] && ((s[1] | 0x20) != 'i' || (s[2] | 0x20) != 'b' || s[3])))
 		return -1;

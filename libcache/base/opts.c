@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Structs of options that begin with their size, from callers of any version. */
+/* Structs of options that begin with their size, from callers built with any version. */
 #include "base/err.h"
 
 #include <errno.h>

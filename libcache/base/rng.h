@@ -36,7 +36,7 @@ static inline uint64_t cache_rng_u64(struct cache_rng *rng)
 	return result;
 }
 
-/* The upper half of a product. Not every machine has numbers of 128 bits. */
+/* The upper half of a product, for machines without 128-bit integers too. */
 static inline uint64_t cache_mul_high(uint64_t a, uint64_t b)
 {
 #ifdef __SIZEOF_INT128__

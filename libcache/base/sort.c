@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * In-place radix sort from the top: cut the range of values found into about as
- * many parts as there are values, move each value home in cycles, and the same
- * again inside each part that is not small. A part is at least 16 times narrower
- * than its parent, so the depth is 16.
+ * In-place radix sort, most significant digit first: divide the range of values into about as
+ * many parts as there are values, move each value to its part in cycles, and do the same in
+ * each part that is not small. A part is at least 16 times narrower than its parent, so the
+ * depth is 16.
  */
 #include "base/sort.h"
 
@@ -31,7 +31,7 @@ static unsigned int log2_of(uint64_t v)
 	return 63 - __builtin_clzll(v | 1);
 }
 
-/* What to shift a distance by to have its part, for @n values over @range. */
+/* The shift that maps a distance to its part, for @n values over @range. */
 static unsigned int shift_for(uint64_t range, size_t n)
 {
 	unsigned int parts = log2_of(n), bits = log2_of(range) + 1;
@@ -40,7 +40,7 @@ static unsigned int shift_for(uint64_t range, size_t n)
 	return bits > parts ? bits - parts : 0;
 }
 
-/* Cycle leader: @home[p] is where the next value of part p goes. */
+/* Follows cycles: @home[p] is where the next value of part p goes. */
 static void permute(uint64_t *v, uint64_t least, unsigned int shift,
 		    uint32_t *home, const uint32_t *end, unsigned int parts)
 {
@@ -130,7 +130,7 @@ void cache_sort_u64(uint64_t *v, size_t n)
 		insertion_sort(v, n);
 }
 
-/* Parts that were filled in the order the values came in may be sorted already. */
+/* Parts that were filled in the order of the input may be sorted already. */
 static void sort_parts_that_need_it(uint64_t *v, const uint32_t *end, unsigned int parts)
 {
 	uint32_t start = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Integers as they lie on the medium, and the few units everything is said in.
+ * Integers as stored on disk, and the units used everywhere.
  *
- * A little-endian value is its own struct type, so a forgotten conversion does
- * not compile. A sector is 512 bytes, always, whatever the hardware says.
+ * A little-endian value is a struct type of its own, so a forgotten conversion does not
+ * compile. A sector is always 512 bytes, whatever the hardware reports.
  */
 #ifndef LIBCACHE_TYPES_H
 #define LIBCACHE_TYPES_H

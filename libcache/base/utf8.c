@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of the well-formed character @c at @s, 0 when it is none (RFC 3629). */
+/* Number of bytes of the well-formed character @c at @s; 0 when it is not one (RFC 3629). */
 static unsigned char_bytes(const unsigned char *s, uint32_t *c)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -27,7 +27,7 @@ static unsigned char_bytes(const unsigned char *s, uint32_t *c)
 	return n;
 }
 
-/* Control characters, and those that reorder, hide or imitate what stands beside them. */
+/* Control characters, and those that reorder, hide or imitate the text next to them. */
 static bool is_hidden(uint32_t c)
 {
 	static const struct { uint32_t first, last; } hidden[] = {

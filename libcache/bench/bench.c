@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a run is made of: a table to start from, the warm-up, the run itself. */
+/* The parts of a run: a table to start from, the warm-up, the run itself. */
 #include "bench/bench.h"
 
 #include <errno.h>
@@ -7,13 +7,13 @@
 
 #include "bench/bench_impl.h"
 
-/* So many buckets nothing points to: enough for any first prio write. */
+/* Number of buckets without pointers: enough for any first prio write. */
 static uint64_t nunused(const struct cache_buckets *t)
 {
 	return 16 + t->nbuckets / 512;
 }
 
-/* Everything reclaimable and full; or as used as a cache gets. */
+/* Every bucket is reclaimable and full; or as in the most worn cache. */
 static void fill_table(struct cache_buckets *t, const struct cache_bench_opts *o)
 {
 	struct cache_rng rng;

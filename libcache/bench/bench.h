@@ -24,14 +24,15 @@ enum cache_bench_commit {
 };
 
 struct cache_bench_opts {
-	uint64_t nbuckets;		/* these three: of the table when one is given */
+	uint64_t nbuckets;		/* the next three: from the table when one is given */
 	uint32_t first_bucket;
 	uint32_t bucket_sectors;
 	enum cache_policy policy;
 	enum cache_bench_workload workload;
 	uint64_t count;			/* allocations, of all threads together */
 	unsigned int threads;
-	bool	 allocator_thread;	/* else who finds the queue empty refills it */
+	/* otherwise the thread that finds the queue empty refills it */
+	bool	 allocator_thread;
 	bool	 reference;		/* the reference allocator: heap, thread and lock as the driver has */
 	bool	 sectors;		/* 4 KiB requests to the sector allocator */
 	unsigned int write_points;
@@ -45,7 +46,8 @@ struct cache_bench_opts {
 #define CACHE_BENCH_HIST	1024	/* sixteen steps to each power of two */
 
 struct cache_bench_result {
-	uint64_t count;			/* done, less than asked if nothing was left */
+	/* allocations done; fewer than asked for if nothing was left */
+	uint64_t count;
 	double	 seconds;
 	double	 cpu_seconds;		/* of all threads: on one core, without foreign load */
 	uint64_t hist[CACHE_BENCH_HIST];
@@ -58,18 +60,18 @@ struct cache_bench_result {
  * cache_bench_run() - allocate opts->count buckets and say how long it took
  * @opts:   what to run
  * @loaded: a table with marks, as loaded from a device: its prios and marks are
- *	    the start. It is changed. NULL: a synthetic one is made
+ * 	    the start. It is changed. NULL: a synthetic one is made
  * @result: filled on success
  *
  * Every slow allocation is timed, of the fast ones each 64th, counted 64 times.
  *
- * Return: 0; -EINVAL for what cannot be run; -ENOMEM; -EIO, or what a write to
- * commit_fd failed with; -ENOSPC if not one bucket could be had.
+ * Return: 0; -EINVAL for what cannot be run; -ENOMEM; -EIO, or the error of a write to
+ * commit_fd; -ENOSPC if no bucket could be allocated.
  */
 int cache_bench_run(const struct cache_bench_opts *opts, struct cache_buckets *loaded,
 		    struct cache_bench_result *result, struct cache_err *err);
 
-/* The latency below which @share of all allocations were; 0 < @share <= 1. */
+/* The latency that a fraction @share of all allocations did not exceed; 0 < @share <= 1. */
 uint64_t cache_bench_percentile_ns(const struct cache_bench_result *r, double share);
 
 /* First nanosecond of histogram step @i. */

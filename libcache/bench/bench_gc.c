@@ -117,7 +117,7 @@ static int try_get(struct sim *s, uint64_t *b)
 	return ret;
 }
 
-/* -EAGAIN: a whole gc found nothing either. */
+/* Returns -EAGAIN if a complete gc found nothing either. */
 static int get(struct sim *s, uint64_t *b)
 {
 	int ret = try_get(s, b), gcs = 0;
@@ -187,7 +187,7 @@ static int make_table(struct sim *s, const struct cache_buckets *like)
 	return ret;
 }
 
-/* The allocator needs some buckets that nothing points to: the first of those gc may free. */
+/* The allocator needs some buckets without pointers: the first ones that gc may free. */
 static uint64_t after_unused(const struct sim *s)
 {
 	uint64_t b = s->t.first_bucket, want = 1 + s->t.nbuckets / 512;

@@ -2,10 +2,9 @@
 /*
  * How long allocations wait while gc runs, by the version of the driver (doc/kernels.md 2, E and K).
  *
- * Time is simulated: buckets are asked for at a constant rate, gc takes its steps and
- * pauses as the driver does under load, and nothing else takes time. So the result
- * shows what the choice of the driver costs, it is the same on every machine, and it is no measurement
- * of a device.
+ * Time is simulated: buckets are asked for at a constant rate, gc takes its steps and pauses as
+ * the driver does under load, and nothing else takes time. So the result shows the cost of the
+ * driver's choice; it is the same on every machine and is not a measurement of a device.
  */
 #ifndef LIBCACHE_BENCH_GC_H
 #define LIBCACHE_BENCH_GC_H

@@ -7,11 +7,11 @@
 #include "bench/bench.h"
 #include "base/rng.h"
 
-#define CACHE_BENCH_SAMPLE	64	/* of the fast allocations one in so many is timed */
+#define CACHE_BENCH_SAMPLE	64	/* one of this many fast allocations is timed */
 #define CACHE_BENCH_HITS	16	/* known ahead, as from I/O in flight */
 #define CACHE_BENCH_PRIO_STEPS	1024	/* priorities of an aged cache */
 
-/* The prio write without a set: every prio_set filled, checksummed, maybe written. */
+/* The prio write without a set: every prio_set is filled, checksummed, and with a file written. */
 struct cache_bench_prio {
 	const struct cache_bench_opts *o;
 	uint32_t area_bytes, per_set;
@@ -25,7 +25,7 @@ struct cache_bench_prio {
 int cache_bench_prio_init(struct cache_bench_prio *w, const struct cache_bench_opts *o);
 void cache_bench_prio_fini(struct cache_bench_prio *w);
 int cache_bench_prio_write(struct cache_bench_prio *w);
-/* A byte a step, as the driver did for years. */
+/* One byte per step, as the driver computed it for years. */
 uint64_t cache_bench_crc64_bytewise(const void *data, size_t nbytes);
 
 /* One of the threads that allocate. */
@@ -36,7 +36,7 @@ struct cache_bench_worker {
 	uint32_t hit[CACHE_BENCH_HITS];	/* to come, their records asked for */
 	unsigned int next;
 	int ret;
-	struct cache_bench_result r;	/* only its latencies */
+	struct cache_bench_result r;	/* only the latencies are used */
 };
 
 /*

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The workloads on our allocator: refilled by who needs it, or by a thread. */
+/*
+ * The workloads on our allocator, refilled by the thread that needs a bucket, or by a thread of
+ * its own.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +61,7 @@ static const struct cache_alloc_ops ops = { .commit_gens = commit_gens, .need_gc
 
 /* -- one allocation ------------------------------------------------------ */
 
-/* The driver's gc keeps last_gc close behind; here the allocation stands for it. */
+/* The driver's gc keeps last_gc close to gen; here the allocation does it. */
 static inline void stand_for_gc(struct cache_buckets *t, uint64_t b)
 {
 	t->rec[b].last_gc = t->rec[b].gen;
@@ -103,7 +106,7 @@ int get(struct cache_bench_worker *w, uint64_t *b)
 		       cache_alloc_get_wait(&u->a, CACHE_RESERVE_NONE, b);
 }
 
-/* An empty queue is where the time goes: then the clock is always read. */
+/* An empty queue takes the time: then the clock is always read. */
 static inline __attribute__((always_inline))
 int timed_get(struct cache_bench_worker *w, uint64_t i, uint64_t *b)
 {

@@ -48,7 +48,7 @@ static int write_set(struct cache_bench_prio *w, uint64_t i)
 	return n == (ssize_t)w->area_bytes ? 0 : -EIO;
 }
 
-/* Last to first, as the chain demands; two generations side by side. */
+/* Last to first, as the chain requires; two generations side by side. */
 int cache_bench_prio_write(struct cache_bench_prio *w)
 {
 	struct cache_prio_set_disk *set = (struct cache_prio_set_disk *)w->buf;

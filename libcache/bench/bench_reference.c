@@ -67,7 +67,7 @@ static const struct cache_alloc_ops ops = { .commit_gens = commit_gens, .need_gc
 
 /* -- the allocator thread ------------------------------------------------ */
 
-/* Waking one that runs costs a fence and a load, as in the kernel. */
+/* Waking a running thread costs a fence and a load, as in the kernel. */
 static void wake_thread(struct ref *u)
 {
 	atomic_fetch_add(&u->wakeups, 1);
@@ -84,7 +84,7 @@ static void wait_queue_wake(struct ref *u)
 		pthread_cond_broadcast(&u->bucket_wait);
 }
 
-/* Drops the lock until somebody wakes us; false when it is time to stop. */
+/* Drops the lock until the thread is woken; false when it must stop. */
 static bool allocator_wait(struct ref *u, unsigned int seen)
 {
 	pthread_mutex_unlock(&u->bucket_lock);

@@ -43,7 +43,7 @@ static int timed_request(struct streams *st, uint64_t i, struct cache_sectors_sp
 	return ret;
 }
 
-/* The caller owns @a and its table; written buckets are clean at once. */
+/* The caller owns @a and its table; written buckets become clean at once. */
 int cache_bench_sectors(const struct cache_bench_opts *o, struct cache_alloc *a,
 			struct cache_bench_result *r)
 {
@@ -64,7 +64,7 @@ int cache_bench_sectors(const struct cache_bench_opts *o, struct cache_alloc *a,
 		ret = timed_request(&st, i, &space, r);
 		if (ret)
 			break;
-		/* stands for the driver's gc, as in the other workloads */
+		/* does what the driver's gc would do, as in the other workloads */
 		a->buckets->rec[space.ptr[0].bucket].last_gc =
 			a->buckets->rec[space.ptr[0].bucket].gen;
 		cache_alloc_put(a, space.ptr[0].bucket);

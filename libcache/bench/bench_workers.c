@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The threads of a run, ours or the reference allocator's, and what they did together. */
+/* The threads of a run, of ours or of the reference allocator, and their combined result. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The front of every device: bounds and rights are checked here, once, so that a
- * back end only ever sees transfers that lie inside the device.
+ * The common code of every device: bounds and access mode are checked here, so that a back end
+ * only sees transfers inside the device.
  */
 #include "base/checked.h"
 #include "dev/dev_ops.h"

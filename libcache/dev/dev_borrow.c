@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A device lent out: who closes it closes only the loan. */
+/* A borrowed device: closing it does not close the device that it stands for. */
 #include "dev/dev_ops.h"
 
 #include <errno.h>

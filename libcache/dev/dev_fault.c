@@ -16,7 +16,7 @@ static struct cache_dev *under(struct cache_dev *dev)
 	return ((struct fault_dev *)dev->priv)->under;
 }
 
-/* Whether this transfer is the one. */
+/* Whether this transfer must fail. */
 static bool strikes(struct cache_dev *dev, enum cache_fault_kind kind)
 {
 	struct cache_fault *f = ((struct fault_dev *)dev->priv)->fault;

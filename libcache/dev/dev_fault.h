@@ -30,7 +30,7 @@ struct cache_fault {
 	uint64_t seen;		/* counted so far */
 };
 
-/* Owns @under from now on, also after an error; @fault stays the caller's. */
+/* Owns @under from now on, also after an error; @fault stays owned by the caller. */
 int cache_dev_fault_new(struct cache_dev *under, struct cache_fault *fault,
 			struct cache_dev **dev, struct cache_err *err);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A block device or a regular file. A block device is read past the page cache
- * (O_DIRECT): the driver's own I/O does not go through it, so what the cache
- * holds may be old. For a regular file the page cache is the truth, and faster.
+ * A block device or a regular file. A block device is read with O_DIRECT: the driver's own I/O
+ * does not use the page cache, so the content of the page cache may be out of date. A regular
+ * file is read through the page cache, which is correct and faster.
  */
 #include "base/checked.h"
 #include "dev/dev_ops.h"
@@ -23,7 +23,7 @@
 
 #include "base/types.h"
 
-#define READ_TRIES	3	/* some errors pass */
+#define READ_TRIES	3	/* some errors are temporary */
 
 static int read_exact(int fd, char *buf, size_t nbytes, off_t at)
 {
@@ -154,7 +154,10 @@ static int file_read_many(struct cache_dev *dev, struct cache_dev_req *reqs, uns
 			return -ENOSYS;
 	ret = cache_uring_read_many((struct cache_uring **)&dev->priv, dev->fd, reqs, n);
 
-	/* Short, not taken or failed: a plain read says whether it is an error that stays. */
+	/*
+	 * After a short or failed io_uring read: a plain read tells whether the error is
+	 * permanent.
+	 */
 	for (unsigned i = 0; i < n && !ret; i++)
 		if (reqs[i].result == -EAGAIN || reqs[i].result == -EIO)
 			reqs[i].result = file_read(dev, reqs[i].sector, reqs[i].nsectors,
@@ -185,7 +188,7 @@ static int open_error(const char *path, struct cache_err *err)
 	return cache_err_set(err, code, 0, "cannot open: %s", strerror(-code));
 }
 
-/* Nothing is waited for, and no terminal becomes ours, whatever the path leads to by now. */
+/* Open flags: do not block, and do not take a terminal, whatever the path names by now. */
 static int open_fd(struct cache_dev *dev, const char *path, unsigned flags, bool direct)
 {
 	int mode = (flags & CACHE_DEV_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -257,7 +260,7 @@ static int learn_block_device(struct cache_dev *dev, dev_t rdev, struct cache_er
 	return 0;
 }
 
-/* What is open counts, not what the path led to before. */
+/* The state of the open file counts, not what the path named before. */
 static int learn(struct cache_dev *dev, const struct stat *seen, struct cache_err *err)
 {
 	struct stat st;
@@ -270,7 +273,7 @@ static int learn(struct cache_dev *dev, const struct stat *seen, struct cache_er
 	return dev->is_block ? learn_block_device(dev, st.st_rdev, err) : learn_file(dev, &st);
 }
 
-/* Some kernels open a read-only device to write, and let each write fail. */
+/* Some kernels open a read-only device for writing and then let each write fail. */
 static int check_writable(const struct cache_dev *dev, struct cache_err *err)
 {
 	int read_only = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lock of those who write: flock(2) on the file or the block device. udev takes it, shared,
- * before it probes a disk, so that it never sees half of what is being written; for a partition
+ * The lock of programs that write: flock(2) on the file or the block device. udev takes it,
+ * shared, before it probes a disk, so that it never sees an unfinished write; for a partition
  * the lock is that of its whole disk (systemd, "Locking Block Device Access").
  */
 #include "dev/dev_ops.h"
@@ -17,10 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_ROUNDS	50	/* udev may be looking: it is done soon */
+#define WAIT_ROUNDS	50	/* udev may hold it for a moment */
 #define WAIT_NS		100000000
 
-/* The node of the disk that partition @rdev lies on; false when it is no partition. */
+/* The device number of the disk of partition @rdev; false when it is no partition. */
 static bool disk_of(dev_t rdev, char *path, size_t nbytes)
 {
 	char dir[64], target[PATH_MAX], *slash;
@@ -41,13 +41,13 @@ static bool disk_of(dev_t rdev, char *path, size_t nbytes)
 	slash = strrchr(target, '/');
 	if (!slash)
 		return false;
-	for (char *c = slash + 1; *c; c++)	/* a slash in a name, as sysfs has it */
+	for (char *c = slash + 1; *c; c++)	/* a slash in the name, as sysfs encodes it */
 		if (*c == '!')
 			*c = '/';
 	return (size_t)snprintf(path, nbytes, "/dev/%s", slash + 1) < nbytes;
 }
 
-/* Another partition of the disk may be at work under the same lock: that is no obstacle. */
+/* Another partition of the disk may be in use under the same lock: that is no conflict. */
 static void lock_disk(struct cache_dev *dev, dev_t rdev)
 {
 	char path[PATH_MAX];

@@ -22,7 +22,7 @@ struct cache_dev_op {
 	const void *data;	/* of a write */
 };
 
-/* The log outlives the device that fills it. Zero it to begin. */
+/* The log outlives the device that fills it. Set to zero before the first use. */
 struct cache_dev_log {
 	struct cache_dev_op *ops;
 	size_t n, capacity;
@@ -31,10 +31,10 @@ struct cache_dev_log {
 void cache_dev_log_fini(struct cache_dev_log *log);
 
 /**
- * cache_dev_log_new() - pass everything on to @under and remember it in @log
+ * cache_dev_log_new() - pass every operation to @under and record it in @log
  *
- * Owns @under from now on, also after an error. Return: 0 or -ENOMEM. A transfer
- * that cannot be remembered fails with -ENOMEM and is not passed on.
+ * Owns @under from now on, also after an error. Return: 0 or -ENOMEM. A transfer that cannot be
+ * recorded fails with -ENOMEM and is not passed on.
  */
 int cache_dev_log_new(struct cache_dev *under, struct cache_dev_log *log,
 		      struct cache_dev **dev, struct cache_err *err);

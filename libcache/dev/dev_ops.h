@@ -26,9 +26,10 @@ struct cache_dev {
 	bool is_block;
 	bool writable;
 	bool direct;		/* transfers must be aligned to the logical block */
-	int fd;			/* dev_file; what is beneath a wrapper; -1: in memory */
-	int lock_fd;		/* the disk of a partition, locked; -1: none */
-	void *priv;		/* the back end's own */
+	/* of dev_file; of a wrapper that of the device below; -1: in memory */
+	int fd;
+	int lock_fd;		/* of a partition: its disk, locked; -1: none */
+	void *priv;		/* data of the back end */
 };
 
 /* A zeroed device with a copy of @name and fd -1; NULL: out of memory. */
@@ -44,7 +45,7 @@ struct cache_dev *cache_dev_wrap(const struct cache_dev_ops *ops, struct cache_d
 /* The lock of CACHE_DEV_EXCL. Return: 0; -EBUSY when another program has it. */
 int cache_dev_lock(struct cache_dev *dev, struct cache_err *err);
 
-/* io_uring, where the kernel has it; -ENOSYS means: do them one by one. */
+/* Reads through io_uring, if the kernel has it; -ENOSYS: read them one by one. */
 struct cache_uring;
 int cache_uring_read_many(struct cache_uring **ring, int fd,
 			  struct cache_dev_req *reqs, unsigned n);

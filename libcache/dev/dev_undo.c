@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A device that saves what is overwritten, and has it on disk before that is done. */
+/* A device that saves what is overwritten; the old data is durable before the write begins. */
 #include "dev/dev_ops.h"
 #include "dev/dev.h"
 
@@ -17,12 +17,12 @@
 struct undo_dev {
 	struct cache_dev *under;
 	int fd;
-	off_t end;		/* of the last record */
+	off_t end;		/* end of the last record */
 	uint64_t nrecords;
 	uint64_t chain;		/* csum of the last record, or of the header */
 };
 
-/* What is written of a record before its data. */
+/* The part of a record before its data. */
 struct record_front {
 	struct cache_undo_record_disk r;
 	cache_le64 csums[CACHE_UNDO_RECORD_SECTORS_MAX];
@@ -33,7 +33,7 @@ static struct undo_dev *undo_of(struct cache_dev *dev)
 	return dev->priv;
 }
 
-/* Sector by sector, since a write that is cut off may be done in part. */
+/* Sector by sector, since an interrupted write may be done in part. */
 static void sum_sectors(const void *new, uint64_t nsectors, cache_le64 *csums)
 {
 	for (uint64_t i = 0; i < nsectors; i++)
@@ -59,7 +59,7 @@ static void fill_front(const struct undo_dev *u, struct record_front *f, uint64_
 	r->csum = cache_le64_of(cache_crc64(&r->magic, sizeof(*r) - sizeof(r->csum)));
 }
 
-/* From now on a file that ends before record @n is not whole. @last: NULL: none yet. */
+/* From now on a file that ends before record @n is incomplete. @last: NULL: no record yet. */
 static int write_count(int fd, unsigned slot, uint64_t n,
 		       const struct cache_undo_record_disk *last)
 {
@@ -90,7 +90,7 @@ static int append_record(struct undo_dev *u, const struct record_front *f, const
 	if (!ret && fdatasync(u->fd))
 		ret = -errno;
 	if (ret) {
-		/* its write will not begin; the next record comes to the same place */
+		/* its write will not begin; the next record is written at the same place */
 		(void)!ftruncate(u->fd, u->end);
 		return ret;
 	}
@@ -151,7 +151,7 @@ static int undo_read_many(struct cache_dev *dev, struct cache_dev_req *reqs, uns
 	return cache_dev_read_many(undo_of(dev)->under, reqs, n);
 }
 
-/* That this fails is no loss: the file is then as one of a writer that was killed. */
+/* An error here loses nothing: the file is then like one of a writer that was killed. */
 static void close_file(const struct undo_dev *u)
 {
 	struct cache_undo_end_disk e = {

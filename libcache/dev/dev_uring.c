@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The only door to liburing: many reads in flight. Small node reads gain several
- * times from it; where the kernel refuses io_uring the caller reads one by one.
+ * The only file that uses liburing: many reads in flight. Small node reads become several times
+ * faster; if the kernel refuses io_uring the caller reads one by one.
  */
 #include "dev/dev_ops.h"
 
@@ -35,7 +35,7 @@ static int ring_new(struct cache_uring **ringp)
 	return 0;
 }
 
-/* How many were taken; what was not keeps -EAGAIN, for the caller to repeat. */
+/* How many were submitted; the others keep -EAGAIN, so that the caller repeats them. */
 static int submit(struct cache_uring *r, int fd, struct cache_dev_req *reqs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -50,9 +50,9 @@ static int submit(struct cache_uring *r, int fd, struct cache_dev_req *reqs, uns
 }
 
 /*
- * The next answer. Until it has answered, the kernel may write into the caller's memory,
- * and tearing the ring down does not wait for what a disk already works on. So no error
- * ends the wait: it is slower then, and the ring is @spoilt.
+ * Waits for the next completion. Until then the kernel may write into the caller's memory, and
+ * closing the ring does not wait for reads that a disk already works on. So no error ends the
+ * wait: it becomes slower, and the ring is marked @spoilt.
  */
 static struct io_uring_cqe *next_answer(struct cache_uring *r, bool *spoilt)
 {
@@ -98,7 +98,10 @@ int cache_uring_read_many(struct cache_uring **ring, int fd,
 		reap(*ring, taken, &spoilt);
 		if (!spoilt)
 			continue;
-		/* Unsubmitted entries would come back later: start anew next time. */
+		/*
+		 * Entries that were not submitted would be submitted later: make a new ring
+		 * next time.
+		 */
 		cache_uring_free(*ring);
 		*ring = NULL;
 		break;

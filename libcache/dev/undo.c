@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An undo file read back. Everything in it is bounded by its size and verified before
- * it is used: what is given to others is the whole file as it was written, or nothing.
+ * Reading an undo file. Everything in it is bounded by its size and verified before use:
+ * callers get the whole file as it was written, or nothing.
  */
 #include "dev/undo_impl.h"
 
@@ -108,7 +108,7 @@ static bool is_next(const struct cache_undo *u, const struct cache_undo_record_d
 	       cache_range_ok(cache_le64_get(d->sector), n, u->dev_sectors);
 }
 
-/* 1 the next record is at *@at, which moves behind it; 0 there is none; or an errno. */
+/* 1 the next record is at *@at, which is advanced; 0 there is none; or an errno. */
 static int read_record(struct reader *rd, off_t *at)
 {
 	struct cache_undo *u = rd->u;
@@ -159,7 +159,7 @@ static int read_records(struct reader *rd)
 	return 0;
 }
 
-/* The greater of the two counts; one goes ahead of the other by one. */
+/* The greater of the two counts, which differ by one. */
 static int read_count(const struct cache_undo *u, struct cache_undo_count_disk *count,
 		      struct cache_err *err)
 {
@@ -184,7 +184,7 @@ static int read_count(const struct cache_undo *u, struct cache_undo_count_disk *
 	return 0;
 }
 
-/* The count names the last record, or that which is missing behind it. */
+/* The count names the last record, or the record that is missing after it. */
 static bool follows(const struct cache_undo *u, const struct cache_undo_count_disk *c, uint64_t n)
 {
 	const struct cache_undo_record_disk *last = &c->last;
@@ -212,7 +212,7 @@ static int compare_count(struct cache_undo *u, struct cache_err *err)
 	if (!follows(u, &c, n))
 		return cache_err_set(err, -EBADMSG, 0, "the undo file is incomplete: %" PRIu64
 				     " records were written to it, %zu are whole", n, u->n);
-	/* of a closed file it is one that could not be saved, and whose write was refused */
+	/* in a closed file: a record that could not be saved, whose write was refused */
 	if (n > u->n && !u->closed)
 		u->missing = (struct undo_record){ .sector = cache_le64_get(c.last.sector),
 						   .nsectors = cache_le64_get(c.last.nsectors),
@@ -231,7 +231,8 @@ int cache_undo_open(const char *file, struct cache_undo **undo, struct cache_err
 		free(rd.data);
 		return cache_err_set(err, -ENOMEM, 0, "no memory for an undo file");
 	}
-	rd.u->fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);	/* no wait for a pipe */
+	/* do not block if it is a pipe */
+	rd.u->fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (rd.u->fd < 0)
 		ret = cache_err_set(err, -errno, 0, "cannot open: %s", strerror(errno));
 	else

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a device holds now decides whether an undo file is about it: each saved sector
- * must hold what one of its writes left there, or found. So a writer, and an undo, may
- * have been cut off anywhere.
+ * The content of the device decides whether an undo file belongs to it: each saved sector must
+ * hold what was there before or after one of its writes. So a writer, and an undo, may have
+ * been interrupted at any point.
  */
 #include "dev/undo_impl.h"
 
@@ -50,7 +50,7 @@ static void sort_known(struct cache_undo *u)
 	u->sorted = true;
 }
 
-/* Those from @i on that lie one behind the other; *@nsectors of the device. */
+/* The records from @i on that are adjacent on the device; *@nsectors in total. */
 static size_t run_of(const struct cache_undo *u, size_t i, uint64_t *nsectors)
 {
 	uint64_t first = u->known[i].sector;
@@ -66,7 +66,7 @@ static size_t run_of(const struct cache_undo *u, size_t i, uint64_t *nsectors)
 	return i;
 }
 
-/* One sector, known to the records [*@i, ...); *@i moves behind them. */
+/* One sector, described by the records [*@i, ...); *@i is advanced past them. */
 static bool is_explained(const struct cache_undo *u, size_t *i, const void *now)
 {
 	uint64_t sector = u->known[*i].sector, csum = cache_crc64(now, CACHE_SECTOR_BYTES);
@@ -97,8 +97,8 @@ static int check_run(const struct cache_undo *u, size_t *at, struct cache_dev *d
 }
 
 /*
- * A record that is missing at the end does not matter if its write never began. Else the
- * device would come out as a mixture of old and new.
+ * A missing record at the end does not matter if its write never began. Otherwise the device
+ * would become a mixture of old and new.
  */
 static int check_missing(const struct cache_undo *u, struct cache_dev *dev, char *buf,
 			 struct cache_err *err)
@@ -142,7 +142,7 @@ int cache_undo_check(struct cache_undo *u, struct cache_dev *dev, struct cache_e
 	return ret;
 }
 
-/* Nothing is written before all that will be is known to be good. */
+/* Nothing is written before all data to be written was verified. */
 static int check_saved(const struct cache_undo *u, struct cache_dev *dev, char *buf,
 		       struct cache_err *err)
 {

@@ -31,10 +31,11 @@ struct cache_undo_head_disk {
 	cache_le32 version;
 	cache_le32 pad;
 	cache_le64 dev_sectors;
-	uint8_t	   run_uuid[16];	/* random: no record of another file fits in here */
-	uint8_t	   dev_uuid[16];	/* of its superblock before; zero: it had none */
+	/* random: records of other files are not valid in this one */
+	uint8_t	   run_uuid[16];
+	uint8_t	   dev_uuid[16];	/* uuid of its superblock before; zero: it had none */
 	cache_le64 made;	/* seconds since 1970 */
-	char	   program[48];	/* that writes, terminated */
+	char	   program[48];	/* name of the program that writes, terminated */
 	char	   device[384];	/* its name, terminated */
 };
 static_assert(sizeof(struct cache_undo_head_disk) == 512, "undo header");
@@ -52,7 +53,7 @@ struct cache_undo_record_disk {
 };
 static_assert(sizeof(struct cache_undo_record_disk) == 64, "undo record");
 
-/* How many records there are, and what the last of them is. */
+/* The number of records, and the header of the last one. */
 struct cache_undo_count_disk {
 	cache_le64 csum;	/* crc64 of what follows */
 	cache_le64 magic;
@@ -61,7 +62,7 @@ struct cache_undo_count_disk {
 };
 static_assert(sizeof(struct cache_undo_count_disk) == 88, "undo count");
 
-/* What closes the file of a writer that came to its end. */
+/* Ends the file of a writer that finished. */
 struct cache_undo_end_disk {
 	cache_le64 csum;	/* crc64 of what follows */
 	cache_le64 magic;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* An undo file in memory: between the file that reads it and the one that uses it. */
+/* An undo file in memory: shared by the file that reads it and the one that applies it. */
 #ifndef LIBCACHE_UNDO_IMPL_H
 #define LIBCACHE_UNDO_IMPL_H
 
@@ -11,10 +11,10 @@
 struct undo_record {
 	uint64_t sector, nsectors;
 	uint64_t old_csum;
-	off_t at;			/* of the old data in the file */
+	off_t at;			/* offset of the old data in the file */
 };
 
-/* What one record knows of a sector: checksums of what it found, and of what it left. */
+/* What one record says of a sector: checksums of the content before and after the write. */
 struct undo_sector {
 	uint64_t sector, old_csum, new_csum;
 };
@@ -29,14 +29,14 @@ struct cache_undo {
 	uint64_t chain;			/* csum of the last record, or of the header */
 	struct undo_record *rec;
 	size_t n, rec_capacity;
-	struct undo_sector *known;	/* of all records; by sector once it is sorted */
+	struct undo_sector *known;	/* all records; sorted by sector at the end */
 	size_t nknown, known_capacity;
 	bool closed, sorted;
 	/* the last record, if the file lacks it: its write must not have begun */
 	struct undo_record missing;
 };
 
-/* Data as it was saved: 0, or -EBADMSG when it is not what its checksum says. */
+/* Reads saved data: 0, or -EBADMSG when its checksum is wrong. */
 int cache_undo_read_old(const struct cache_undo *u, const struct undo_record *r, void *buf);
 
 #endif

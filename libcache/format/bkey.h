@@ -23,10 +23,10 @@ struct cache_sb;
 #define CACHE_BKEY_SIZE_MAX	UINT64_C(0xffff)	/* sectors */
 #define CACHE_KEY_INODE_MAX	UINT64_C(0xfffff)
 #define CACHE_KEY_OFFSET_MAX	UINT64_C(0x7fffffffffffffff)
-/* A pointer to this device is the placeholder of a miss in flight (format 5.4). */
+/* A pointer to this device number is the placeholder of a pending miss (format 5.4). */
 #define CACHE_PTR_CHECK_DEV	4095u
 
-/* Host values; only the first cache_bkey_words() words mean anything. */
+/* Host values; only the first cache_bkey_words() words are used. */
 struct cache_bkey {
 	uint64_t high, low;
 	uint64_t ptr[CACHE_BKEY_PTRS_MAX];
@@ -130,7 +130,7 @@ static inline void cache_bkey_set_dirty(struct cache_bkey *k, bool dirty)
 	k->high = (k->high & ~(UINT64_C(1) << 36)) | (uint64_t)dirty << 36;
 }
 
-/* <0, 0, >0: positions, as the driver compares them (format 5.2) */
+/* <0, 0, >0: compares positions as the driver does (format 5.2) */
 static inline int cache_pos_cmp(uint64_t inode_a, uint64_t offset_a,
 				uint64_t inode_b, uint64_t offset_b)
 {
@@ -144,14 +144,14 @@ static inline int cache_bkey_cmp(const struct cache_bkey *a, const struct cache_
 	return cache_pos_cmp(cache_key_inode(a), a->low, cache_key_inode(b), b->low);
 }
 
-/* Extent @a ends where @b starts, or before. */
+/* Whether extent @a ends where @b starts, or before. */
 static inline bool cache_bkey_is_before(const struct cache_bkey *a, const struct cache_bkey *b)
 {
 	return cache_pos_cmp(cache_key_inode(a), a->low, cache_key_inode(b),
 			     cache_key_start(b)) <= 0;
 }
 
-/* position 0:0, a freed node's gen on its way to disk; never followed (format 5.4) */
+/* position 0:0, carries the gen of a freed node to disk; never followed (format 5.4) */
 static inline bool cache_bkey_is_freeing(const struct cache_bkey *k)
 {
 	return !cache_key_inode(k) && !k->low;
@@ -182,14 +182,14 @@ unsigned cache_bkey_encode(const struct cache_bkey *k, cache_le64 *words);
  */
 bool cache_ptr_is_available(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i);
 
-/* Bucket of pointer @i. May be past the device: bound it. */
+/* Bucket of pointer @i. It may be past the device: check it. */
 uint64_t cache_ptr_bucket(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i);
 
 /**
- * cache_extent_invalid() - why the driver would disable the set over a leaf key
- * (format 5.6). A key of size 0 is silently dropped, not invalid: ask before.
+ * cache_extent_invalid() - why a leaf key would make the driver disable the set (format 5.6). A
+ * key of size 0 is silently dropped, not invalid: test for it before.
  *
- * Return: NULL when it is valid; else a few words with static life.
+ * Return: NULL when it is valid; otherwise a static string.
  */
 const char *cache_extent_invalid(const struct cache_sb *sb, const struct cache_bkey *k);
 
@@ -197,9 +197,8 @@ const char *cache_extent_invalid(const struct cache_sb *sb, const struct cache_b
 const char *cache_btree_ptr_invalid(const struct cache_sb *sb, const struct cache_bkey *k);
 
 /**
- * cache_bkey_cut_front() - drop what lies before @start; pointers move along
- * cache_bkey_cut_back() - drop what lies at and after @end
- * The position must lie inside the key.
+ * cache_bkey_cut_front() - drop the part before @start; pointers are adjusted
+ * cache_bkey_cut_back() - drop the part from @end on The position must lie inside the key.
  */
 void cache_bkey_cut_front(struct cache_bkey *k, uint64_t start);
 void cache_bkey_cut_back(struct cache_bkey *k, uint64_t end);

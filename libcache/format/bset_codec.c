@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A set's checksum: since version 1 it proves where the set belongs (format 6.2). */
+/* The checksum of a set: since version 1 it proves to which node the set belongs (format 6.2). */
 #include "format/bset_codec.h"
 
 #include "base/crc64.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One flipped bit, or byte, is what memory and cables do. The difference between the
- * checksum that is stored and the one that is computed tells where it is.
+ * Memory and cables typically flip one bit, or damage one byte. The difference between the
+ * stored checksum and the computed one tells where it is.
  */
 #include "format/correct.h"
 
@@ -44,7 +44,7 @@ static uint64_t checksum(const struct entry *e, const uint64_t *seed)
 	return seed ? cache_crc64_seeded(*seed, from, nbytes) : cache_crc64(from, nbytes);
 }
 
-/* Its length is right, and a byte of the content or of the checksum is not. */
+/* Its length is right, and one byte of the content or of the checksum is wrong. */
 static bool correct_content(const struct entry *e, const uint64_t *seed)
 {
 	uint64_t computed, stored = cache_le64_get(e->head->csum);

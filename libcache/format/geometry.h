@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What loops over millions of keys ask of a superblock, worked out once. It knows keys of one
- * pointer into this device, which are nearly all; the others go the general way of bkey.h.
+ * What loops over millions of keys need of a superblock, computed once. It handles keys with
+ * one pointer into this device, which are nearly all; other keys are handled by bkey.h.
  */
 #ifndef LIBCACHE_GEOMETRY_H
 #define LIBCACHE_GEOMETRY_H
@@ -29,15 +29,15 @@ static inline struct cache_geometry cache_geometry_of(const struct cache_sb *sb)
 		g.dev = 0;
 		g.ndevs = CACHE_MAX_CACHES_PER_SET;
 	}
-	/* of a size that no driver takes nothing is plain */
+	/* with a size that no driver accepts no key is plain */
 	if (!(sb->bucket_sectors & (sb->bucket_sectors - 1)) && sb->nbuckets > sb->first_bucket)
 		g.nbuckets = sb->nbuckets - sb->first_bucket;
 	return g;
 }
 
 /*
- * Whether @k has exactly one pointer, which resolves to this device, and
- * cache_extent_invalid() has nothing to say of where it leads; then @bucket is set.
+ * Whether @k has exactly one pointer, which resolves to this device, and cache_extent_invalid()
+ * accepts its target; then @bucket is set.
  */
 static inline bool cache_geometry_is_plain(const struct cache_geometry *g,
 					   const struct cache_bkey *k, uint64_t *bucket)

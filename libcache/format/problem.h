@@ -17,13 +17,13 @@
 extern "C" {
 #endif
 
-/* What stands there is not known, so nothing may be decided from its absence. */
+/* The content of a place is not known, so nothing may be concluded from its absence. */
 static inline bool cache_doubt_is_unread(enum cache_doubt doubt)
 {
 	return doubt >= CACHE_DOUBT_UNREAD;
 }
 
-/* A cache_sink's report that ignores findings: for a second look. */
+/* A report function of a cache_sink that ignores findings, for a second walk. */
 void cache_sink_ignore(void *ctx, const struct cache_finding *f);
 
 /**

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The superblock's bytes from and to struct cache_sb, and what its sizes imply. */
+/*
+ * Conversion of the superblock between its bytes and struct cache_sb, and the sizes that follow
+ * from it.
+ */
 #include "base/checked.h"
 
 #include <string.h>

@@ -21,7 +21,7 @@ struct sb_ctx {
 
 enum rule_for { CACHE = 1, BDEV = 2, BOTH = 3 };
 
-/* True when the rule holds; else what was found and expected is in @f. */
+/* True when the rule holds; otherwise the value found and the value expected are in @f. */
 typedef bool sb_rule_fn(const struct sb_ctx *c, struct cache_finding *f);
 
 static bool is_zero(const void *p, size_t n)
@@ -71,7 +71,7 @@ static bool has_magic(const struct cache_sb *sb)
 
 static bool offset(const struct sb_ctx *c, struct cache_finding *f)
 {
-	/* where there is no superblock at all, only that is worth saying */
+	/* if there is no superblock at all, only that is reported */
 	return !has_magic(c->sb) || equal(f, c->sb->offset_sector, CACHE_SB_SECTOR);
 }
 
@@ -148,7 +148,7 @@ static bool nbuckets_min(const struct sb_ctx *c, struct cache_finding *f)
 
 static bool nbuckets_queue(const struct sb_ctx *c, struct cache_finding *f)
 {
-	/* below 128 the stricter rule has spoken */
+	/* below 128 the stricter rule reports it */
 	return c->sb->nbuckets < CACHE_NBUCKETS_MIN ||
 	       at_least(f, c->sb->nbuckets, CACHE_NBUCKETS_QUEUE_MIN);
 }
@@ -190,7 +190,7 @@ static bool bucket_pow2(const struct sb_ctx *c, struct cache_finding *f)
 
 static bool bucket_page(const struct sb_ctx *c, struct cache_finding *f)
 {
-	/* zero is no power of two, and said as that */
+	/* zero is no power of two, and is reported by that rule */
 	return !c->sb->bucket_sectors ||
 	       at_least(f, c->sb->bucket_sectors, CACHE_PAGE_SECTORS);
 }
@@ -223,7 +223,7 @@ static bool member(const struct sb_ctx *c, struct cache_finding *f)
 
 static bool journal_order(const struct sb_ctx *c, struct cache_finding *f)
 {
-	/* a count that does not fit has its own rule, and no order */
+	/* a count that does not fit has its own rule, and then there is no order */
 	uint64_t n = c->sb->njournal <= CACHE_SB_JOURNAL_BUCKETS ? c->sb->njournal : 0;
 
 	for (f->index = 0; f->index < n; f->index++)
@@ -352,7 +352,7 @@ static const struct {
 	{ CACHE_P_BDEV_SIZE,		BDEV,	bdev_size },
 };
 
-/* Without the magic, or of an unknown kind, nothing more can be said. */
+/* Without the magic, or with an unknown kind, no other rule can be checked. */
 static bool ends_here(enum cache_problem code)
 {
 	return code == CACHE_P_SB_MAGIC || code == CACHE_P_SB_VERSION;

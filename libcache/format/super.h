@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Of superblock.h what only the library needs: the sizes that follow from a superblock
+ * The part of superblock.h that only the library needs: the sizes that follow from a superblock
  * (format 0.2), and its bytes.
  */
 #ifndef LIBCACHE_SUPER_H
@@ -23,8 +23,8 @@ extern "C" {
 uint64_t cache_sb_set_magic(const struct cache_sb *sb);
 
 /*
- * Sizes that follow; only of a superblock that cache_sb_check() let pass
- * (format 0.2, 1.5, 2.1, 4).
+ * Sizes that follow; only for a superblock that cache_sb_check() accepted (format 0.2, 1.5,
+ * 2.1, 4).
  */
 uint32_t cache_meta_bucket_bytes(const struct cache_sb *sb);
 uint64_t cache_prios_per_bucket(const struct cache_sb *sb);
@@ -34,10 +34,10 @@ uint32_t cache_btree_node_sectors(const struct cache_sb *sb);	/* of NEW nodes */
 uint16_t cache_first_bucket_for(uint64_t bucket_sectors);
 uint16_t cache_njournal_for(uint64_t nbuckets);
 
-/* The ring as the driver makes it at the first start, in njournal and journal_bucket. */
+/* The ring that the driver creates at the first start, in njournal and journal_bucket. */
 void cache_sb_predict_ring(struct cache_sb *sb);
 
-/* First bucket past superblock and journal: what is below is never allocated. */
+/* First bucket after superblock and journal: buckets below it are never allocated. */
 static inline uint64_t cache_sb_reserved_buckets(const struct cache_sb *sb)
 {
 	return (uint64_t)sb->first_bucket + sb->njournal;
@@ -49,22 +49,21 @@ static inline uint64_t cache_bucket_sector(const struct cache_sb *sb, uint64_t b
 }
 
 /**
- * cache_sb_decode() - bytes in, struct out; judges nothing
+ * cache_sb_decode() - decode without any check
  * @buf: CACHE_SB_BYTES bytes
  */
 void cache_sb_decode(const void *buf, struct cache_sb *sb);
 
 /**
- * cache_sb_encode() - struct in, bytes out, checksum included
- * @buf: CACHE_SB_BYTES bytes, preset with what is to be kept of bytes that the
- *       structure does not cover
+ * cache_sb_encode() - encode, including the checksum
+ * @buf: CACHE_SB_BYTES bytes, preset with the bytes to keep that the structure does not cover
  *
  * cache: nbuckets; backing: data_offset_sectors for versions 4 and 6. The bucket
  * size is stored as the features say.
  */
 void cache_sb_encode(const struct cache_sb *sb, void *buf);
 
-/* The checksum as it should be, over at most 256 journal buckets. */
+/* The checksum that it should have, over at most 256 journal buckets. */
 uint64_t cache_sb_csum(const void *buf);
 
 extern const uint8_t cache_sb_magic[16];

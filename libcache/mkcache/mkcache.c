@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The plan of a format: choices become superblocks, and the rules by which a kernel
- * would refuse them are asked. Nothing is written here.
+ * The plan of a format: options become superblocks, which are then checked with the rules by
+ * which a kernel would refuse them. Nothing is written here.
  */
 #include "base/checked.h"
 #include "mkcache/mkcache_impl.h"
@@ -30,7 +30,7 @@ static int check_uuids(struct cache_mkcache *m, struct cache_err *err)
 	return 0;
 }
 
-/* What lies there already; a device that cannot be read is not formatted. */
+/* Finds what is on the device; a device that cannot be read is not formatted. */
 static int look(struct cache_mkcache_dev *d, struct cache_err *err)
 {
 	uint64_t sectors = cache_dev_sectors(d->dev);
@@ -71,7 +71,7 @@ static void fill_bdev(const struct cache_mkcache *m, struct cache_mkcache_dev *d
 		sb->version = CACHE_SB_VERSION_BDEV_WITH_OFFSET;
 	sb->data_offset_sectors = m->data_offset_sectors;
 	sb->flags = m->mode;
-	/* means nothing here; the peer stores it (format 1.1) */
+	/* unused here; make-bcache stores it (format 1.1) */
 	sb->bucket_field = fits ? m->bucket_sectors : CACHE_MKCACHE_BUCKET_SECTORS;
 }
 
@@ -98,7 +98,7 @@ static void fill_super(const struct cache_mkcache *m, struct cache_mkcache_dev *
 	cache_sb_decode(buf, sb);
 }
 
-/* The driver's own rules over what would be written. */
+/* Checks what would be written with the driver's own rules. */
 struct judge {
 	const struct cache_mkcache *m;
 	const struct cache_mkcache_dev *d;
@@ -133,7 +133,7 @@ static int check_super(const struct cache_mkcache *m, const struct cache_mkcache
 		j.ret = cache_err_set(err, -ERANGE, 0, "%s: %" PRIu64 " sectors, the data would "
 				      "start at sector %" PRIu64, cache_dev_name(d->dev),
 				      cache_dev_sectors(d->dev), d->sb.data_offset_sectors);
-	/* the peer has one rule, and it has just been asked */
+	/* make-bcache has one rule, which was just checked */
 	if (!j.ret && !m->like_peer)
 		cache_sb_check(&d->sb, cache_dev_sectors(d->dev),
 			       cache_dev_logical_block_bytes(d->dev), &sink, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sizes and membership: what was chosen is checked against the devices, the set and
- * what a kernel takes, and what was not chosen is decided.
+ * Sizes and membership: given values are checked against the devices, the set and what a kernel
+ * accepts; other values are chosen.
  */
 #include "mkcache/mkcache_impl.h"
 
@@ -92,13 +92,13 @@ static int check_set(struct cache_mkcache *m, struct cache_err *err)
 	return 0;
 }
 
-/* Members of the set that are there already, as the search delivers them. */
+/* Existing members of the set, as the search delivers them. */
 struct members {
 	struct cache_mkcache *m;
 	struct cache_err *err;
 	uint32_t cache_block_sectors;	/* 0: no cache device found */
 	uint32_t bdev_block_sectors;	/* the smallest; 0: none found */
-	char bdev[64];			/* whose that is */
+	char bdev[64];			/* the device that it belongs to */
 };
 
 static bool is_formatted_here(const struct cache_mkcache *m, const char *path)
@@ -155,7 +155,7 @@ static uint64_t default_block(const struct cache_mkcache *m, const struct member
 	for (unsigned i = 0; i < m->ndevs; i++) {
 		uint32_t nbytes = cache_dev_preferred_block_bytes(m->devs[i].dev);
 
-		/* a file system may like far more than any kernel takes */
+		/* a file system may prefer a much larger block than any kernel accepts */
 		if (!m->like_peer && nbytes > CACHE_PAGE_BYTES)
 			nbytes = cache_max_u64(CACHE_PAGE_BYTES,
 				cache_dev_logical_block_bytes(m->devs[i].dev));
@@ -217,13 +217,13 @@ static uint64_t smallest_cache(const struct cache_mkcache *m)
 	return sectors;
 }
 
-/* A btree node, which fills a small bucket, must hold two blocks. */
+/* A btree node, which fills a small bucket, must have at least two blocks. */
 static uint64_t least_bucket(const struct cache_mkcache *m)
 {
 	return cache_max_u64(2 * m->block_sectors, CACHE_PAGE_SECTORS);
 }
 
-/* The largest bucket up to the usual one that leaves @sectors enough of them; 0: none. */
+/* The largest bucket, up to the usual size, with which @sectors has enough buckets; 0: none. */
 static uint64_t fitting_bucket(const struct cache_mkcache *m, uint64_t sectors)
 {
 	uint64_t least = least_bucket(m);
@@ -243,7 +243,7 @@ static void choose_bucket(struct cache_mkcache *m)
 	if (m->like_peer || !count_caches(m))
 		return;
 	m->bucket_sectors = fitting_bucket(m, sectors);
-	if (!m->bucket_sectors)		/* no bucket is small enough, which is said later */
+	if (!m->bucket_sectors)		/* no size is small enough: reported later */
 		m->bucket_sectors = least_bucket(m);
 	else if (m->bucket_sectors < usual)
 		cache_mkcache_note(m, false, NULL, "bucket size is %" PRIu64 " KiB: with the usual %"
@@ -268,7 +268,7 @@ static int check_bucket(struct cache_mkcache *m, struct cache_err *err)
 		return refuse(m, NULL, err, -EINVAL, "bucket size of %" PRIu64 " bytes is below "
 			      "the page size of %u, kernels refuse it",
 			      m->bucket_sectors * CACHE_SECTOR_BYTES, CACHE_PAGE_BYTES);
-	/* such a btree node cannot be split: the driver's arithmetic goes below zero */
+	/* such a btree node cannot be split: the driver's arithmetic underflows */
 	if (m->bucket_sectors < 2 * m->block_sectors)
 		return refuse(m, NULL, err, -EINVAL, "bucket of a single block of %" PRIu64
 			      " sectors: kernels crash at the first read miss",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the files of the formatter. */
+/* Shared by the files of the formatter. */
 #ifndef LIBCACHE_MKCACHE_IMPL_H
 #define LIBCACHE_MKCACHE_IMPL_H
 
@@ -13,7 +13,7 @@ void cache_mkcache_note(const struct cache_mkcache *m, bool warning,
 			const struct cache_mkcache_dev *d, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* What a kernel will refuse: @code, or 0 and a warning where the peer makes it. */
+/* What a kernel will refuse: returns @code, or 0 with a warning if make-bcache accepts it. */
 int cache_mkcache_refuse(const struct cache_mkcache *m, const struct cache_mkcache_dev *d,
 			 struct cache_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
@@ -24,7 +24,7 @@ unsigned cache_mkcache_count(const struct cache_mkcache *m);
 #define refuse(...)		cache_mkcache_refuse(__VA_ARGS__)
 #define count_caches(m)		cache_mkcache_count(m)
 
-/* Checks and fills in all that concerns more than one device, and all sizes. */
+/* Checks and chooses everything that concerns more than one device, and all sizes. */
 int cache_mkcache_choose(struct cache_mkcache *m, struct cache_err *err);
 
 /* Whether @d->sb has as many buckets as the kernel needs. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What dies with the cache that a format overwrites: dirty data, which is nowhere else. */
+/* What a format destroys with the old cache: dirty data, which exists nowhere else. */
 #include <libcache/format.h>
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 struct sums {
 	uint64_t *dirty;	/* sectors of each slot */
 	uint32_t n;
-	uint64_t homeless;	/* sectors of keys whose slot is not in the table */
+	uint64_t homeless;	/* sectors of keys without a slot in the table */
 };
 
 static int add_extent(void *ctx, const struct cache_extent *e)

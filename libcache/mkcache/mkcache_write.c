@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Carrying out a format, so that a power cut leaves the device a stranger and never
- * half a cache: first the old superblock goes, then everything that could rise again
- * under the new one, then the new one comes, each durable before the next.
+ * Writing a format, so that a power cut leaves a device without bcache and never half a cache:
+ * first the old superblock is erased, then everything that could become valid again under the
+ * new one, then the new one is written; each step is durable before the next.
  */
 #include <libcache/format.h>
 
@@ -14,7 +14,7 @@
 #include "host/probe.h"
 
 #define CHUNK_SECTORS	2048u	/* of one read while looking for old entries */
-#define WIPE_ROUNDS	8	/* wiping one signature may uncover another */
+#define WIPE_ROUNDS	8	/* erasing one signature may uncover another */
 #define SB_END_SECTOR	(CACHE_SB_SECTOR + CACHE_SB_BYTES / CACHE_SECTOR_BYTES)
 
 static bool is_zero(const char *p, size_t n)
@@ -22,7 +22,7 @@ static bool is_zero(const char *p, size_t n)
 	return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
 }
 
-/* Zeros where there are none yet, so that a sparse file stays sparse. */
+/* Writes zeros where there are none yet, so that a sparse file stays sparse. */
 static int zero(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
 		struct cache_err *err)
 {
@@ -95,7 +95,7 @@ static int wipe_rings(const struct cache_mkcache *m, const struct cache_mkcache_
 
 	if (!ret && d->has_old && !cache_sb_is_bdev(&d->old))
 		ret = zero_first_blocks(d->dev, &d->old, d->old.njournal, err);
-	/* entries of a set whose uuid was made a moment ago cannot exist */
+	/* a set whose uuid was just made has no entries */
 	if (!ret && !m->set_is_new)
 		ret = scrub(d->dev, &d->sb, err);
 	return ret;
@@ -122,8 +122,8 @@ static int wipe_signature(struct cache_dev *dev, const struct cache_signature *s
 }
 
 /*
- * Two signatures on one device make libblkid name neither, and udev then would not
- * register it. What cannot be wiped is not worth failing for.
+ * With two signatures on one device libblkid names neither, and then udev would not register
+ * it. A signature that cannot be erased is not a reason to fail.
  */
 static int wipe_signatures(struct cache_dev *dev, struct cache_err *err)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One writer for text and JSON. A stack remembers what is open; a value asks the
- * top of it how to separate itself. json-c does the escaping, libsmartcols the
- * columns.
+ * One writer for text and JSON. A stack holds the open containers; the top of it tells a value
+ * how to separate itself. json-c does the escaping, libsmartcols the columns.
  */
 #include "report/report.h"
 #include "base/human.h"
@@ -19,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_ROWS_HELD	1024	/* then they are printed and forgotten */
+#define TABLE_ROWS_HELD	1024	/* more rows than this are printed and freed */
 #define LABEL_WIDTH	24
 
 enum kind { TOP, OBJECT, ARRAY, LIST, TABLE, ROW };
@@ -36,7 +35,7 @@ struct cache_report {
 		unsigned  count;	/* values written in it */
 	} stack[CACHE_REPORT_DEPTH + 1];
 
-	/* the table at hand */
+	/* the current table */
 	const struct cache_field *cols;
 	unsigned		  ncols;
 	unsigned		  tflags;
@@ -95,7 +94,7 @@ static void put(struct cache_report *r, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Bytes as they are: millions of rows must not go through a format. */
+/* Writes bytes unchanged: millions of rows must not go through a format string. */
 static void put_bytes(struct cache_report *r, const char *s, size_t n)
 {
 	if (r->failed)
@@ -110,8 +109,10 @@ static void put_text(struct cache_report *r, const char *s)
 	put_bytes(r, s, strlen(s));
 }
 
-/* A JSON string. What is not UTF-8 becomes U+FFFD first; json-c leaves raw what a terminal
- * obeys behind the first 32 characters. */
+/*
+ * A JSON string. What is not UTF-8 becomes U+FFFD first; json-c does not escape the control
+ * characters after the first 32.
+ */
 static void put_json_string(struct cache_report *r, const char *s)
 {
 	char *valid = cache_utf8_clean(s, CACHE_UTF8_REPLACE), *safe = NULL;
@@ -142,7 +143,7 @@ static void json_before(struct cache_report *r, const char *key)
 		put(r, "\n%*s", 2 * ((int)r->depth + 1), "");
 	if (!key || l->kind == ARRAY || l->kind == LIST || l->kind == TABLE)
 		return;
-	put_text(r, "\"");	/* our own words: nothing in them needs an escape */
+	put_text(r, "\"");	/* constant strings of ours: nothing needs an escape */
 	put_text(r, key);
 	put_text(r, "\": ");
 }
@@ -312,7 +313,7 @@ static void text_cell(struct cache_report *r, const char *text)
 	put_text(r, text);
 }
 
-/* The field that rules the next value; NULL stops it. */
+/* The field that describes the next value; NULL stops it. */
 static const struct cache_field *field_of(struct cache_report *r,
 					  const struct cache_field *f)
 {
@@ -413,7 +414,7 @@ void cache_report_real(struct cache_report *r, const struct cache_field *f, doub
 		return;
 	snprintf(json, sizeof(json), isfinite(v) ? "%.9g" : "null", v);
 	snprintf(text, sizeof(text), isfinite(v) ? "%.4g" : "-", v);
-	while ((comma = strchr(json, ',')))	/* whatever the locale says */
+	while ((comma = strchr(json, ',')))	/* independent of the locale */
 		*comma = '.';
 	value(r, f, json, text);
 }
