@@ -17,6 +17,7 @@
 CACHE_DECLS_BEGIN
 
 struct cache_dev;
+struct cache_members;
 
 /* One copy only, and the driver transfers 4 KiB there (format 1). */
 #define CACHE_SB_SECTOR			8u
@@ -80,7 +81,9 @@ struct cache_sb {
 	uint16_t first_bucket;
 	uint16_t njournal;		/* as stored; more than 256 breaks a rule */
 	uint64_t journal_bucket[CACHE_SB_JOURNAL_BUCKETS];
-	uint64_t reserved[8];
+	/* Stands for several cache devices of one set; NULL: for the one it was read from. */
+	const struct cache_members *members;
+	uint64_t reserved[7];
 };
 
 static inline bool cache_sb_is_bdev(const struct cache_sb *sb)

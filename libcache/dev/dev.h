@@ -24,6 +24,19 @@ int cache_dev_mem_new(const char *name, uint64_t nsectors, struct cache_dev **de
 int cache_dev_borrow(struct cache_dev *dev, struct cache_dev **borrowed,
 		     struct cache_err *err);
 
+/* One of several devices that are read as one. */
+struct cache_dev_part {
+	struct cache_dev *dev;
+	uint64_t first, nsectors;	/* where it lies in the whole, and how much of it counts */
+};
+
+/*
+ * A device to be read that is all of @parts, which do not overlap; those stay open, and the
+ * caller's, and must outlive it. Sectors between them fail with -EIO. Return: 0 or -ENOMEM.
+ */
+int cache_dev_join(const struct cache_dev_part *parts, unsigned n, struct cache_dev **dev,
+		   struct cache_err *err);
+
 /* The file descriptor, which belongs to the device; -1: it is in memory. */
 int cache_dev_fd(const struct cache_dev *dev);
 

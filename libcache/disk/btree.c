@@ -13,6 +13,7 @@
 #include "disk/btree.h"
 #include "disk/btree_salvage.h"
 #include "disk/node_reads.h"
+#include "format/members.h"
 
 #define BATCH_BYTES	(8u << 20)
 
@@ -65,7 +66,7 @@ static int found_node(struct walk *s, enum cache_problem code, const struct cach
 	return cache_found(s->w->sink, s->err, &(struct cache_finding){
 		.code = code, .bucket = bucket_of(s, k), .level = level,
 		.offset = cache_ptr_sector(k->ptr[0]) % s->w->sb->bucket_sectors,
-		.sector = cache_ptr_sector(k->ptr[0]),
+		.sector = cache_ptr_place(s->w->sb, k, 0),
 		.inode = cache_key_inode(k), .end = k->low });
 }
 
@@ -86,7 +87,24 @@ static int found_at(struct walk *s, enum cache_problem code,
 {
 	return cache_found(s->w->sink, s->err, &(struct cache_finding){
 		.code = code, .bucket = n->bucket, .level = n->level, .inode = inode,
-		.start = offset, .end = offset, .sector = cache_ptr_sector(n->key.ptr[0]) });
+		.start = offset, .end = offset, .sector = cache_ptr_place(s->w->sb, &n->key, 0) });
+}
+
+/* On a member of the set that is not here: it may be right, and is not followed. */
+static bool is_absent(const struct walk *s, const struct cache_bkey *k)
+{
+	return s->w->sb->members && cache_key_ptrs(k) && !cache_bkey_is_freeing(k) &&
+	       cache_ptr_dev(k->ptr[0]) < s->w->sb->members->nr_in_set &&
+	       !cache_ptr_is_available(s->w->sb, k, 0);
+}
+
+static int found_absent(struct walk *s, const struct cache_btree_node *n,
+			const struct cache_bkey *k)
+{
+	return cache_found(s->w->sink, s->err, &(struct cache_finding){
+		.code = CACHE_P_CHILD_MEMBER, .bucket = n->bucket, .level = n->level,
+		.inode = cache_key_inode(k), .end = k->low, .index = cache_ptr_dev(k->ptr[0]),
+		.sector = cache_ptr_place(s->w->sb, &n->key, 0) });
 }
 
 /* Live children of an interior node, in order (format 6.7). */
@@ -99,6 +117,13 @@ static int live_children(struct walk *s, const struct cache_btree_node *n,
 		const struct cache_bkey *k = &n->keys.k[i];
 		int ret = 0;
 
+		if (is_absent(s, k)) {
+			ret = found_absent(s, n, k);
+			if (ret)
+				return ret;
+			prev = k;
+			continue;
+		}
 		if (cache_bkey_is_bad(s->w->sb, s->w->gens, k, n->level))
 			continue;
 		if (prev && !cache_bkey_cmp(prev, k))
@@ -111,9 +136,9 @@ static int live_children(struct walk *s, const struct cache_btree_node *n,
 	}
 	if (n->damaged)
 		return 0;
-	if (!live->n && n->level == s->w->root_level)
+	if (!prev && n->level == s->w->root_level)
 		return found_at(s, CACHE_P_ROOT_NO_CHILD, n, 0, 0);
-	if (!live->n)
+	if (!prev)
 		return found_at(s, CACHE_P_CHILD_MISSING, n, n->lo_inode, n->lo_offset);
 	if (cache_bkey_cmp(prev, &n->key))
 		return found_at(s, CACHE_P_CHILD_MISSING, n, cache_key_inode(prev), prev->low);

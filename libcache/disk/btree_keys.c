@@ -19,7 +19,7 @@ struct cache_finding cache_node_finding(const struct cache_node_parse *p,
 	return (struct cache_finding){
 		.code = code, .bucket = p->node->bucket, .level = p->node->level,
 		.block = block,
-		.sector = cache_ptr_sector(p->node->key.ptr[0]) +
+		.sector = cache_ptr_place(p->sb, &p->node->key, 0) +
 			  (uint64_t)block * p->sb->block_sectors,
 	};
 }

@@ -97,7 +97,7 @@ static void note_corrected(struct salvage *s, uint32_t block)
 {
 	struct cache_finding f = {
 		.code = CACHE_P_NODE_CUT, .bucket = s->node->bucket, .level = s->node->level,
-		.block = block, .sector = cache_ptr_sector(s->node->key.ptr[0]) +
+		.block = block, .sector = cache_ptr_place(s->sb, &s->node->key, 0) +
 					  (uint64_t)block * s->sb->block_sectors };
 
 	for (size_t i = s->nkept; i < s->nheld && s->node->damaged; i++)

@@ -20,7 +20,7 @@ static int read_range(struct cache_node_reads *r, const struct cache_bkey *key, 
 		      uint64_t from, uint64_t to)
 {
 	r->read_bytes += (to - from) * CACHE_SECTOR_BYTES;
-	return cache_dev_read(r->dev, cache_ptr_sector(key->ptr[0]) + from, to - from,
+	return cache_dev_read(r->dev, cache_ptr_place(r->sb, key, 0) + from, to - from,
 			      buf + from * CACHE_SECTOR_BYTES, NULL);
 }
 
@@ -69,9 +69,8 @@ static int place(struct cache_node_reads *r, const struct cache_bkey *keys, size
 
 /* One of several reads that are started together, in the order of the device. */
 static void add_read(struct cache_dev_req *reqs, uint8_t *node, unsigned n,
-		     const struct cache_bkey *key, char *buf, uint8_t i)
+		     const struct cache_bkey *key, uint64_t sector, char *buf, uint8_t i)
 {
-	uint64_t sector = cache_ptr_sector(key->ptr[0]);
 
 	for (; n && reqs[n - 1].sector > sector; n--) {
 		reqs[n] = reqs[n - 1];
@@ -102,7 +101,8 @@ int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, 
 			continue;
 		}
 		r->read_bytes += nbytes;
-		add_read(reqs, node, nreqs++, &keys[i], r->node[i].data, i);
+		add_read(reqs, node, nreqs++, &keys[i], cache_ptr_place(r->sb, &keys[i], 0),
+			 r->node[i].data, i);
 	}
 	if (!ret && nreqs)
 		ret = cache_dev_read_many(r->dev, reqs, nreqs);

@@ -243,7 +243,7 @@ int cache_uuids_read(struct cache_dev *dev, const struct cache_sb *sb,
 
 	memset(u, 0, sizeof(*u));
 	u->old_layout = !version;
-	t.sector = cache_key_ptrs(key) ? cache_ptr_sector(key->ptr[0]) : 0;
+	t.sector = cache_key_ptrs(key) ? cache_ptr_place(sb, key, 0) : 0;
 	t.bucket = t.sector / sb->bucket_sectors;
 	ret = check_pointer(&t, key, &readable);
 	if (ret || !readable)

@@ -2,7 +2,7 @@
 /* Keys from and to their words, and the rules that make one valid (format 5). */
 #include "format/bkey.h"
 
-#include "format/super.h"
+#include "format/members.h"
 
 unsigned cache_bkey_decode(const cache_le64 *words, uint64_t nwords, struct cache_bkey *k)
 {
@@ -35,31 +35,56 @@ bool cache_ptr_is_available(const struct cache_sb *sb, const struct cache_bkey *
 {
 	unsigned dev = cache_ptr_dev(k->ptr[i]);
 
+	if (sb->members)
+		return dev < CACHE_MAX_CACHES_PER_SET && sb->members->m[dev].present;
 	/* With one member the driver resolves every device below 8 to it. */
 	if (sb->nr_in_set == 1)
 		return dev < CACHE_MAX_CACHES_PER_SET;
 	return dev == sb->nr_this_dev;
 }
 
+uint64_t cache_ptr_place(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i)
+{
+	uint64_t sector = cache_ptr_sector(k->ptr[i]);
+
+	if (!sb->members)
+		return sector;
+	if (!cache_ptr_is_available(sb, k, i))
+		return UINT64_MAX;
+	return sb->members->m[cache_ptr_dev(k->ptr[i])].base * sb->bucket_sectors + sector;
+}
+
 uint64_t cache_ptr_bucket(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i)
 {
+	return cache_ptr_place(sb, k, i) / sb->bucket_sectors;
+}
+
+/* Of the device that pointer @i leads to: its number there, and what it may be. */
+static uint64_t local_bucket(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i,
+			     uint64_t *first, uint64_t *nbuckets)
+{
+	const struct cache_member_place *m =
+		sb->members ? &sb->members->m[cache_ptr_dev(k->ptr[i])] : NULL;
+
+	*first = m ? m->first_bucket : sb->first_bucket;
+	*nbuckets = m ? m->nbuckets : sb->nbuckets;
 	return cache_ptr_sector(k->ptr[i]) / sb->bucket_sectors;
 }
 
 static const char *range_invalid(const struct cache_sb *sb, const struct cache_bkey *k)
 {
 	for (unsigned i = 0; i < cache_key_ptrs(k); i++) {
-		uint64_t bucket, rest;
+		uint64_t bucket, first, nbuckets, rest;
 
 		if (!cache_ptr_is_available(sb, k, i))
 			continue;
-		bucket = cache_ptr_bucket(sb, k, i);
+		bucket = local_bucket(sb, k, i, &first, &nbuckets);
 		rest = cache_ptr_sector(k->ptr[i]) % sb->bucket_sectors;
 		if (cache_key_size(k) + rest > sb->bucket_sectors)
 			return "goes past the end of its bucket";
-		if (bucket < sb->first_bucket)
+		if (bucket < first)
 			return "points before the first bucket";
-		if (bucket >= sb->nbuckets)
+		if (bucket >= nbuckets)
 			return "points past the end of the device";
 	}
 	return NULL;

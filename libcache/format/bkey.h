@@ -182,7 +182,13 @@ unsigned cache_bkey_encode(const struct cache_bkey *k, cache_le64 *words);
  */
 bool cache_ptr_is_available(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i);
 
-/* Bucket of pointer @i. It may be past the device: check it. */
+/*
+ * Sector where pointer @i leads. With sb->members it is one of all of them (members.h), and
+ * UINT64_MAX for a member that is not there.
+ */
+uint64_t cache_ptr_place(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i);
+
+/* Bucket of that sector. It may be past the device: check it. */
 uint64_t cache_ptr_bucket(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i);
 
 /**

@@ -29,8 +29,9 @@ static inline struct cache_geometry cache_geometry_of(const struct cache_sb *sb)
 		g.dev = 0;
 		g.ndevs = CACHE_MAX_CACHES_PER_SET;
 	}
-	/* with a size that no driver accepts no key is plain */
-	if (!(sb->bucket_sectors & (sb->bucket_sectors - 1)) && sb->nbuckets > sb->first_bucket)
+	/* with a size that no driver accepts, or several devices, no key is plain */
+	if (!sb->members && !(sb->bucket_sectors & (sb->bucket_sectors - 1)) &&
+	    sb->nbuckets > sb->first_bucket)
 		g.nbuckets = sb->nbuckets - sb->first_bucket;
 	return g;
 }

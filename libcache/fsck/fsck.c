@@ -101,7 +101,7 @@ static void summarize(struct fsck_cache *c)
 	const struct cache_set *set = c->set;
 	struct cache_fsck_summary *s = c->sum;
 
-	s->nbuckets = set->sb.nbuckets;
+	s->nbuckets = cache_sb_count_buckets(&set->sb);
 	s->journal_entries = set->journal.nreplay;
 	s->journal_keys = set->journal_keys;
 	s->journal_seq = set->journal.newest.pos.seq;
@@ -179,23 +179,87 @@ static void check_backing_of(struct check *k, const struct fsck_cache *c)
 	}
 }
 
-static int check_cache(struct check *k, unsigned dev)
+/* The devices that make one set: one, or those at hand of several. */
+struct party {
+	unsigned n;
+	struct route *route;
+	struct cache_sink *sink;
+	struct cache_set_member *member;
+};
+
+static void add_member(struct check *k, struct party *p, unsigned dev)
 {
+	p->route[p->n] = (struct route){ k->f, dev };
+	p->sink[p->n] = sink_of(&p->route[p->n]);
+	p->member[p->n] = (struct cache_set_member){ k->f->devs[dev], &k->backing[dev].sb,
+						     &p->sink[p->n] };
+	p->n++;
+	k->done[dev] = true;
+}
+
+/* @dev, and with it all that are members of a set of several too. 0 or -ENOMEM. */
+static int gather(struct check *k, unsigned dev, struct party *p)
+{
+	const struct cache_sb *sb = &k->backing[dev].sb;
+	unsigned max = k->f->ndevs;
+
+	p->route = calloc(max, sizeof(*p->route));
+	p->sink = calloc(max, sizeof(*p->sink));
+	p->member = calloc(max, sizeof(*p->member));
+	if (!p->route || !p->sink || !p->member)
+		return -ENOMEM;
+	add_member(k, p, dev);
+	if (!cache_sb_is_one_of_several(sb))
+		return 0;
+	for (unsigned i = dev + 1; i < max; i++)
+		if (!k->done[i] && cache_sb_is_one_of_several(&k->backing[i].sb) &&
+		    !memcmp(k->backing[i].sb.set_uuid, sb->set_uuid, sizeof(sb->set_uuid)))
+			add_member(k, p, i);
+	return 0;
+}
+
+static void dismiss(struct party *p)
+{
+	free(p->route);
+	free(p->sink);
+	free(p->member);
+}
+
+static int load_set(const struct party *p, struct cache_extent_visit *visit,
+		    struct cache_set **set, struct cache_err *err)
+{
+	if (cache_sb_is_one_of_several(p->member[0].sb))
+		return cache_set_load_members(p->member, p->n, CACHE_LOAD_GENS, visit, set, err);
+	return cache_set_load_visit(p->member[0].dev, p->member[0].sb, CACHE_LOAD_GENS, visit,
+				    p->member[0].sink, set, err);
+}
+
+/* A gap at the front of the journal, of whichever ring it was found in. */
+static struct cache_finding gap_of(const struct party *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->route[i].gap.code)
+			return p->route[i].gap;
+	return (struct cache_finding){ 0 };
+}
+
+static int check_party(struct check *k, const struct party *p)
+{
+	unsigned dev = p->route[0].dev;
 	struct cache_fsck_result *res = &k->f->results[dev];
-	struct route r = { k->f, dev };
-	struct cache_sink sink = sink_of(&r);
-	struct fsck_cache c = { .sink = &sink, .sum = &res->summary, .backing = k->backing,
-				.nbacking = k->f->ndevs };
+	struct fsck_cache c = { .sink = &p->sink[0], .sum = &res->summary,
+				.backing = k->backing, .nbacking = k->f->ndevs };
 	struct cache_extent_visit visit = cache_fsck_visit(&c);
 	struct cache_set *set = NULL;
-	int ret = cache_set_load_visit(k->f->devs[dev], &k->backing[dev].sb, CACHE_LOAD_GENS,
-				       &visit, &sink, &set, &res->err);
+	int ret = load_set(p, &visit, &set, &res->err);
 
 	cache_fsck_seen(&c, &visit);
 	c.set = set;
 	if (ret)
 		goto out;
-	c.gap = r.gap;
+	if (set->members)
+		c.sink = cache_set_members_sink(set);
+	c.gap = gap_of(p);
 	c.eras = eras_of(k->f);
 	if (c.set->loaded == CACHE_LOAD_GENS) {
 		ret = cache_fsck_loaded(&c, k->backing, k->f->ndevs, &res->err);
@@ -208,6 +272,17 @@ out:
 	cache_fsck_shared_fini(&c.shared);
 	free(c.slots);
 	cache_set_close(c.set);
+	return ret;
+}
+
+static int check_cache(struct check *k, unsigned dev)
+{
+	struct party p = { 0 };
+	int ret = gather(k, dev, &p);
+
+	ret = ret ? cache_err_set(&k->f->results[dev].err, ret, 0, "no memory for a check")
+		  : check_party(k, &p);
+	dismiss(&p);
 	return ret;
 }
 
@@ -237,7 +312,7 @@ static int run(struct check *k)
 	for (unsigned i = 0; i < f->ndevs; i++) {
 		if (k->done[i] || f->results[i].is_backing)
 			continue;
-		k->done[i] = any_cache = true;
+		any_cache = true;
 		f->results[i].ret = check_cache(k, i);
 		if (f->results[i].ret == -ECANCELED)
 			return -ECANCELED;

@@ -5,6 +5,7 @@
  */
 #include "base/checked.h"
 #include "fsck/fsck_impl.h"
+#include "format/members.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static void found_extent(struct fsck_cache *c, const struct cache_extent *e,
 		f.bucket = e->leaf_bucket;
 	else
 		f.bucket = cache_ptr_bucket(sb, &e->key, 0);
-	f.sector = cache_ptr_sector(e->key.ptr[0]);
+	f.sector = cache_ptr_place(sb, &e->key, 0);
 	cache_found(c->sink, NULL, &f);
 }
 
@@ -49,7 +50,7 @@ static void judge_stale(struct fsck_cache *c, const struct cache_extent *e)
 static int judge_shared(struct fsck_cache *c, const struct cache_extent *e)
 {
 	uint64_t shared;
-	int ret = cache_fsck_shared_add(&c->shared, cache_ptr_sector(e->key.ptr[0]),
+	int ret = cache_fsck_shared_add(&c->shared, cache_ptr_place(&c->set->sb, &e->key, 0),
 					cache_key_size(&e->key), &shared);
 
 	if (!ret && shared && !c->shared.again)
@@ -103,7 +104,7 @@ static void judge_place(struct fsck_cache *c, const struct cache_extent *e)
 	uint32_t block = c->set->sb.block_sectors;
 	uint64_t bucket = cache_ptr_bucket(&c->set->sb, &e->key, 0);
 
-	if (bucket < cache_sb_reserved_buckets(&c->set->sb))
+	if (cache_sb_bucket_kind(&c->set->sb, bucket) < CACHE_BUCKET_OTHER)
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_BUCKET_RESERVED, .what = "journal" });
 	if ((cache_key_start(&e->key) | e->key.low) & (block - 1))

@@ -8,6 +8,7 @@
 #include "format/geometry.h"
 #include "format/eras.h"
 #include "fsck/fsck_shared.h"
+#include "set/members.h"
 #include "set/set.h"
 
 /* A device at hand; cache_fsck_is_backing() tells whether it is a backing device. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Buckets: what they hold, and how old their oldest pointer is (S10, S12). */
 #include "fsck/fsck_impl.h"
+#include "format/members.h"
 
 /* Five sixths of what the driver allows. */
 #define LAG_NEAR	(CACHE_GC_GEN_MAX * 5 / 6)
@@ -24,6 +25,9 @@ void cache_fsck_buckets(struct fsck_cache *c)
 	for (uint64_t b = c->set->sb.first_bucket; b < g->nbuckets; b++) {
 		uint8_t lag = cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
 
+		if (c->set->sb.members &&
+		    cache_sb_bucket_kind(&c->set->sb, b) < CACHE_BUCKET_RING)
+			continue;
 		switch (cache_gens_mark(g, b)) {
 		case CACHE_GC_MARK_METADATA:
 			s->metadata_buckets++;

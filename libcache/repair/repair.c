@@ -498,6 +498,18 @@ static int load_rest(struct repair *r)
 	return cache_repair_find_lost(set, old, &r->sink, &r->doubt.unread, r->err);
 }
 
+/* What the others have of its tree, its data and its gens is not known here, or would differ. */
+static int refuse_member(struct repair *r)
+{
+	const struct cache_sb *sb = &r->set->sb;
+
+	r->plan->cannot = "it is one of several cache devices of its set: only superblocks of such a set are repaired";
+	return cache_err_set(r->err, -EOPNOTSUPP, 0, "member %u of a set of %u cache devices: only the "
+			     "superblocks of such a set are repaired; start it on a kernel that "
+			     "takes it, with all members, detach its backing devices and format anew",
+			     sb->nr_this_dev, sb->nr_in_set);
+}
+
 /* Repairs the content of the set: everything but the superblock. */
 static int plan_inside(struct repair *r)
 {
@@ -505,6 +517,8 @@ static int plan_inside(struct repair *r)
 
 	if (r->set->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->set->sb))
 		return 0;	/* the set has never run: there is no content */
+	if (cache_sb_is_one_of_several(&r->set->sb))
+		return refuse_member(r);
 	ret = load_rest(r);
 	if (ret)
 		return ret;

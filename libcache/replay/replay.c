@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/checked.h"
+#include "format/members.h"
 
 /* All plays together insert about FIRST_KEYS keys, but there are at least FIRST_TIMES plays. */
 #define FIRST_KEYS	262144
@@ -262,6 +263,8 @@ static int count_buckets(struct question *q)
 	for (uint64_t b = set->sb.first_bucket; b < set->sb.nbuckets; b++) {
 		enum cache_gc_mark m = cache_gens_mark(&set->gens, b);
 
+		if (set->sb.members && cache_sb_bucket_kind(&set->sb, b) < CACHE_BUCKET_RING)
+			continue;
 		q->unused += m == CACHE_GC_MARK_NONE;
 		p.clean += m == CACHE_GC_MARK_RECLAIMABLE;
 	}

@@ -153,7 +153,7 @@ static int read_node(struct replay *r, const struct cache_bkey *key, unsigned le
 	bn->key = *key;
 	bn->level = level;
 	bn->bucket = cache_ptr_bucket(&r->set->sb, key, 0);
-	ret = read_bytes(r, cache_ptr_sector(key->ptr[0]), cache_key_size(key), own, &data);
+	ret = read_bytes(r, cache_ptr_place(&r->set->sb, key, 0), cache_key_size(key), own, &data);
 	if (ret)
 		return ret;
 	ret = cache_btree_node_parse(&r->set->sb, data, bn, &ignore_findings, r->err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Opening a cache device, step by step as the driver registers one (behaviour 7). */
+#include "format/members.h"
 #include "set/set_impl.h"
 
 #include <errno.h>
@@ -147,6 +148,9 @@ void cache_set_close(struct cache_set *set)
 	cache_uuids_fini(&set->uuids);
 	cache_prio_fini(&set->prios);
 	cache_journal_fini(&set->journal);
+	if (set->members)
+		cache_dev_close(set->dev);
+	free(set->members);
 	free(set);
 }
 
@@ -160,10 +164,15 @@ static bool is_in_chain(const struct cache_prios *p, uint64_t bucket)
 
 enum cache_role cache_set_role(const struct cache_set *set, uint64_t bucket)
 {
-	if (bucket < set->sb.first_bucket)
+	switch (cache_sb_bucket_kind(&set->sb, bucket)) {
+	case CACHE_BUCKET_NONE:
+	case CACHE_BUCKET_SUPER:
 		return CACHE_ROLE_SUPERBLOCK;
-	if (bucket < cache_sb_reserved_buckets(&set->sb))
+	case CACHE_BUCKET_RING:
 		return CACHE_ROLE_JOURNAL;
+	case CACHE_BUCKET_OTHER:
+		break;
+	}
 	switch (cache_gens_mark(&set->gens, bucket)) {
 	case CACHE_GC_MARK_DIRTY:
 		return CACHE_ROLE_DIRTY;

@@ -23,6 +23,8 @@
 extern "C" {
 #endif
 
+struct cache_set_members;
+
 struct cache_set {
 	struct cache_dev *dev;
 	struct cache_sb sb;
@@ -45,6 +47,7 @@ struct cache_set {
 	uint64_t nbad_nodes;		/* nodes that could not be read, or in part only */
 	uint64_t journal_keys;		/* number of keys to be replayed */
 	struct cache_overlay overlay;	/* what the replay will insert: its entries, in order */
+	struct cache_set_members *members;	/* of a set of several devices (members.h); else NULL */
 };
 
 /* One extent as the driver would see it after its start, with the journal replayed. */

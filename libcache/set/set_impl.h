@@ -3,7 +3,19 @@
 #ifndef LIBCACHE_SET_IMPL_H
 #define LIBCACHE_SET_IMPL_H
 
+#include "set/members.h"
 #include "set/set.h"
+
+/* The devices of a set that was loaded from several; @set->dev is all of them, and ours. */
+struct cache_set_members {
+	struct cache_members map;
+	uint64_t bucket_sectors;
+	unsigned index[CACHE_MAX_CACHES_PER_SET];	/* in @given, by nr_this_dev; UINT32_MAX: absent */
+	unsigned leader;				/* nr_this_dev of the one whose ring is used */
+	struct cache_sink sink;
+	unsigned n;
+	struct cache_set_member given[];
+};
 
 /* Merges leaves in key order and the journal's keys into one sequence of extents. */
 struct cache_set_stream {

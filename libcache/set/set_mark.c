@@ -371,6 +371,21 @@ static int mark_own(struct marking *s, uint64_t bucket, const char *owner)
 	return ret;
 }
 
+/* Rings of all members but the one whose journal was read. */
+static int mark_other_rings(struct marking *s)
+{
+	const struct cache_set_members *m = s->set->members;
+	int ret = 0;
+
+	for (unsigned i = 0; i < CACHE_MAX_CACHES_PER_SET; i++) {
+		const struct cache_member_place *p = &m->map.m[i];
+
+		for (uint64_t b = p->first_bucket; b < p->reserved && i != m->leader && !ret; b++)
+			ret = mark_own(s, p->base + b, "journal");
+	}
+	return ret;
+}
+
 static int mark_own_all(struct marking *s)
 {
 	const struct cache_set *set = s->set;
@@ -379,6 +394,8 @@ static int mark_own_all(struct marking *s)
 
 	for (uint32_t i = 0; i < set->sb.njournal && !ret; i++)
 		ret = mark_own(s, set->sb.journal_bucket[i], "journal");
+	if (set->members && !ret)
+		ret = mark_other_rings(s);
 	for (uint64_t i = 0; i < set->prios.nfollowed && !ret; i++)
 		ret = mark_own(s, set->prios.chain[i], "prio chain");
 	if (!ret && cache_key_ptrs(uuid))

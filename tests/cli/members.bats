@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Sets of several cache devices, as kernels before 5.10 ran them.
+
+setup() {
+	load ../lib/common
+	cd "$BATS_TEST_TMPDIR" || exit
+	members 3 5 20
+}
+
+# members N LEAVES EXTENTS: a set of N members a, b, c ... that has run
+members() {
+	local names=(a b c d e f g h)
+	names=("${names[@]:0:$1}")
+	rm -f a b c d e f g h
+	truncate -s 16M "${names[@]}"
+	make-cache -q -b 16k -C --set-size "$1" --cset-uuid 5e700000-0000-0000-0000-000000000001 \
+		"${names[@]}" > /dev/null
+	"$BUILD/tests/members" "$2" "$3" "${names[@]}"
+}
+codes() { cache-fsck -n -J "$@" | jq -r '.findings[] | select(.severity != "note") | .code' | sort -u | xargs; }
+of() { jq -r "$1" out; }
+
+@test "all members named are one set: every pointer is followed, into each of them" {
+	for order in "a b c" "c a b" "b c a"; do
+		# shellcheck disable=SC2086
+		run -4 --separate-stderr cache-fsck -n -J $order
+		echo "$output" > out
+		[ "$(of '.summary | "\(.extents) \(.dirty_extents) \(.nbuckets) \(.btree_nodes)"')" = "103 53 3072 6" ]
+		[ "$(of '.summary | .metadata_buckets + .dirty_buckets + .clean_buckets + .free_buckets')" = $((3072 - 3)) ]
+		# shellcheck disable=SC2086
+		[ "$(codes $order)" = SB_MULTI_MEMBER ]
+	done
+}
+
+@test "a member that is not named is said by its index, and what leads to it" {
+	run -4 cache-fsck -n a c
+	[[ "$output" == *"a: SB_MEMBER_ABSENT (0x0125): member 1 of this set of 3 cache devices is not at hand"* ]]
+	[[ "$output" == *"child 0:336 is on member 1, which is not at hand"* ]]
+	[[ "$output" != *CHILD_MISSING* ]]
+	run -4 cache-fsck -n -v c
+	[[ "$output" == *"member 0 of this set"*"member 1 of this set"* ]]
+	[[ "$output" == *"ROOT_PTR"*"cache device that is not there"* ]]
+}
+
+@test "damage is told of the device that has it, in that device's own numbers" {
+	bucket=$(cache-show-journal -J c | jq .newest.prio_bucket)
+	poke c 'prio[0].csum=flip'
+	run -4 cache-fsck -n a b c
+	[[ "$output" == *"c: PRIO_CSUM (0x0304): prio bucket $bucket has"* ]]
+	[[ "$output" != *"a: PRIO_CSUM"* ]]
+}
+
+@test "a ring that is behind is a warning, and the others' entries count" {
+	poke b 'journal[newest]=zero'
+	run -4 cache-fsck -n -J a b c
+	echo "$output" > out
+	[ "$(of .summary.journal_entries)" = 2 ]
+	[ "$(of '.findings[] | select(.code == "JOURNAL_MEMBER_RING") | "\(.device) \(.index)"')" = "b 1" ]
+}
+
+@test "the same place twice and another geometry are refused, and the rest is checked" {
+	cp a x
+	run -4 cache-fsck -n a b c x
+	[[ "$output" == *"x: SB_MEMBER_TWICE"*"member 0 of this set too"* ]]
+	truncate -s 32M y
+	make-cache -q -b 32k -C --set-size 3 --index 2 \
+		--cset-uuid 5e700000-0000-0000-0000-000000000001 y > /dev/null
+	run -4 cache-fsck -n a b y
+	[[ "$output" == *"y: SB_MEMBER_DIFFERS"*"bucket size is 64, that of the set's other members is 32"* ]]
+}
+
+@test "nothing but superblocks is repaired: refused with the reason, and no byte is written" {
+	poke b 'prio[0].csum=flip'
+	before=$(sha256sum a b c)
+	for how in -p -y "-y --allow-data-loss"; do
+		# shellcheck disable=SC2086
+		run -4 --separate-stderr cache-fsck $how a b c
+		[[ "$stderr" == *"b: member 1 of a set of 3 cache devices: only the superblocks of such a set are repaired"* ]]
+		[ "$before" = "$(sha256sum a b c)" ]
+	done
+	run -1 --separate-stderr cache-alloc -c 1 --commit a
+	[ "$before" = "$(sha256sum a b c)" ]
+}
+
+@test "a set of eight members" {
+	members 8 9 30
+	[ "$(codes a b c d e f g h)" = SB_MULTI_MEMBER ]
+	cache-fsck -n -J h g f e d c b a > out || [ $? = 4 ]
+	[ "$(of .summary.extents)" = 273 ]
+}
+
+@test "a set that has not run, and a backing device of the set beside it" {
+	rm a b
+	truncate -s 16M a b back
+	make-cache -q -b 16k -C --set-size 2 --cset-uuid 5e700000-0000-0000-0000-000000000002 a b > /dev/null
+	make-cache -q -B back > /dev/null
+	[ "$(codes a b back)" = SB_MULTI_MEMBER ]
+}
