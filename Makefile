@@ -77,9 +77,12 @@ endif
 endif
 
 LIB_PKGS := blkid mount uuid libisal liburing json-c smartcols
+# What is left out where it is not there: metadata images need zstd.
+OPTIONAL_PKGS := libzstd
 # Asked on first use, not here: "make deps demo" installs pkg-config before that.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(if $(LIB_PKGS),$(shell pkg-config --cflags $(LIB_PKGS))))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $(if $(LIB_PKGS),$(shell pkg-config --libs $(LIB_PKGS))))$(PKG_LIBS)
+FOUND_PKGS = $(eval FOUND_PKGS := $(foreach p,$(OPTIONAL_PKGS),$(shell pkg-config --exists $p && echo $p)))$(FOUND_PKGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(if $(LIB_PKGS),$(shell pkg-config --cflags $(LIB_PKGS) $(FOUND_PKGS))))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $(if $(LIB_PKGS),$(shell pkg-config --libs $(LIB_PKGS) $(FOUND_PKGS))))$(PKG_LIBS)
 
 ALL_CPPFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 		-Iinclude -Ilibcache $(CPPFLAGS)
@@ -93,6 +96,7 @@ ifeq ($(CROSS),1)
 LIB_OBJ := $(filter-out $(addprefix $(BUILD)/libcache/,dev/dev_uring.o host/ids.o host/mounts.o host/probe.o report/report.o), \
 	$(LIB_OBJ)) $(BUILD)/tests/cross/doors.o
 LIB_PKGS :=
+OPTIONAL_PKGS :=
 ALL_CPPFLAGS += -Itests/cross
 endif
 CMD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
@@ -124,6 +128,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(Q),echo "  CC      $<")
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libcache/image/zframe.o: private ALL_CPPFLAGS += $(if $(filter libzstd,$(FOUND_PKGS)),-DCACHE_HAVE_ZSTD)
 
 # One set of objects for both libraries; only what public headers declare is visible.
 $(LIB_OBJ): private ALL_CFLAGS += -fPIC -fvisibility=hidden
@@ -296,8 +302,8 @@ clean:
 
 # What a bare Debian 12 lacks: to build, to run the tests, to boot kernels.
 DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev libmount-dev uuid-dev libisal-dev \
-	liburing-dev libjson-c-dev libsmartcols-dev \
-	bats bcache-tools jq man-db python3 python3-jsonschema shellcheck valgrind xxd xz-utils
+	liburing-dev libjson-c-dev libsmartcols-dev libzstd-dev \
+	bats bcache-tools jq man-db python3 python3-jsonschema shellcheck valgrind xxd xz-utils zstd
 DEPS_CROSS := qemu-user-static gcc-s390x-linux-gnu libc6-dev-s390x-cross \
 	gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
 DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod
@@ -354,7 +360,7 @@ install: all
 	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcache.so
 	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'Name: libcache' 'Version: $(VERSION)' \
 		"Description: read, check, repair and format bcache devices" \
-		'Requires.private: $(LIB_PKGS)' 'Cflags: -I$(INCDIR)' \
+		'Requires.private: $(LIB_PKGS) $(FOUND_PKGS)' 'Cflags: -I$(INCDIR)' \
 		'Libs: -L$(LIBDIR) -lcache' 'Libs.private: -pthread' > $(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc
 	$(INSTALL) -m 644 completions/cache-tools.bash $(DESTDIR)$(BASHDIR)/cache-tools
 	$(INSTALL) -m 644 completions/cache-tools.fish $(DESTDIR)$(FISHDIR)/cache-tools.fish
