@@ -321,7 +321,7 @@ static int open_set(struct opts *o)
 		return EXIT_FAILED;
 	if (!o->commit)
 		cmd_warn_in_use(&o->cmd, o->path);
-	ret = o->commit ? 0 : cache_dev_open(o->path, CACHE_DEV_READ, &o->dev, &err);
+	ret = o->commit ? 0 : cmd_open_to_read(o->path, &o->dev, &err);
 	if (!ret && cmd_is_foreign(&o->cmd, o->dev))
 		return EXIT_FAILED;
 	if (!ret && o->commit && o->undo) {

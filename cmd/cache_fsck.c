@@ -345,7 +345,7 @@ static int on_open(void *ctx, unsigned i, struct cache_dev **dev, struct cache_e
 	int ret;
 
 	if (o->dry_run) {
-		ret = cache_dev_open(r->paths[i], CACHE_DEV_READ, dev, err);
+		ret = cmd_open_to_read(r->paths[i], dev, err);
 		if (ret)
 			cmd_error(&o->cmd, r->paths[i], ret, err);
 	} else {
@@ -427,7 +427,7 @@ static int open_all(struct run *r)
 	int ret = 0;
 
 	for (unsigned i = 0; i < r->o->n && !ret; i++) {
-		ret = cache_dev_open(r->paths[i], CACHE_DEV_READ, &r->devs[i], &err);
+		ret = cmd_open_to_read(r->paths[i], &r->devs[i], &err);
 		if (ret)
 			cmd_error(&r->o->cmd, r->paths[i], ret, &err);
 		else if (cmd_is_foreign(&r->o->cmd, r->devs[i]))

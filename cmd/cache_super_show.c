@@ -176,7 +176,7 @@ static int show(struct show *s)
 static int load(struct show *s, struct cache_err *err)
 {
 	struct cache_dev *dev;
-	int ret = cache_dev_open(s->path, CACHE_DEV_READ, &dev, err);
+	int ret = cmd_open_to_read(s->path, &dev, err);
 
 	if (ret)
 		return ret;

@@ -114,6 +114,9 @@ bool cmd_may_write(struct cmd *c, const char *path);
  */
 int cmd_open(struct cmd *c, const char *path, bool dry_run, struct cache_dev **dev);
 
+/* Open a device, or a metadata image of one in its place, to read. As cache_dev_open(). */
+int cmd_open_to_read(const char *path, struct cache_dev **dev, struct cache_err *err);
+
 /* True, with an error that names it, when something else lives there and no bcache. */
 bool cmd_is_foreign(struct cmd *c, struct cache_dev *dev);
 

@@ -3,6 +3,7 @@
 #include "common.h"
 
 #include "host/probe.h"
+#include "image/image.h"
 #include "set/set.h"
 
 #include <errno.h>
@@ -139,12 +140,29 @@ int cmd_open(struct cmd *c, const char *path, bool dry_run, struct cache_dev **d
 	ret = cache_dev_open(path, flags, dev, &err);
 	if (!ret && dry_run && access(path, W_OK) && errno == EROFS) {
 		ret = cache_err_set(&err, -EROFS, 0, "it lies on a read-only file system");
+	} else if (!ret && cache_image_is(*dev)) {
+		ret = cache_err_set(&err, -EINVAL, 0,
+				    "a metadata image: nothing but cache-image writes one");
+	}
+	if (ret) {
 		cache_dev_close(*dev);
 		*dev = NULL;
-	}
-	if (ret)
 		cmd_error(c, path, ret, &err);
+	}
 	return ret;
+}
+
+int cmd_open_to_read(const char *path, struct cache_dev **dev, struct cache_err *err)
+{
+	struct cache_dev *file;
+	int ret = cache_dev_open(path, CACHE_DEV_READ, &file, err);
+
+	if (ret)
+		return ret;
+	if (cache_image_is(file))
+		return cache_image_open(file, dev, err);
+	*dev = file;
+	return 0;
 }
 
 bool cmd_is_foreign(struct cmd *c, struct cache_dev *dev)

@@ -49,7 +49,7 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 
 static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 {
-	int ret = cache_dev_open(s->path, CACHE_DEV_READ, &s->dev, err);
+	int ret = cmd_open_to_read(s->path, &s->dev, err);
 
 	if (ret)
 		return ret;

@@ -61,7 +61,7 @@ int super_save(const struct super_backup *s)
 	struct cache_err err = { 0 };
 	struct cache_backup b;
 	struct cache_dev *dev;
-	int ret = cache_dev_open(s->path, CACHE_DEV_READ, &dev, &err);
+	int ret = cmd_open_to_read(s->path, &dev, &err);
 
 	if (!ret) {
 		ret = cache_backup_take(dev, now(), &b, &err);
@@ -191,7 +191,7 @@ static int check(const struct super_backup *s)
 	struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1, .results = &res,
 				.report = on_finding, .ctx = (void *)s };
 	struct cache_err err = { 0 };
-	int ret = cache_dev_open(s->path, CACHE_DEV_READ, &dev, &err);
+	int ret = cmd_open_to_read(s->path, &dev, &err);
 
 	if (ret)
 		return cmd_error(s->cmd, s->path, ret, &err);
