@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# The sysfs of a running cache set, as text: vda is its cache, vdb and vdc its backing devices, vdd
+# one without a cache. vde, if it is there, is an archive with our program, which then looks at
+# the same set. What is said goes to ttyS1, undisturbed by the kernel.
+
+# record: files as "F PATH" and lines behind "|", links as "L PATH TARGET", paths below /sys
+record() {
+	{
+		find /sys/fs/bcache
+		for d in /sys/block/vd[a-d] /sys/block/bcache*; do
+			echo "$d"
+			d=$(readlink -f "$d")
+			for f in $d/size $d/stat $d/dev $d/bcache; do
+				echo "$f"
+			done
+			find "$(readlink -f $d/bcache)"
+		done
+	} | sort -u | while read -r f; do
+		if [ -h "$f" ]; then
+			echo "L ${f#/sys/} $(readlink "$f")"
+		elif [ -f "$f" ] && cat "$f" > text 2> /dev/null; then
+			echo "F ${f#/sys/}"
+			sed 's/^/|/' text
+		fi
+	done
+}
+
+exec > /dev/ttyS1
+for d in vda vdb vdc vdd; do
+	register $d
+done
+wait_for /sys/block/vda/bcache/set || exit 1
+set=$(set_of vda)
+tune_set "$set"
+for d in vdb vdc; do
+	wait_for /sys/block/$d/bcache/dev || exit 1
+done
+[ -e /sys/block/vdd/bcache/running ] && echo 1 > /sys/block/vdd/bcache/running
+b=$(basename "$(readlink -f /sys/block/vdb/bcache/dev)")
+c=$(basename "$(readlink -f /sys/block/vdc/bcache/dev)")
+tune_dev $b writeback
+tune_dev $c writethrough
+echo home > /sys/block/vdb/bcache/label
+echo 8M > $set/flash_vol_create
+./guest write /dev/$b 1 4000 1 0 2000 64 > /dev/null
+./guest write /dev/$c 2 4000 1 0 600 64 > /dev/null
+./guest read /dev/$b 1 4000 1 500 0 > /dev/null
+./guest read /dev/$c 2 4000 1 500 0 > /dev/null
+sync
+echo 1 > /sys/block/vdb/bcache/writeback_running
+# the driver adds up hits and misses every 23 seconds
+sleep 26
+./guest read /dev/$b 1 4000 1 100 1 > /dev/null
+echo "=== SYSFS"
+record
+echo "=== END SYSFS"
+if tar -x -f /dev/vde -C / 2> /dev/null; then
+	. /tools/live.sh
+fi
+stop_all
