@@ -6,7 +6,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	SET=5e70f000-0000-4000-8000-000000000001
 	"$ROOT/tests/lib/sysfs" "$ROOT/tests/status/6.1" sys
-	dir=sys/fs/bcache/$SET
+	D=sys/fs/bcache/$SET
 }
 
 status() { cache-status --sysfs sys "$@"; }
@@ -34,9 +34,9 @@ human() { numfmt --from=iec --round=down "$(sed 's/\.0k$/K/; s/k$/K/; s/^0\.0K/0
 whole_state() {
 	status -J --priorities > doc
 	# shellcheck disable=SC2016
-	jq -e --arg set $SET --argjson dirty "$(human $dir/bdev0/dirty_data)" \
-		--argjson hits "$(< $dir/bdev0/stats_total/cache_hits)" \
-		--argjson available "$(< $dir/cache_available_percent)" '
+	jq -e --arg set "$SET" --argjson dirty "$(human "$D/bdev0/dirty_data")" \
+		--argjson hits "$(< "$D"/bdev0/stats_total/cache_hits)" \
+		--argjson available "$(< "$D"/cache_available_percent)" '
 		.cache_sets | length == 1 and (.[0] |
 		.set_uuid == $set and .cache_available_percent == $available and
 		.bucket_bytes == 16384 and .write_amplification > 1 and
@@ -88,7 +88,7 @@ whole_state() {
 }
 
 @test "priority_stats is read only when asked for" {
-	cache=$(readlink -f $dir/cache0)
+	cache=$(readlink -f "$D"/cache0)
 	status -J | jq -e '.cache_sets[0].caches[0] | has("unused_percent") | not'
 	! status --prometheus | grep priority_stats || false
 	rm "$cache/priority_stats"
@@ -116,19 +116,19 @@ whole_state() {
 }
 
 @test "a device or a set that is going leaves the rest" {
-	rm $dir/bdev1
-	ln -s ../../../nowhere/bcache $dir/bdev1
+	rm "$D"/bdev1
+	ln -s ../../../nowhere/bcache "$D"/bdev1
 	status -J | jq -e '.cache_sets[0].backing_devices | length == 1'
-	rm $dir/*/* $dir/cache* $dir/bdev* $dir/volume* $dir/*_* -f 2> /dev/null || true
+	rm "$D"/*/* "$D"/cache* "$D"/bdev* "$D"/volume* "$D"/*_* -f 2> /dev/null || true
 	rm -rf sys/devices sys/block
-	find $dir -type f -delete
+	find "$D" -type f -delete
 	run -0 --separate-stderr status
 	[ "$output" = "no cache set is running" ]
 	run -0 status --prometheus
 }
 
 @test "a set that vanishes while it is read is no error" {
-	(for _ in $(seq 40); do mv $dir away; mv away $dir; done) &
+	(for _ in $(seq 40); do mv "$D" away; mv away "$D"; done) &
 	for _ in $(seq 20); do
 		status -J | jq -e '.cache_sets | length <= 1' > /dev/null
 	done
@@ -156,13 +156,13 @@ whole_state() {
 }
 
 @test "a set is found by its UUID and by each of its devices, and nothing else is shown" {
-	cp -r $dir sys/fs/bcache/00000000-0000-4000-8000-0000000000ff
+	cp -r "$D" sys/fs/bcache/00000000-0000-4000-8000-0000000000ff
 	rm sys/fs/bcache/00000000-*/{cache,bdev,volume}*
 	status -J | jq -e '.cache_sets | length == 2'
 	for name in $SET "UUID=$SET" vda /dev/vdb bcache0 /dev/bcache3 LABEL=home \
 	    UUID=5e70f000-0000-4000-8000-00000000000c; do
 		status -J "$name" |
-			jq -e '[.cache_sets[].set_uuid] == ["'$SET'"] and .without_set == []'
+			jq -e '[.cache_sets[].set_uuid] == ["'"$SET"'"] and .without_set == []'
 	done
 	status -J vdd | jq -e '.cache_sets == [] and (.without_set | length == 1)'
 	for name in vdx ./vda LABEL= LABEL=nobody UUID= "" /etc/passwd; do
@@ -199,11 +199,11 @@ whole_state() {
 	(ulimit -f 1; trap '' XFSZ; ! status --textfile full.prom 2> error)
 	[[ "$(< error)" == *"full.prom: cannot be written: File too large" ]]
 	[ "$(< full.prom)" = old ]
-	! ls -A | grep '\.full' || false
+	[ -z "$(find . -name '.full*')" ]
 }
 
 @test "--watch shows what happened meanwhile, and a counter that fell has no growth" {
-	bdev=$(readlink -f $dir/bdev0)
+	bdev=$(readlink -f "$D"/bdev0)
 	(sleep 0.5; echo 304 > "$bdev/stats_total/cache_hits"; echo 1 > "$bdev/stats_total/cache_misses") &
 	status -J --watch 1 --count 1 > doc
 	wait
@@ -257,15 +257,15 @@ whole_state() {
 }
 
 @test "bcache-status -r and -g tell the driver, and nothing else writes" {
-	echo > $dir/clear_stats
-	echo > $dir/internal/trigger_gc
+	echo > "$D"/clear_stats
+	echo > "$D"/internal/trigger_gc
 	find sys -type f -exec sha256sum {} + > before
 	bcache-status --sysfs sys -a -s > /dev/null
 	status --priorities > /dev/null
 	find sys -type f -exec sha256sum {} + | cmp - before
 	bcache-status --sysfs sys -g > /dev/null
-	[ "$(< $dir/internal/trigger_gc)" = 1 ]
-	[ -z "$(< $dir/clear_stats)" ]
+	[ "$(< "$D"/internal/trigger_gc)" = 1 ]
+	[ -z "$(< "$D"/clear_stats)" ]
 	bcache-status --sysfs sys -r > /dev/null
-	[ "$(< $dir/clear_stats)" = 1 ]
+	[ "$(< "$D"/clear_stats)" = 1 ]
 }
