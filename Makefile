@@ -269,7 +269,7 @@ coverage:
 	$(Q)$(MAKE) --no-print-directory BUILD=build/coverage CFLAGS='-O0 -g --coverage' \
 		LDFLAGS=--coverage tests
 	$(Q)find build/coverage -name '*.gcda' -delete
-	-$(Q)BUILD=build/coverage tests/run unit cli fsck images crash fuzz | tail -n 1
+	-$(Q)CACHE_TOOLS_UNCONFINED=1 BUILD=build/coverage tests/run unit cli fsck images crash fuzz | tail -n 1
 	$(Q)tests/lib/coverage build/coverage
 
 # One core, ours and the reference in turn, medians of RUNS.

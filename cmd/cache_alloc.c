@@ -329,6 +329,8 @@ static int open_set(struct opts *o)
 			return EXIT_FAILED;
 		o->saving = true;
 	}
+	if (!ret && !o->commit)
+		cmd_confine();
 	if (!ret)
 		ret = cache_offline_open(o->dev, o->run.eras, &o->before, &o->set, &err);
 	return ret ? cmd_error(&o->cmd, o->path, ret, &err) : 0;

@@ -461,6 +461,8 @@ static int check(struct run *r)
 
 	if (open_all(r) || fsck_losses_open(&r->losses, r->o->losses))
 		return FSCK_ERROR;
+	if (r->o->mode == MODE_LOOK && !r->o->dry_run)
+		cmd_confine();
 	ret = check_and_repair(r);
 	cmd_progress_end(&r->progress);
 	if (ret && ret != -ECANCELED)

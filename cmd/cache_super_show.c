@@ -186,6 +186,7 @@ static int load(struct show *s, struct cache_err *err)
 	}
 	s->dev_sectors = cache_dev_sectors(dev);
 	s->block_bytes = cache_dev_logical_block_bytes(dev);
+	cmd_confine();
 	ret = cache_sb_read(dev, &s->sb, err);
 	cache_dev_close(dev);
 	return ret;

@@ -189,6 +189,8 @@ int cache_undo_main(int argc, char **argv)
 
 	cmd_parse(&u.cmd, &argp, argc, argv, 0);
 	status = open_both(&u);
+	if (!status && u.dry_run)
+		cmd_confine();
 	if (!status)
 		status = check(&u);
 	if (!status && !may_apply(&u))

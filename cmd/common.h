@@ -102,6 +102,13 @@ char *cmd_device(struct cmd *c, const char *spec);
 /* For readers: warn that what somebody else has open may be stale. */
 void cmd_warn_in_use(const struct cmd *c, const char *path);
 
+/*
+ * For those that only look, once everything they need is open: from then on no file can be opened
+ * by its path, no program started, and no capability is left, as far as the kernel can see to
+ * that. CACHE_TOOLS_UNCONFINED in the environment leaves it out, for debugging.
+ */
+void cmd_confine(void);
+
 /* For writers: false, with an error that says who holds it and how to let go, when
  * the kernel's bcache driver, a mount or another holder has the device. */
 bool cmd_may_write(struct cmd *c, const char *path);

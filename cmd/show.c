@@ -55,6 +55,7 @@ static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 		return ret;
 	if (cmd_is_foreign(&s->cmd, s->dev))
 		return FOREIGN;
+	cmd_confine();
 	s->sink = (struct cache_sink){ on_finding, s };
 	return cache_set_load(s->dev, upto, &s->sink, &s->set, err);
 }
