@@ -135,10 +135,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	options, parse, "DEV",
+	options, parse, "DEV...",
 	"Show the keys of a cache set's btree, a row each: level and bucket of the node, "
 	"the extent on the backing device, where it lies in the cache. A node of - is the "
-	"journal. Positions and sizes are sectors."
+	"journal. Positions and sizes are sectors. Of a set of several cache devices name all."
+};
+
+/* Of a set of several devices: which of them, last in each row. */
+static const struct cache_field member_cols[] = {
+	{ "node_member", "NODE ON", CACHE_UNIT_COUNT }, { "ptr_member", "PTR ON", CACHE_UNIT_COUNT },
 };
 
 const struct cache_field show_keys_cols[SHOW_KEYS_NCOLS] = {
@@ -169,24 +174,38 @@ static void put_row(struct show_keys *o, const struct cache_bkey *k, unsigned le
 	bool has_start = !level && cache_key_size(k) <= cache_key_offset(k);
 	bool has_ptr = cache_key_ptrs(k) && cache_ptr_is_available(&set->sb, k, 0);
 	char *p = o->rows + o->nrows;
+	uint64_t node_member, node;
 
+	show_place(&o->show, node_bucket, &node_member, &node);
 	p = put_cell(p, true, level);
-	p = put_cell(p, node_bucket, node_bucket);
+	p = put_cell(p, node_bucket, node);
 	p = put_cell(p, true, cache_key_inode(k));
 	p = put_cell(p, has_start, cache_key_start(k));
 	p = put_cell(p, true, cache_key_offset(k));
 	p = put_cell(p, true, cache_key_size(k));
 	p = stpcpy(p, cache_key_dirty(k) ? "yes\t" : "no\t");
 	p = put_cell(p, has_ptr, has_ptr ? cache_ptr_sector(k->ptr[0]) : 0);
-	p = put_cell(p, has_ptr, has_ptr ? cache_ptr_bucket(&set->sb, k, 0) : 0);
+	p = put_cell(p, has_ptr, has_ptr ? cache_ptr_sector(k->ptr[0]) / set->sb.bucket_sectors : 0);
 	p = put_cell(p, has_ptr, has_ptr ? cache_ptr_gen(k->ptr[0]) : 0);
 	p = put_cell(p, true, cache_bkey_staleness(&set->sb, &set->gens, k));
 	if (block)
 		p = put_cell(p, true, *block);
+	if (set->members) {
+		p = put_cell(p, node_bucket, node_member);
+		p = put_cell(p, cache_key_ptrs(k), cache_ptr_dev(k->ptr[0]));
+	}
 	p[-1] = '\n';
 	o->nrows = p - o->rows;
 	if (o->nrows + ROW_BYTES_MAX > ROWS_BYTES)
 		flush_rows(o);
+}
+
+static void put_number(struct cache_report *r, bool known, uint64_t v)
+{
+	if (known)
+		cache_report_u64(r, NULL, v);
+	else
+		cache_report_null(r, NULL);
 }
 
 void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,
@@ -194,21 +213,24 @@ void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned lev
 {
 	const struct cache_set *set = o->show.set;
 	struct cache_report *r = cmd_report(&o->show.cmd);
+	uint64_t node_member, node;
 
 	if (o->rows) {
 		put_row(o, k, level, node_bucket, block);
 		return;
 	}
+	show_place(&o->show, node_bucket, &node_member, &node);
 	cache_report_row(r);
 	cache_report_u64(r, NULL, level);
-	if (node_bucket)
-		cache_report_u64(r, NULL, node_bucket);
-	else
-		cache_report_null(r, NULL);
+	put_number(r, node_bucket, node);
 	show_key_cells(&o->show, k, level);
 	cache_report_u64(r, NULL, cache_bkey_staleness(&set->sb, &set->gens, k));
 	if (block)
 		cache_report_u64(r, NULL, *block);
+	if (set->members) {
+		put_number(r, node_bucket, node_member);
+		put_number(r, cache_key_ptrs(k), cache_ptr_dev(k->ptr[0]));
+	}
 	cache_report_end(r);
 }
 
@@ -290,12 +312,14 @@ static int show_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct show_keys *o = ctx;
 	struct cache_report *r = cmd_report(&o->show.cmd);
+	uint64_t member, bucket;
 
 	if (o->by_level && n->level != o->level)
 		return 0;
+	show_place(&o->show, n->bucket, &member, &bucket);
 	cache_report_row(r);
 	cache_report_u64(r, NULL, n->level);
-	cache_report_u64(r, NULL, n->bucket);
+	cache_report_u64(r, NULL, bucket);
 	cache_report_u64(r, NULL, cache_ptr_gen(n->key.ptr[0]));
 	cache_report_u64(r, NULL, n->seq);
 	cache_report_u64(r, NULL, n->nsets);
@@ -304,6 +328,8 @@ static int show_node(void *ctx, const struct cache_btree_node *n)
 	cache_report_u64(r, NULL, n->nblocks);
 	cache_report_u64(r, NULL, cache_key_inode(&n->key));
 	cache_report_u64(r, NULL, n->key.low);
+	if (o->show.set->members)
+		cache_report_u64(r, NULL, member);
 	cache_report_end(r);
 	return 0;
 }
@@ -315,6 +341,20 @@ static const struct cache_field node_cols[] = {
 	{ "used_blocks", "USED", CACHE_UNIT_COUNT }, { "blocks", "BLOCKS", CACHE_UNIT_COUNT },
 	{ "inode", "INODE", CACHE_UNIT_COUNT }, { "end", "END", CACHE_UNIT_COUNT },
 };
+
+static void begin_table(struct show_keys *o, unsigned flags)
+{
+	unsigned nnode = sizeof(node_cols) / sizeof(*node_cols);
+	unsigned n = o->nodes ? nnode : o->raw ? SHOW_KEYS_NCOLS : SHOW_KEYS_NCOLS - 1;
+	struct cache_field cols[SHOW_KEYS_NCOLS + 2];
+
+	memcpy(cols, o->nodes ? node_cols : show_keys_cols, n * sizeof(*cols));
+	if (o->show.set->members) {
+		memcpy(cols + n, member_cols, sizeof(member_cols));
+		n += o->nodes ? 1 : 2;
+	}
+	cache_report_table(cmd_report(&o->show.cmd), o->nodes ? "nodes" : "keys", cols, n, flags);
+}
 
 /* The tree was judged when it was loaded: nothing is said twice. */
 static const struct cache_sink silent = { cache_sink_ignore, NULL };
@@ -331,12 +371,7 @@ static int show_table(struct show_keys *o)
 		if (!o->rows)
 			return show_failed(&o->show, -ENOMEM, &err);
 	}
-	if (o->nodes)
-		cache_report_table(r, "nodes", node_cols, sizeof(node_cols) / sizeof(*node_cols),
-				   flags);
-	else
-		cache_report_table(r, "keys", show_keys_cols,
-				   o->raw ? SHOW_KEYS_NCOLS : SHOW_KEYS_NCOLS - 1, flags);
+	begin_table(o, flags);
 	if (o->nodes || o->raw)
 		ret = cache_set_each_node(o->show.set, o->nodes ? show_node : show_sets, o,
 					    &silent, &err);
@@ -354,13 +389,22 @@ static int show_table(struct show_keys *o)
 	return EXIT_DONE;
 }
 
+static int owner_of_several(struct show_keys *o)
+{
+	struct cache_err err = { 0 };
+
+	return show_failed(&o->show, cache_err_set(&err, -EOPNOTSUPP, 0, "--owner takes a set of "
+						   "one cache device"), &err);
+}
+
 int cache_show_keys_main(int argc, char **argv)
 {
-	struct show_keys o = { .show = SHOW_INIT };
+	struct show_keys o = { .show = SHOW_INIT_MEMBERS };
 	int status;
 
 	cmd_parse(&o.show.cmd, &argp, argc, argv, 0);
 	if (show_open(&o.show, CACHE_LOAD_MARKS, &status))
-		status = o.by_owner ? show_owner(&o) : show_table(&o);
+		status = !o.by_owner ? show_table(&o) :
+			 o.show.set->members ? owner_of_several(&o) : show_owner(&o);
 	return show_end(&o.show, status);
 }

@@ -45,9 +45,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	options, parse, "DEV",
+	options, parse, "DEV...",
 	"Show the prio chain of a cache device, the figures of the kernel's "
-	"priority_stats, and what each bucket holds."
+	"priority_stats, and what each bucket holds. Of a set of several cache devices name "
+	"the others behind it: what each bucket holds is known from all of them."
 };
 
 struct show_bucket show_prios_look(const struct show_prios *o, uint64_t b)
@@ -97,7 +98,7 @@ static struct run run_from(const struct show_prios *o, uint64_t first)
 	do {
 		run.sectors_used += next.sectors_used;
 		run.count++;
-		if (o->all || first + run.count == o->show.set->sb.nbuckets)
+		if (o->all || first + run.count == o->end)
 			break;
 		next = show_prios_look(o, first + run.count);
 	} while (same_run(&run.v, &next));
@@ -109,7 +110,7 @@ static char *put_bucket(char *p, const struct show_prios *o, const struct run *r
 {
 	const struct show_bucket *v = &run->v;
 
-	p = rows_number(p, 0, true, run->first);
+	p = rows_number(p, 0, true, run->first - o->first);
 	*p++ = '\t';
 	p = rows_number(p, 0, v->known, v->prio);
 	*p++ = '\t';
@@ -130,7 +131,7 @@ static char *put_run(char *p, const struct show_prios *o, const struct run *run)
 	char used[CACHE_HUMAN_BYTES];
 	size_t n;
 
-	p = rows_number(p, 10, true, run->first);
+	p = rows_number(p, 10, true, run->first - o->first);
 	p = rows_number(p, 11, true, run->count);
 	p = rows_number(p, 6, v->known, v->prio);
 	p = rows_number(p, 4, v->known, v->gen);
@@ -149,11 +150,11 @@ static char *put_run(char *p, const struct show_prios *o, const struct run *run)
 static int text_rows(struct show_prios *o)
 {
 	char *buf = malloc(ROWS_BYTES), *p = buf;
-	uint64_t n = o->show.set->sb.nbuckets;
+	uint64_t n = o->end;
 
 	if (!buf)
 		return cmd_error(&o->show.cmd, NULL, -ENOMEM, NULL);
-	for (uint64_t b = 0; b < n;) {
+	for (uint64_t b = o->first; b < n;) {
 		struct run run = run_from(o, b);
 
 		p = o->all ? put_bucket(p, o, &run) : put_run(p, o, &run);
@@ -182,7 +183,7 @@ static void json_row(struct show_prios *o, const struct run *run)
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
 	cache_report_row(r);
-	cache_report_u64(r, NULL, run->first);
+	cache_report_u64(r, NULL, run->first - o->first);
 	if (!o->all)
 		cache_report_u64(r, NULL, run->count);
 	show_prios_cell(o, run->v.known, run->v.prio);
@@ -211,7 +212,7 @@ static void json_rows(struct show_prios *o)
 
 	cache_report_table(r, o->all ? "buckets" : "runs", o->all ? buckets : runs,
 			   o->all ? 5 : 6, 0);
-	for (uint64_t b = 0; b < o->show.set->sb.nbuckets;) {
+	for (uint64_t b = o->first; b < o->end;) {
 		struct run run = run_from(o, b);
 
 		json_row(o, &run);
@@ -230,12 +231,13 @@ static void show_chain(struct show_prios *o)
 	const struct cache_set *set = o->show.set;
 	struct cache_report *r = cmd_report(&o->show.cmd);
 
-	cache_report_u64(r, &seq, set->prios.seq);
+	cache_report_u64(r, &seq, cache_set_prio_seq(set, set->members ? o->show.sb.nr_this_dev : 0));
 	cache_report_list(r, &chain);
 	for (uint64_t i = 0; i < set->prios.nfollowed; i++)
-		cache_report_u64(r, &chain, set->prios.chain[i]);
+		if (set->prios.chain[i] >= o->first && set->prios.chain[i] < o->end)
+			cache_report_u64(r, &chain, set->prios.chain[i] - o->first);
 	cache_report_end(r);
-	cache_report_u64(r, &nbuckets, set->sb.nbuckets);
+	cache_report_u64(r, &nbuckets, o->end - o->first);
 	if (!o->raw)
 		cache_report_u64(r, &raised, set->raised);
 }
@@ -244,6 +246,7 @@ static int show_prios(struct show_prios *o)
 {
 	int ret;
 
+	show_own_buckets(&o->show, &o->first, &o->end);
 	if (o->all && !o->show.cmd.json)
 		return text_rows(o);
 	show_chain(o);
@@ -261,7 +264,7 @@ static int show_prios(struct show_prios *o)
 
 int cache_show_prios_main(int argc, char **argv)
 {
-	struct show_prios o = { .show = SHOW_INIT };
+	struct show_prios o = { .show = SHOW_INIT_MEMBERS };
 	int status;
 
 	cmd_parse(&o.show.cmd, &argp, argc, argv, 0);

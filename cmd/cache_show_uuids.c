@@ -33,9 +33,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	options, parse, "DEV",
+	options, parse, "DEV...",
 	"Show the uuid table of a cache set: its backing devices and flash-only volumes, "
-	"and how much of each is cached, and dirty."
+	"and how much of each is cached, and dirty. Of a set of several cache devices name all."
 };
 
 /* What the extents of one slot add up to. */
@@ -179,7 +179,7 @@ static int show_uuids(struct opts *o)
 
 int cache_show_uuids_main(int argc, char **argv)
 {
-	struct opts o = { .show = SHOW_INIT };
+	struct opts o = { .show = SHOW_INIT_MEMBERS };
 	int status;
 
 	cmd_parse(&o.show.cmd, &argp, argc, argv, 0);

@@ -13,9 +13,14 @@ error_t show_parse_device(struct show *s, int key, char *arg, struct argp_state 
 {
 	switch (key) {
 	case ARGP_KEY_ARG:
-		if (s->spec)
-			argp_error(state, "one device at a time: \"%s\" is one too many", arg);
-		s->spec = arg;
+		if (!s->spec) {
+			s->spec = arg;
+			return 0;
+		}
+		if (!s->takes_members || s->nmore == CACHE_MAX_CACHES_PER_SET - 1)
+			argp_error(state, "one %s at a time: \"%s\" is one too many",
+				   s->takes_members ? "set" : "device", arg);
+		s->more[s->nmore++] = (struct show_member){ .show = s, .spec = arg };
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "no device given");
@@ -24,20 +29,19 @@ error_t show_parse_device(struct show *s, int key, char *arg, struct argp_state 
 	return ARGP_ERR_UNKNOWN;
 }
 
-static void on_finding(void *ctx, const struct cache_finding *f)
+static void say_finding(struct show *s, const char *path, const struct cache_finding *f)
 {
-	struct show *s = ctx;
 	const struct cache_problem_info *info = cache_problem_info(f->code);
 	char text[512];
 
 	cache_finding_text(f, text, sizeof(text));
 	if (info->severity == CACHE_SEVERITY_NOTE) {
-		cmd_note(&s->cmd, 1, "%s: %s (0x%04x): note: %s", s->path, info->code,
+		cmd_note(&s->cmd, 1, "%s: %s (0x%04x): note: %s", path, info->code,
 			 info->number, text);
 		return;
 	}
 	fflush(stdout);
-	cmd_put(stderr, "%s: %s: %s (0x%04x): %s", s->cmd.name, s->path, info->code, info->number,
+	cmd_put(stderr, "%s: %s: %s (0x%04x): %s", s->cmd.name, path, info->code, info->number,
 		text);
 	fputc('\n', stderr);
 	if (s->nproblems < SHOW_PROBLEMS_HELD)
@@ -45,7 +49,64 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 	s->nproblems++;
 }
 
+static void on_finding(void *ctx, const struct cache_finding *f)
+{
+	struct show *s = ctx;
+
+	say_finding(s, s->path, f);
+}
+
+static void on_member_finding(void *ctx, const struct cache_finding *f)
+{
+	struct show_member *m = ctx;
+
+	say_finding(m->show, m->path, f);
+}
+
 #define FOREIGN	1	/* and an error was printed */
+
+/* An error is said here, of the device that has it. */
+static int open_member(struct show *s, struct show_member *m)
+{
+	struct cache_err err = { 0 };
+	int ret;
+
+	m->path = cmd_device(&s->cmd, m->spec);
+	if (!m->path)
+		return FOREIGN;
+	cmd_warn_in_use(&s->cmd, m->path);
+	ret = cache_dev_open(m->path, CACHE_DEV_READ, &m->dev, &err);
+	if (!ret)
+		ret = cache_sb_read(m->dev, &m->sb, &err);
+	if (!ret && (!cache_sb_is_one_of_several(&m->sb) ||
+		     memcmp(m->sb.set_uuid, s->sb.set_uuid, sizeof(m->sb.set_uuid))))
+		ret = cache_err_set(&err, -EINVAL, 0, "it is no cache device of the set of %s: "
+				    "one set at a time", s->path);
+	if (ret)
+		cmd_error(&s->cmd, m->path, ret, &err);
+	m->sink = (struct cache_sink){ on_member_finding, m };
+	return ret ? FOREIGN : 0;
+}
+
+/* All devices that were named are one set. */
+static int load_members(struct show *s, enum cache_load upto, struct cache_err *err)
+{
+	struct cache_set_member list[CACHE_MAX_CACHES_PER_SET] = {
+		{ s->dev, &s->sb, &s->sink },
+	};
+
+	if (!cache_sb_is_one_of_several(&s->sb))
+		return cache_err_set(err, -EINVAL, 0, "it is not one of several cache devices of "
+				     "a set: one device at a time");
+	for (unsigned i = 0; i < s->nmore; i++) {
+		struct show_member *m = &s->more[i];
+
+		if (open_member(s, m))
+			return FOREIGN;
+		list[i + 1] = (struct cache_set_member){ m->dev, &m->sb, &m->sink };
+	}
+	return cache_set_load_members(list, s->nmore + 1, upto, NULL, &s->set, err);
+}
 
 static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 {
@@ -57,7 +118,10 @@ static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 		return FOREIGN;
 	cmd_confine();
 	s->sink = (struct cache_sink){ on_finding, s };
-	return cache_set_load(s->dev, upto, &s->sink, &s->set, err);
+	ret = s->takes_members ? cache_sb_read(s->dev, &s->sb, err) : 0;
+	if (!ret && (s->nmore || (s->takes_members && cache_sb_is_one_of_several(&s->sb))))
+		return load_members(s, upto, err);
+	return ret ? ret : cache_set_load(s->dev, upto, &s->sink, &s->set, err);
 }
 
 static int never_ran(struct show *s)
@@ -82,7 +146,7 @@ static int nothing(struct show *s, enum cache_load upto)
 {
 	const struct cache_set *set = s->set;
 
-	if (!cache_sb_is_usable(&set->sb, cache_dev_sectors(set->dev)))
+	if (!set->dev || !cache_sb_is_usable(&set->sb, cache_dev_sectors(set->dev)))
 		return refuse(s, -EUCLEAN, "no superblock that could be used");
 	if (cache_sb_is_bdev(&set->sb))
 		return refuse(s, -EINVAL,
@@ -126,6 +190,25 @@ int show_failed(struct show *s, int code, const struct cache_err *err)
 	return cmd_error(&s->cmd, s->path, code, err);
 }
 
+void show_own_buckets(const struct show *s, uint64_t *first, uint64_t *end)
+{
+	const struct cache_members *m = s->set->sb.members;
+	const struct cache_member_place *place = m ? &m->m[s->sb.nr_this_dev] : NULL;
+
+	*first = place ? place->base : 0;
+	*end = place ? place->base + place->nbuckets : s->set->sb.nbuckets;
+}
+
+void show_place(const struct show *s, uint64_t bucket, uint64_t *member, uint64_t *local)
+{
+	unsigned place = s->set->sb.nr_this_dev;
+
+	*local = bucket;
+	if (s->set->sb.members)
+		cache_members_find(s->set->sb.members, bucket, &place, local);
+	*member = place;
+}
+
 static void report_problems(struct show *s)
 {
 	static const struct cache_field count = { "nproblems", NULL, CACHE_UNIT_COUNT };
@@ -150,6 +233,10 @@ int show_end(struct show *s, int status)
 	cache_set_close(s->set);
 	cache_dev_close(s->dev);
 	free(s->path);
+	for (unsigned i = 0; i < s->nmore; i++) {
+		cache_dev_close(s->more[i].dev);
+		free(s->more[i].path);
+	}
 	return cmd_end(&s->cmd, status);
 }
 
@@ -171,6 +258,6 @@ void show_key_cells(struct show *s, const struct cache_bkey *k, unsigned level)
 		return;
 	}
 	cache_report_u64(r, NULL, cache_ptr_sector(k->ptr[0]));
-	cache_report_u64(r, NULL, cache_ptr_bucket(&s->set->sb, k, 0));
+	cache_report_u64(r, NULL, cache_ptr_sector(k->ptr[0]) / s->set->sb.bucket_sectors);
 	cache_report_u64(r, NULL, cache_ptr_gen(k->ptr[0]));
 }

@@ -7,9 +7,22 @@
 #define CMD_SHOW_H
 
 #include "common.h"
+#include "set/members.h"
 #include "set/set.h"
 
 #define SHOW_PROBLEMS_HELD	256	/* more are only counted in JSON */
+
+struct show;
+
+/* A device of the set beside the first one. */
+struct show_member {
+	struct show *show;
+	const char *spec;		/* as typed */
+	char *path;
+	struct cache_dev *dev;
+	struct cache_sb sb;
+	struct cache_sink sink;
+};
 
 struct show {
 	struct cmd cmd;			/* first: what the parsers are given */
@@ -18,13 +31,19 @@ struct show {
 	struct cache_dev *dev;
 	struct cache_set *set;
 	struct cache_sink sink;
+	bool takes_members;		/* more devices may be named: of a set of several */
+	unsigned nmore;
+	struct show_member more[CACHE_MAX_CACHES_PER_SET - 1];
+	struct cache_sb sb;		/* of @dev, if the set is one of several */
 	uint64_t nproblems;		/* notes not among them */
 	struct cache_finding problem[SHOW_PROBLEMS_HELD];
 };
 
 #define SHOW_INIT	{ .cmd = CMD_INIT }
+/* For applets that show a set of several devices as one. */
+#define SHOW_INIT_MEMBERS	{ .cmd = CMD_INIT, .takes_members = true }
 
-/* argp: the one device; ARGP_ERR_UNKNOWN for all other keys. */
+/* argp: the device, or with takes_members the devices; ARGP_ERR_UNKNOWN for all other keys. */
 error_t show_parse_device(struct show *s, int key, char *arg, struct argp_state *state);
 
 /**
@@ -34,6 +53,11 @@ error_t show_parse_device(struct show *s, int key, char *arg, struct argp_state 
  * to show, why was said, and *@status is the exit status.
  */
 bool show_open(struct show *s, enum cache_load upto, int *status);
+
+/* Buckets of the first device: [*first, *end) of the set's, which counts all devices. */
+void show_own_buckets(const struct show *s, uint64_t *first, uint64_t *end);
+/* Of a bucket of the set: nr_this_dev of the device that has it, and its number there. */
+void show_place(const struct show *s, uint64_t bucket, uint64_t *member, uint64_t *local);
 
 /* Close everything; @status becomes a failure when something was found wrong. */
 int show_end(struct show *s, int status);

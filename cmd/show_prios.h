@@ -7,6 +7,7 @@
 struct show_prios {
 	struct show show;		/* first */
 	bool all, raw, recovered;
+	uint64_t first, end;		/* buckets of the device among those of the set */
 };
 
 /* One bucket as it is shown. */

@@ -181,14 +181,14 @@ static void summarise(struct show_prios *o, struct cache_stats_count *c)
 	struct cache_stats stats;
 	unsigned n;
 
-	for (uint64_t b = sb->first_bucket; b < sb->nbuckets; b++) {
+	for (uint64_t b = o->first + sb->first_bucket; b < o->end; b++) {
 		struct show_bucket v = show_prios_look(o, b);
 
 		cache_stats_add(c, v.prio, v.mark, v.sectors_used);
 	}
-	cache_stats_of(c, sb->nbuckets, sb->bucket_sectors, &stats);
+	cache_stats_of(c, o->end - o->first, sb->bucket_sectors, &stats);
 	n = make_slices(c, slice);
-	for (uint64_t b = sb->first_bucket; b < sb->nbuckets; b++) {
+	for (uint64_t b = o->first + sb->first_bucket; b < o->end; b++) {
 		struct show_bucket v = show_prios_look(o, b);
 
 		add_to_slice(slice, n, &v);

@@ -31,11 +31,11 @@ struct cache_dev_part {
 };
 
 /*
- * A device to be read that is all of @parts, which do not overlap; those stay open, and the
+ * A device of @nsectors to be read that is all of @parts, which do not overlap; those stay open, and the
  * caller's, and must outlive it. Sectors between them fail with -EIO. Return: 0 or -ENOMEM.
  */
-int cache_dev_join(const struct cache_dev_part *parts, unsigned n, struct cache_dev **dev,
-		   struct cache_err *err);
+int cache_dev_join(const struct cache_dev_part *parts, unsigned n, uint64_t nsectors,
+		   struct cache_dev **dev, struct cache_err *err);
 
 /* The file descriptor, which belongs to the device; -1: it is in memory. */
 int cache_dev_fd(const struct cache_dev *dev);

@@ -32,8 +32,8 @@ static void join_close(struct cache_dev *dev)
 
 static const struct cache_dev_ops join_ops = { .read = join_read, .close = join_close };
 
-int cache_dev_join(const struct cache_dev_part *parts, unsigned n, struct cache_dev **devp,
-		   struct cache_err *err)
+int cache_dev_join(const struct cache_dev_part *parts, unsigned n, uint64_t nsectors,
+		   struct cache_dev **devp, struct cache_err *err)
 {
 	struct cache_dev *dev = cache_dev_alloc(&join_ops, cache_dev_name(parts[0].dev));
 	struct join *j = malloc(sizeof(*j) + n * sizeof(*parts));
@@ -45,8 +45,7 @@ int cache_dev_join(const struct cache_dev_part *parts, unsigned n, struct cache_
 	}
 	j->n = n;
 	memcpy(j->part, parts, n * sizeof(*parts));
-	for (unsigned i = 0; i < n; i++)
-		dev->sectors = cache_max_u64(dev->sectors, parts[i].first + parts[i].nsectors);
+	dev->sectors = nsectors;
 	dev->logical_block_bytes = cache_dev_logical_block_bytes(parts[0].dev);
 	dev->discards = cache_dev_discards(parts[0].dev);
 	dev->priv = j;

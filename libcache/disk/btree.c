@@ -256,7 +256,8 @@ static int check_root(struct walk *s)
 	if (why || !cache_ptr_is_available(s->w->sb, &s->w->root, 0)) {
 		f.code = CACHE_P_ROOT_PTR;
 		f.what = why ? why : "points to a cache device that is not there";
-		f.bucket = cache_key_ptrs(&s->w->root) ? bucket_of(s, &s->w->root) : 0;
+		if (cache_key_ptrs(&s->w->root))
+			f.bucket = cache_ptr_sector(s->w->root.ptr[0]) / s->w->sb->bucket_sectors;
 		return cache_found(s->w->sink, s->err, &f);
 	}
 	if (s->w->root_level > CACHE_BTREE_LEVEL_MAX) {

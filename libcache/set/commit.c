@@ -5,6 +5,7 @@
  * this commit has picked is never picked again.
  */
 #include "set/commit.h"
+#include "set/members.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -60,6 +61,9 @@ int cache_commit_new(struct cache_set *set, struct cache_commit **cp,
 	struct cache_commit *c;
 	int ret = check_image(set, err);
 
+	if (!ret && cache_sb_is_one_of_several(&set->sb))
+		ret = cache_err_set(err, -EOPNOTSUPP, 0, "it is one of %u cache devices of its "
+				    "set, and such a set is only read", set->sb.nr_in_set);
 	if (ret)
 		return ret;
 	c = calloc(1, sizeof(*c));

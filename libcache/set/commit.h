@@ -55,7 +55,7 @@ struct cache_commit_place {
  * could not be read: the caller must exclude the buckets that such a node may own.
  *
  * Return: 0; -EUCLEAN when the set is not synced or its journal or marks are not known, so that
- * no entry can be written; -ENOMEM.
+ * no entry can be written; -EOPNOTSUPP for a member of a set of several devices; -ENOMEM.
  */
 int cache_commit_new(struct cache_set *set, struct cache_commit **c,
 		     struct cache_err *err);

@@ -54,6 +54,9 @@ bool cache_set_member_of(const struct cache_set *set, uint64_t bucket, unsigned 
 /* For findings of a loaded set: each goes to the sink of the member that it is about. */
 const struct cache_sink *cache_set_members_sink(const struct cache_set *set);
 
+/* Seq of the prio chain of member @nr_this_dev; of a set of one device its own. */
+uint64_t cache_set_prio_seq(const struct cache_set *set, unsigned nr_this_dev);
+
 /* Whether the device at @index of @members is part of the set as it was loaded. */
 bool cache_set_has_member(const struct cache_set *set, unsigned index);
 

@@ -12,6 +12,7 @@ struct cache_set_members {
 	uint64_t bucket_sectors;
 	unsigned index[CACHE_MAX_CACHES_PER_SET];	/* in @given, by nr_this_dev; UINT32_MAX: absent */
 	unsigned leader;				/* nr_this_dev of the one whose ring is used */
+	uint64_t prio_seq[CACHE_MAX_CACHES_PER_SET];	/* by nr_this_dev */
 	struct cache_sink sink;
 	unsigned n;
 	struct cache_set_member given[];

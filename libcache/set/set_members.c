@@ -196,7 +196,7 @@ static int join(struct cache_set *set, struct cache_err *err)
 	set->sb.nbuckets = m->map.nbuckets;
 	set->sb.members = &m->map;
 	m->sink = (struct cache_sink){ route, m, route_progress };
-	return cache_dev_join(parts, n, &set->dev, err);
+	return cache_dev_join(parts, n, m->map.nbuckets * m->bucket_sectors, &set->dev, err);
 }
 
 /* The chain of one member, put where its buckets are in the common space. */
@@ -218,8 +218,7 @@ static int add_prios(struct cache_set *set, unsigned place, bool with_prio, stru
 		for (uint64_t i = 0; i < p.nfollowed; i++)
 			all->chain[at + i] = base + p.chain[i];
 		all->nmetadata += p.nmetadata;
-		if (place == m->leader)
-			all->seq = p.seq;
+		set->members->prio_seq[place] = p.seq;
 	}
 	cache_prio_fini(&p);
 	return ret;
@@ -349,6 +348,11 @@ bool cache_set_member_of(const struct cache_set *set, uint64_t bucket, unsigned 
 const struct cache_sink *cache_set_members_sink(const struct cache_set *set)
 {
 	return &set->members->sink;
+}
+
+uint64_t cache_set_prio_seq(const struct cache_set *set, unsigned nr_this_dev)
+{
+	return set->members ? set->members->prio_seq[nr_this_dev] : set->prios.seq;
 }
 
 bool cache_set_has_member(const struct cache_set *set, unsigned index)

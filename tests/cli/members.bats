@@ -96,3 +96,50 @@ of() { jq -r "$1" out; }
 	make-cache -q -B back > /dev/null
 	[ "$(codes a b back)" = SB_MULTI_MEMBER ]
 }
+
+@test "the keys of all members are one list, and say on which member they are" {
+	cache-show-keys -J a b c > out || [ $? = 1 ]
+	[ "$(of '.keys | length')" = 103 ]
+	[ "$(of '[.keys[].ptr_member] | group_by(.) | map(length) | sort | join(" ")')" = "34 34 35" ]
+	[ "$(of '[.keys[] | select(.node == null)] | length')" = 3 ]
+	cache-show-keys --tsv c b a > rows || [ $? = 1 ]
+	[ "$(wc -l < rows)" = 103 ]
+	cache-show-keys -J --nodes a b c > out || [ $? = 1 ]
+	[ "$(of '[.nodes[].node_member] | join(" ")')" = "0 0 1 2 0 1" ]
+	cache-show-keys -J a c > out || [ $? = 1 ]
+	[ "$(of '.keys | length')" -lt 103 ]
+	[ "$(of '[.keys[].ptr_member] | unique | join(" ")')" = "0 2" ]
+}
+
+@test "prios are those of the device that is named first, and what its buckets hold is known from all" {
+	for d in "a b c" "b a c" "c a b"; do
+		# shellcheck disable=SC2086
+		cache-show-prios -a $d > "rows.${d%% *}" || [ $? = 1 ]
+	done
+	[ "$(wc -l < rows.b)" = 1024 ]
+	[ "$(head -1 rows.b | cut -f1)" = 0 ]
+	# each extent has its bucket
+	[ "$(cat rows.? | cut -f4 | grep -c '^dirty$')" = 53 ]
+	[ "$(cat rows.? | cut -f4 | grep -c '^clean$')" = 50 ]
+	[ "$(cat rows.? | cut -f4 | grep -c '^uuid$')" = 1 ]
+	cache-show-prios -J c a b > out || [ $? = 1 ]
+	[ "$(of .nbuckets)" = 1024 ]
+	[ "$(of '.chain[0]')" = "$(cache-show-journal -J c | jq .newest.prio_bucket)" ]
+}
+
+@test "the uuid table is found on whichever member it is, and amounts are those of all" {
+	cache-show-uuids -J a b c > out || [ $? = 1 ]
+	[ "$(of '.uuids[0] // .slots[0] | "\(.cached_sectors) \(.dirty_sectors)"')" = "824 424" ]
+}
+
+@test "devices that are not of one set are not shown as one" {
+	truncate -s 16M other
+	make-cache -q -b 16k -C other > /dev/null
+	run -1 --separate-stderr cache-show-keys a other
+	[[ "$stderr" == *"other: it is no cache device of the set of a"* ]]
+	run -1 --separate-stderr cache-show-keys other a
+	[[ "$stderr" == *"other: it is not one of several cache devices"* ]]
+	run -2 cache-show-journal a b
+	run -1 --separate-stderr cache-show-keys --owner 5 a b c
+	[[ "$stderr" == *"--owner takes a set of one cache device"* ]]
+}
