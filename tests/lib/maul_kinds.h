@@ -147,6 +147,16 @@ static inline void maul_ring_firsts(struct maul *m)
 			  m->sb.block_sectors);
 }
 
+/* Of a bucket that is there. */
+static inline void maul_say_gen(struct maul *m, uint64_t bucket, uint8_t was, uint8_t is)
+{
+	size_t len = strlen(m->faults);
+
+	if (bucket < m->sb.nbuckets)
+		snprintf(m->faults + len, sizeof(m->faults) - len, "[%llu: %u to %u]",
+			 (unsigned long long)bucket, was, is);
+}
+
 /* A gen or some in one prio_set, and its checksum made right. */
 static inline void maul_flip_gens(struct maul *m)
 {
@@ -163,6 +173,7 @@ static inline void maul_flip_gens(struct maul *m)
 		uint8_t was = pair->gen;
 
 		pair->gen ^= 1u << maul_below(m, 8);
+		maul_say_gen(m, i * per + k, was, pair->gen);
 		/* of what was freed long ago it is said that it is current */
 		if (i * per + k < m->sb.nbuckets && !cache_gen_after(pair->gen, was))
 			m->falsified[i * per + k] = 1;
