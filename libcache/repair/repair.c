@@ -4,6 +4,7 @@
  * written. New structures go into unused buckets, and one journal entry then switches the set
  * to them. A repair that was killed can be run again: it finds the old set or the new one.
  */
+#include "repair/repair_gens.h"
 #include "repair/repair_impl.h"
 #include "host/ids.h"
 #include "super/repair_super.h"
@@ -24,6 +25,9 @@ struct repair {
 	struct fsck_cache c;
 	struct cache_fsck_summary sum;
 	struct repair_kept kept;
+	struct repair_gens gens;	/* that are false on disk, as far as they were found */
+	bool gens_in_doubt;		/* some may be */
+	unsigned reloads;		/* for their sake */
 	/* nothing is wrong with the set, but opts->fold_journal asks for a new tree */
 	bool fold_only;
 	/* a journal gap is only accepted because of the discard bit */
@@ -32,6 +36,9 @@ struct repair {
 	bool slots_changed;
 	unsigned corrupt;
 };
+
+/* A gen that is false hides what is below a node: once for each level, and for the data. */
+#define RELOADS_MAX	(CACHE_BTREE_LEVEL_MAX + 1)
 
 /* A ring without space keeps a kernel from starting, and nothing in it is wrong. */
 static void count_corrupt(struct repair *r, const struct cache_finding *f)
@@ -47,6 +54,8 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 	struct repair *r = ctx;
 
 	r->forgiven |= f->code == CACHE_P_JOURNAL_DISCARDED;
+	r->gens_in_doubt |= f->code == CACHE_P_BUCKET_GEN_FALSE ||
+			    f->code == CACHE_P_EXTENT_STALE_DIRTY;
 	cache_repair_doubt_add(&r->doubt, f);
 	if (!r->change)
 		return;
@@ -128,6 +137,7 @@ static int diagnose(struct repair *r)
 
 	if (ret)
 		return ret;
+	cache_repair_doubt_gens(&r->doubt, &r->gens);
 	r->c = (struct fsck_cache){ .set = r->set, .sink = &r->sink, .sum = &r->sum };
 	backing = backing_at_hand(r->opts, &n);
 	if (!backing)
@@ -510,10 +520,28 @@ static int refuse_member(struct repair *r)
 			     sb->nr_this_dev, sb->nr_in_set);
 }
 
+static void correct_prios(void *ctx, struct cache_prios *prios)
+{
+	cache_repair_correct_gens(ctx, prios);
+}
+
+/* @found: some that were not known; they decide what is read, so all is read again. */
+static int find_false_gens(struct repair *r, bool *found)
+{
+	size_t before = r->gens.n;
+	int ret = cache_repair_false_gens(r->set, &r->gens, r->err);
+
+	*found = !ret && r->gens.n > before;
+	return ret;
+}
+
 /* Repairs the content of the set: everything but the superblock. */
-static int plan_inside(struct repair *r)
+static int plan_inside(struct repair *r, bool *reload)
 {
 	int ret;
+
+	r->set->correct_prios = correct_prios;
+	r->set->correct_ctx = &r->gens;
 
 	if (r->set->loaded >= CACHE_LOAD_JOURNAL && !cache_sb_is_synced(&r->set->sb))
 		return 0;	/* the set has never run: there is no content */
@@ -530,7 +558,9 @@ static int plan_inside(struct repair *r)
 	ret = change_slots(r);
 	if (!ret)
 		ret = diagnose(r);
-	return ret ? ret : decide(r);
+	if (!ret && r->gens_in_doubt && r->reloads < RELOADS_MAX)
+		ret = find_false_gens(r, reload);
+	return ret || *reload ? ret : decide(r);
 }
 
 /* If the superblock is unusable, nothing else is examined and nothing is in doubt. */
@@ -552,6 +582,35 @@ static int load(struct repair *r, struct cache_dev *dev)
 				    r->err);
 }
 
+static void unload(struct repair *r)
+{
+	free(r->c.slots);
+	cache_repair_doubt_fini(&r->doubt);
+	cache_set_close(r->set);
+	r->c.slots = NULL;
+	r->set = NULL;
+	r->gens_in_doubt = r->slots_changed = false;
+	r->corrupt = 0;
+}
+
+static int load_and_plan(struct repair *r, struct cache_dev *dev)
+{
+	bool reload;
+	int ret;
+
+	do {
+		reload = false;
+		ret = load(r, dev);
+		if (!ret)
+			ret = plan_inside(r, &reload);
+		if (!ret && reload) {
+			unload(r);
+			r->reloads++;
+		}
+	} while (!ret && reload);
+	return ret;
+}
+
 /*
  * Collects again after nodes without a parent were brought in (@again), because the first run
  * did not examine those.
@@ -564,18 +623,15 @@ static int repair_once(struct cache_dev *dev, const struct cache_repair_opts *op
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
-	ret = load(&r, dev);
-	if (!ret)
-		ret = plan_inside(&r);
+	ret = load_and_plan(&r, dev);
 	if (!ret)
 		ret = plan_discard(&r);
 	if (!ret)
 		ret = act(&r);
 	*again = !ret && r.doubt.scan && plan->rebuild && !opts->dry_run;
 	free(r.kept.keys);
-	free(r.c.slots);
-	cache_repair_doubt_fini(&r.doubt);
-	cache_set_close(r.set);
+	free(r.gens.gen);
+	unload(&r);
 	return ret;
 }
 

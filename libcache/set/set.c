@@ -69,6 +69,8 @@ static int load_prios(struct cache_set *set, enum cache_load upto,
 		ret = cache_prio_read_gens(set->dev, &set->sb, head, &set->prios, sink, err);
 	else
 		ret = cache_prio_read(set->dev, &set->sb, head, &set->prios, sink, err);
+	if (!ret && set->correct_prios)
+		set->correct_prios(set->correct_ctx, &set->prios);
 	if (!ret)
 		ret = cache_uuids_read(set->dev, &set->sb, &newest->uuid_bucket,
 				       newest->pos.version, &set->uuids, sink, err);

@@ -31,6 +31,9 @@ struct cache_set {
 	enum cache_load loaded;		/* how far loading got: damage may stop it early */
 	bool has_journal;		/* the newest entry is known: journal.newest is filled */
 	struct cache_journal journal;
+	/* Called with the chain once it was read, before anything is made of it; may be NULL. */
+	void (*correct_prios)(void *ctx, struct cache_prios *prios);
+	void *correct_ctx;
 	struct cache_prios prios;	/* as on disk; with CACHE_LOAD_GENS only the chain */
 	struct cache_uuids uuids;
 	/* As the kernel has them after its start: gens raised by keys, buckets marked. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "alloc/mark.h"
+#include "format/bset_codec.h"
 #include "format/geometry.h"
 
 struct marking {
@@ -117,6 +118,63 @@ bool cache_set_is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen
 	return is_node(set, bucket, gen) > 0;
 }
 
+/* The parent says so, as the driver makes it when it frees a node. */
+static bool is_freed_by(const struct cache_set *set, const struct cache_btree_node *n,
+			uint64_t bucket, uint8_t gen)
+{
+	for (size_t i = 0; i < n->keys.n; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+
+		if (cache_bkey_is_freeing(k) && cache_key_ptrs(k) &&
+		    cache_ptr_bucket(&set->sb, k, 0) == bucket &&
+		    cache_gen_after(cache_ptr_gen(k->ptr[0]), gen))
+			return true;
+	}
+	return false;
+}
+
+int cache_set_holds_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
+{
+	const struct cache_sb *sb = &set->sb;
+	uint64_t sector = cache_bucket_sector(sb, bucket);
+	uint32_t nsectors = cache_btree_node_sectors(sb);
+	struct cache_bset_disk *d = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
+	int ret = d ? cache_dev_read(set->dev, sector, nsectors, d, NULL) : -ENOMEM;
+
+	if (!ret)
+		ret = cache_le64_get(d->magic) == (cache_sb_set_magic(sb) ^ CACHE_BSET_MAGIC) &&
+		      cache_bset_bytes(d) <= nsectors * CACHE_SECTOR_BYTES &&
+		      cache_le64_get(d->csum) ==
+			      cache_bset_csum(d, cache_ptr_make(sb->nr_this_dev, sector, gen));
+	free(d);
+	return ret;
+}
+
+int cache_set_has_false_gen(const struct cache_set *set, const struct cache_btree_node *n,
+			    const struct cache_bkey *k)
+{
+	uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&set->sb, k, 0) : UINT64_MAX;
+	uint8_t gen = bucket < set->sb.nbuckets ? cache_ptr_gen(k->ptr[0]) : 0;
+
+	if (bucket >= set->sb.nbuckets || !n->level || cache_bkey_is_freeing(k) ||
+	    !cache_ptr_is_available(&set->sb, k, 0) ||
+	    !cache_bkey_staleness(&set->sb, &set->gens, k) || is_freed_by(set, n, bucket, gen))
+		return 0;
+	return cache_set_holds_node(set, bucket, gen);
+}
+
+static int found_falsely_freed(struct marking *s, const struct cache_btree_node *n,
+			       const struct cache_bkey *k, enum cache_problem code)
+{
+	uint64_t bucket = cache_ptr_bucket(&s->set->sb, k, 0);
+
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = code, .bucket = bucket, .level = n->level - 1,
+		.index = bucket / cache_prios_per_bucket(&s->set->sb),
+		.inode = cache_key_inode(k), .end = k->low, .gen = cache_ptr_gen(k->ptr[0]),
+		.want = cache_gens_gen(&s->set->gens, bucket) });
+}
+
 /*
  * A child that was freed before its parent was read: only the parent has the key that frees it.
  * If the child was read first, it would conflict with the mark of that key.
@@ -137,12 +195,16 @@ static int find_falsely_freed(struct marking *s, const struct cache_btree_node *
 		if (ret < 0)
 			return cache_err_set(s->err, ret, 0, "the prio chain could be read "
 					     "before and cannot now");
-		if (!ret)
+		if (ret) {
+			ret = found_falsely_freed(s, n, k, CACHE_P_BUCKET_FALSELY_FREED);
 			continue;
-		ret = cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_BUCKET_FALSELY_FREED, .bucket = bucket, .level = n->level - 1,
-			.inode = cache_key_inode(k), .end = k->low,
-			.gen = cache_ptr_gen(k->ptr[0]) });
+		}
+		/* what cannot be read is no proof, and the walk does not come there */
+		ret = cache_set_has_false_gen(set, n, k);
+		if (ret > 0)
+			ret = found_falsely_freed(s, n, k, CACHE_P_BUCKET_GEN_FALSE);
+		else if (ret == -EIO)
+			ret = 0;
 	}
 	return ret;
 }

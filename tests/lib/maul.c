@@ -80,7 +80,7 @@ static void hurt(char **argv)
 		       m->lie[i].lo, m->lie[i].hi_inode, m->lie[i].hi);
 	for (uint64_t b = 0; b < m->sb.nbuckets; b++)
 		if (m->falsified[b])
-			printf("falsified %" PRIu64 "\n", b);
+			printf("falsified %" PRIu64 " %u\n", b, m->falsified[b]);
 	cache_dev_close(copy);
 	if (m->dev_sectors < cache_dev_sectors(m->base) &&
 	    truncate(argv[1], m->dev_sectors * 512))
@@ -96,6 +96,7 @@ static void read_hurt(struct weigh *w, const char *path)
 	FILE *f = fopen(path, "r");
 	struct maul_range r;
 	char line[512];
+	unsigned lie;
 	uint64_t b;
 
 	if (!f)
@@ -104,8 +105,8 @@ static void read_hurt(struct weigh *w, const char *path)
 		if (sscanf(line, "lie %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &r.lo_inode,
 			   &r.lo, &r.hi_inode, &r.hi) == 4 && w->nlies < MAUL_LIES_MAX)
 			w->lie[w->nlies++] = r;
-		else if (sscanf(line, "falsified %" SCNu64, &b) == 1 && b < w->set->sb.nbuckets)
-			w->falsified[b] = 1;
+		else if (sscanf(line, "falsified %" SCNu64 " %u", &b, &lie) == 2 && b < w->set->sb.nbuckets)
+			w->falsified[b] = lie;
 	}
 	fclose(f);
 }
@@ -155,16 +156,9 @@ static void read_losses(struct weigh *w, const char *path)
 	fclose(f);
 }
 
-static bool is_falsified(const struct weigh *w, const struct answer *a)
-{
-	uint64_t bucket = a ? a->place / w->set->sb.bucket_sectors : UINT64_MAX;
-
-	return bucket < w->set->sb.nbuckets && w->falsified[bucket];
-}
-
 static bool is_lie(const struct weigh *w, const struct answers_piece *p)
 {
-	if (is_falsified(w, p->was) || is_falsified(w, p->now))
+	if (maul_is_falsified(w->falsified, &w->set->sb, p))
 		return true;
 	for (unsigned i = 0; i < w->nlies; i++)
 		if (maul_covers(&w->lie[i], p->inode, p->start, p->end))

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answers.h"
+
 #include "base/crc64.h"
 #include "base/rng.h"
 #include "dev/dev_ops.h"
@@ -57,7 +59,7 @@ static const char *const maul_names[MAUL_KINDS] = {
  * them.
  */
 static const bool maul_pending[MAUL_KINDS] = {
-	[MAUL_GENS] = true, [MAUL_MISDIRECTED] = true, [MAUL_NODE_TWICE] = true,
+	[MAUL_MISDIRECTED] = true, [MAUL_NODE_TWICE] = true,
 };
 
 static inline uint32_t maul_kinds_usual(void)
@@ -67,6 +69,20 @@ static inline uint32_t maul_kinds_usual(void)
 	for (unsigned i = 0; i < MAUL_KINDS; i++)
 		kinds |= (uint32_t)!maul_pending[i] << i;
 	return kinds;
+}
+
+#define MAUL_LIE	1	/* what the bucket holds, or held, may be another's */
+#define MAUL_OLD	2	/* what was freed long ago may seem current */
+
+/* Whether nobody can tell that @p is wrong; @falsified: of the set of @sb. */
+static inline bool maul_is_falsified(const uint8_t *falsified, const struct cache_sb *sb,
+				     const struct answers_piece *p)
+{
+	uint64_t was = p->was ? p->was->place / sb->bucket_sectors : UINT64_MAX;
+	uint64_t now = p->now ? p->now->place / sb->bucket_sectors : UINT64_MAX;
+
+	return (was < sb->nbuckets && falsified[was] == MAUL_LIE) ||
+	       (now < sb->nbuckets && falsified[now]);
 }
 
 struct maul_node {
@@ -99,7 +115,7 @@ struct maul {
 	uint64_t prio[MAUL_PRIOS_MAX];	/* the prio_sets' buckets */
 	unsigned nprios;
 	uint8_t *data;		/* a bucket: data lies there */
-	uint8_t *falsified;		/* a bucket: what is said of it may be a lie */
+	uint8_t *falsified;		/* a bucket: what is said of it may be a lie; see MAUL_OLD */
 	bool spare_data;	/* only metadata and what is unused is hit */
 	struct maul_nodes nodes;
 	/* of one run */
@@ -281,7 +297,7 @@ static inline void maul_lie_about_keys(struct maul *m, struct cache_dev *dev,
 					  cache_ptr_bucket(&m->sb, &k, 0) : UINT64_MAX;
 
 			if (bucket < m->sb.nbuckets)
-				m->falsified[bucket] = 1;
+				m->falsified[bucket] = MAUL_LIE;
 			at = len ? at + len : UINT32_MAX;
 		}
 	cache_btree_node_fini(&n);

@@ -157,6 +157,17 @@ static inline void maul_say_gen(struct maul *m, uint64_t bucket, uint8_t was, ui
 			 (unsigned long long)bucket, was, is);
 }
 
+/* Gens are compared in a circle: far ahead of what was freed long ago is before it. */
+static inline void maul_note_gen(struct maul *m, uint64_t bucket, uint8_t was, uint8_t is)
+{
+	if (bucket >= m->sb.nbuckets)
+		return;
+	if (!cache_gen_after(is, was))
+		m->falsified[bucket] = MAUL_LIE;
+	else if (cache_gen_after(is, was) >= 64)
+		m->falsified[bucket] = MAUL_OLD;
+}
+
 /* A gen or some in one prio_set, and its checksum made right. */
 static inline void maul_flip_gens(struct maul *m)
 {
@@ -174,9 +185,7 @@ static inline void maul_flip_gens(struct maul *m)
 
 		pair->gen ^= 1u << maul_below(m, 8);
 		maul_say_gen(m, i * per + k, was, pair->gen);
-		/* of what was freed long ago it is said that it is current */
-		if (i * per + k < m->sb.nbuckets && !cache_gen_after(pair->gen, was))
-			m->falsified[i * per + k] = 1;
+		maul_note_gen(m, i * per + k, was, pair->gen);
 	}
 	d->csum = cache_le64_of(cache_crc64((char *)d + 8, nbytes - 8));
 	cache_dev_write(m->dev, at, nbytes / 512, d, NULL);

@@ -168,17 +168,10 @@ static void repair(struct run *r, bool guess)
 		r->said = "dirty data that cannot be right";
 }
 
-static bool is_falsified(const struct run *r, const struct answer *a)
-{
-	uint64_t bucket = a ? a->place / r->maul.sb.bucket_sectors : UINT64_MAX;
-
-	return bucket < r->maul.sb.nbuckets && r->maul.falsified[bucket];
-}
-
 /* Nobody can tell: forged, or else (@traceless) the newest of it is lost without trace. */
 static bool is_lie(const struct run *r, const struct answers_piece *p, bool traceless)
 {
-	if (is_falsified(r, p->was) || is_falsified(r, p->now))
+	if (maul_is_falsified(r->maul.falsified, &r->maul.sb, p))
 		return true;
 	for (unsigned i = 0; i < r->maul.nlies; i++)
 		if ((r->maul.lie[i].forged || traceless) &&

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Gens on disk that cannot be right; see repair_gens.h. */
+#include "repair/repair_gens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "format/bset_codec.h"
+
+/* So far a gen can move on between two prio chains: it is freed, and what frees it is repaired. */
+#define MOVES_MAX	2
+
+struct search {
+	struct cache_set *set;
+	struct repair_gens *found;
+	struct cache_prios before;	/* the chain before the newest */
+	bool has_before;
+	bool whole_replay;
+	/* of buckets that seem to have lost dirty data: the newest gen of it */
+	uint64_t *candidate;
+	uint8_t *gen;
+	uint64_t ncandidates;
+};
+
+static int add(struct search *s, const struct repair_gen *g)
+{
+	struct repair_gens *f = s->found;
+	void *p = cache_array_grow(f->gen, f->n, &f->capacity, sizeof(*f->gen));
+
+	if (!p)
+		return -ENOMEM;
+	f->gen = p;
+	f->gen[f->n++] = *g;
+	return 0;
+}
+
+static uint64_t bucket_of(const struct search *s, const struct cache_bkey *k)
+{
+	uint64_t bucket = cache_key_ptrs(k) && cache_ptr_is_available(&s->set->sb, k, 0) ?
+			  cache_ptr_bucket(&s->set->sb, k, 0) : UINT64_MAX;
+
+	return bucket < s->set->sb.nbuckets ? bucket : UINT64_MAX;
+}
+
+static int on_parent(void *ctx, const struct cache_btree_node *n)
+{
+	struct search *s = ctx;
+	int ret = 0;
+
+	for (size_t i = 0; i < n->keys.n && n->level && ret >= 0; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+		struct repair_gen g = { .node = true, .certain = true };
+
+		ret = cache_set_has_false_gen(s->set, n, k);
+		if (ret == -EIO)	/* another time, or not at all */
+			ret = 0;
+		if (ret <= 0)
+			continue;
+		g.gen = cache_ptr_gen(k->ptr[0]);
+		g.f = (struct cache_finding){
+			.code = CACHE_P_BUCKET_GEN_FALSE, .bucket = bucket_of(s, k) };
+		ret = add(s, &g);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+static bool is_flash(const struct cache_set *set, uint64_t inode)
+{
+	return inode < set->uuids.n &&
+	       cache_uuid_state(&set->uuids.slot[inode]) == CACHE_SLOT_FLASH;
+}
+
+static bool seems_lost(const struct search *s, const struct cache_extent *e)
+{
+	return e->staleness && e->available && !e->check_key &&
+	       bucket_of(s, &e->key) != UINT64_MAX &&
+	       (cache_key_dirty(&e->key) || is_flash(s->set, cache_key_inode(&e->key)));
+}
+
+static int note_candidate(void *ctx, const struct cache_extent *e)
+{
+	struct search *s = ctx;
+	uint64_t bucket = bucket_of(s, &e->key);
+	uint8_t gen = cache_ptr_gen(e->key.ptr[0]);
+
+	if (!seems_lost(s, e) || cache_set_role(s->set, bucket) != CACHE_ROLE_FREE)
+		return 0;
+	if (!cache_bit(s->candidate, bucket) || cache_gen_after(gen, s->gen[bucket]))
+		s->gen[bucket] = gen;
+	s->ncandidates += !cache_bit(s->candidate, bucket);
+	cache_bit_set(s->candidate, bucket);
+	return 0;
+}
+
+static void claim(struct search *s, const struct cache_bkey *k)
+{
+	uint64_t bucket = bucket_of(s, k);
+
+	if (bucket != UINT64_MAX && cache_bit(s->candidate, bucket) &&
+	    cache_gen_after(cache_ptr_gen(k->ptr[0]), s->gen[bucket]))
+		cache_bit_clear(s->candidate, bucket);
+}
+
+static void claim_words(struct search *s, const cache_le64 *words, uint64_t nwords)
+{
+	unsigned n;
+
+	for (uint64_t at = 0; at < nwords; at += n) {
+		struct cache_bkey k;
+
+		n = cache_bkey_decode(words + at, nwords - at, &k);
+		if (!n)
+			break;
+		claim(s, &k);
+	}
+}
+
+/* Whatever a node has, hidden by later keys or not. */
+static int claim_node(void *ctx, const struct cache_btree_node *n)
+{
+	for (uint32_t i = 0; i < n->nsets; i++)
+		claim_words(ctx, n->sets[i].words, n->sets[i].nwords);
+	return 0;
+}
+
+/* Its beginning is that of metadata, which was written after the data. */
+static int holds_metadata(const struct cache_set *set, uint64_t bucket)
+{
+	uint64_t magic = cache_sb_set_magic(&set->sb), is;
+	struct cache_prio_set_disk *d = cache_dev_buf(CACHE_SECTOR_BYTES);
+	int ret = d ? cache_dev_read(set->dev, cache_bucket_sector(&set->sb, bucket), 1, d, NULL) :
+		      -ENOMEM;
+
+	is = ret ? 0 : cache_le64_get(d->magic);
+	free(d);
+	if (ret == -ENOMEM)
+		return ret;
+	return ret || is == (magic ^ CACHE_PSET_MAGIC) || is == (magic ^ CACHE_BSET_MAGIC);
+}
+
+static void count_finding(void *ctx, const struct cache_finding *f)
+{
+	++*(unsigned *)ctx;
+}
+
+/* The last member of a chain links to the head of the one before. */
+static int read_chain_before(struct search *s, struct cache_err *err)
+{
+	struct cache_set *set = s->set;
+	const struct cache_prios *p = &set->prios;
+	unsigned wrong = 0;
+	const struct cache_sink sink = { .report = count_finding, .ctx = &wrong };
+	struct cache_prio_set_disk *d;
+	uint64_t head = 0;
+	int ret;
+
+	if (!p->nmembers || p->nfollowed < p->nmembers)
+		return 0;
+	d = cache_dev_buf(CACHE_SECTOR_BYTES);
+	if (!d)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for a prio_set");
+	ret = cache_dev_read(set->dev, cache_bucket_sector(&set->sb, p->chain[p->nmembers - 1]), 1,
+			     d, NULL);
+	head = ret ? 0 : cache_le64_get(d->next_bucket);
+	free(d);
+	if (!head)
+		return 0;
+	ret = cache_prio_read_gens(set->dev, &set->sb, head, &s->before, &sink, err);
+	s->has_before = !ret && !wrong && s->before.nfollowed == s->before.nmembers &&
+			s->before.seq + 1 == p->seq;
+	return ret;
+}
+
+/*
+ * It is still there: its gen was this one when the chain before was written, or less, and the
+ * gen that the newest has was never another owner's. 1, and whether the extent cannot be old.
+ */
+static bool is_still_there(const struct search *s, const struct cache_extent *e, uint64_t bucket,
+			   bool *certain)
+{
+	uint8_t before, now = cache_gens_gen(&s->set->gens, bucket);
+
+	*certain = e->from_journal && s->whole_replay;
+	if (!s->has_before)
+		return *certain;
+	before = s->before.gen[bucket];
+	if (cache_gen_after(before, s->gen[bucket]))
+		return *certain;
+	*certain |= (uint8_t)(now - before) > MOVES_MAX;
+	return true;
+}
+
+static int judge_candidate(void *ctx, const struct cache_extent *e)
+{
+	struct search *s = ctx;
+	uint64_t bucket = bucket_of(s, &e->key);
+	struct repair_gen g = { .gen = cache_ptr_gen(e->key.ptr[0]) };
+	int ret;
+
+	if (!seems_lost(s, e) || !cache_bit(s->candidate, bucket) || g.gen != s->gen[bucket] ||
+	    !is_still_there(s, e, bucket, &g.certain))
+		return 0;
+	ret = holds_metadata(s->set, bucket);
+	if (ret)
+		return ret < 0 ? ret : 0;
+	g.f = (struct cache_finding){
+		.code = CACHE_P_EXTENT_STALE_DIRTY, .bucket = bucket, .other = e->leaf_bucket,
+		.inode = cache_key_inode(&e->key), .start = cache_key_start(&e->key),
+		.end = e->key.low };
+	return add(s, &g);
+}
+
+static int find_lost_data(struct search *s, const struct cache_sink *silent, struct cache_err *err)
+{
+	const struct cache_journal *j = &s->set->journal;
+	int ret = cache_set_each_extent(s->set, note_candidate, s, silent, err);
+
+	if (ret || !s->ncandidates)
+		return ret;
+	s->whole_replay = j->nreplay &&
+			  j->nreplay == j->newest.pos.seq + 1 - j->newest.pos.last_seq;
+	ret = read_chain_before(s, err);
+	if (!ret)
+		ret = cache_set_each_node(s->set, claim_node, s, silent, err);
+	if (!ret)
+		claim_words(s, s->set->overlay.words, s->set->overlay.nwords);
+	return ret ? ret : cache_set_each_extent(s->set, judge_candidate, s, silent, err);
+}
+
+int cache_repair_false_gens(struct cache_set *set, struct repair_gens *found,
+			    struct cache_err *err)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct search s = { .set = set, .found = found };
+	size_t before = found->n;
+	int ret = -ENOMEM;
+
+	s.candidate = cache_bits_new(set->sb.nbuckets);
+	s.gen = calloc(set->sb.nbuckets, 1);
+	if (s.candidate && s.gen)
+		ret = cache_set_each_node(set, on_parent, &s, &silent, err);
+	/* what hangs on a node that is found only now may claim any bucket */
+	if (!ret && found->n == before)
+		ret = find_lost_data(&s, &silent, err);
+	if (ret == -ENOMEM)
+		cache_err_set(err, ret, 0, "no memory for gens that are false");
+	cache_prio_fini(&s.before);
+	free(s.candidate);
+	free(s.gen);
+	return ret;
+}
+
+void cache_repair_correct_gens(const struct repair_gens *g, struct cache_prios *prios)
+{
+	for (size_t i = 0; i < g->n && prios->gen; i++)
+		prios->gen[g->gen[i].f.bucket] = g->gen[i].gen;
+}
+
+void cache_repair_doubt_gens(struct repair_doubt *d, const struct repair_gens *g)
+{
+	uint64_t per = cache_prios_per_bucket(d->sb);
+
+	for (size_t i = 0; i < g->n; i++) {
+		cache_repair_doubt_add(d, &(struct cache_finding){
+			.code = CACHE_P_BUCKET_GEN_FALSE, .bucket = g->gen[i].f.bucket,
+			.index = g->gen[i].f.bucket / per });
+		if (!g->gen[i].certain)
+			cache_repair_doubt_add(d, &g->gen[i].f);
+	}
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Gens on disk that are false: dirty data that nobody else claims the bucket of is kept. */
+#include "repair_cases.h"
+
+#define BEFORE	40	/* the prio chain before the newest */
+#define DATA	30	/* the bucket of the dirty extent, which has gen 1 */
+#define OTHER	31
+
+static void put_chain(struct disk *d, uint64_t bucket, uint64_t seq, uint64_t next, uint8_t of_data)
+{
+	static uint16_t prio[NMAX];
+	static uint8_t gen[NMAX];
+
+	for (unsigned b = 0; b < d->sb.nbuckets; b++) {
+		prio[b] = b >= PRIO && b <= ROOT ? CACHE_BTREE_PRIO : CACHE_INITIAL_PRIO;
+		gen[b] = b == DATA ? of_data : 1;
+	}
+	put_prio_set(d, bucket, seq, next, 0, prio, gen);
+}
+
+/* Sectors 100 to 132 dirty; their bucket has gen @before in the one chain, @now in the other. */
+static struct disk flipped(uint8_t before, uint8_t now)
+{
+	struct cache_bkey k[] = { extent(0, 100, 132, true, SECTOR(DATA), 1),
+				  extent(0, 200, 208, true, SECTOR(OTHER), 1) };
+	struct disk d = make(k, 2, 0x30, 0);
+
+	put_chain(&d, BEFORE, 1, 0, before);
+	put_chain(&d, PRIO, 2, BEFORE, now);
+	return d;
+}
+
+/* Repaired, and then so many sectors are dirty, and so many were named as lost. */
+static void repairs_with(struct disk *d, uint64_t dirty, uint64_t lost, bool safe)
+{
+	struct loss loss = { 0 };
+	struct cache_repair_plan plan;
+
+	repairs(d, (struct cache_repair_opts){ .loss = on_loss, .ctx = &loss }, &plan);
+	CHECK_EQ(dirty_of(d), dirty);
+	CHECK_EQ(loss.sectors, lost);
+	CHECK_EQ(plan.safe, safe);
+	cache_set_close(enter(d));
+	cache_dev_close(d->dev);
+}
+
+TEST(dirty_data_is_kept_whose_gen_moved_on_further_than_between_two_prio_chains)
+{
+	struct disk d = flipped(1, 9);
+
+	repairs_with(&d, 40, 0, true);
+}
+
+/* It may have been written back, and freed since; but it is still there. */
+TEST(dirty_data_whose_bucket_may_just_have_been_freed_is_kept_and_its_leaf_is_in_doubt)
+{
+	struct disk d = flipped(1, 2);
+
+	repairs_with(&d, 40, 0, false);
+}
+
+TEST(dirty_data_whose_bucket_was_used_again_before_the_last_two_prio_chains_is_lost)
+{
+	struct disk d = flipped(3, 4);
+
+	repairs_with(&d, 8, 32, false);
+}
+
+TEST(without_the_prio_chain_before_it_is_not_known_whether_the_data_is_still_there)
+{
+	struct disk d = flipped(1, 9);
+
+	disk_spoil(&d, SECTOR(BEFORE), 300);
+	repairs_with(&d, 8, 32, false);
+}
+
+TEST(what_the_journal_is_to_insert_is_still_there_without_an_earlier_prio_chain)
+{
+	struct cache_bkey k = extent(0, 100, 132, true, SECTOR(DATA), 1);
+	struct jset_spec j = { .seq = 2, .last_seq = 2, .prio_bucket = PRIO, .keys = &k, .nkeys = 1 };
+	struct disk d = flipped(1, 9);
+
+	disk_spoil(&d, SECTOR(BEFORE), 300);
+	j.uuid_bucket = table_key(&d, UUID);
+	j.btree_root = root_key(&d.sb, ROOT, 1);
+	put_jset(&d, 2, 0, &j);
+	repairs_with(&d, 40, 0, true);
+}
+
+TEST(dirty_data_in_a_bucket_that_a_newer_key_claims_is_lost)
+{
+	struct cache_bkey root, k[] = { extent(0, 100, 132, true, SECTOR(DATA), 1),
+					extent(0, 200, 208, true, SECTOR(DATA), 9) };
+	struct disk d = flipped(1, 9);
+
+	root = root_key(&d.sb, ROOT, 1);
+	put_bset(&d, &root, 5, 0, k, 2);
+	repairs_with(&d, 8, 32, false);
+}
+
+TEST(dirty_data_in_a_bucket_that_metadata_was_written_to_is_lost)
+{
+	struct disk d = flipped(1, 9);
+
+	put_chain(&d, DATA, 1, 0, 1);
+	repairs_with(&d, 8, 32, false);
+}
+
+TEST_MAIN()
