@@ -46,12 +46,17 @@ bool cache_ptr_is_available(const struct cache_sb *sb, const struct cache_bkey *
 uint64_t cache_ptr_place(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i)
 {
 	uint64_t sector = cache_ptr_sector(k->ptr[i]);
+	const struct cache_member_place *m;
 
 	if (!sb->members)
 		return sector;
 	if (!cache_ptr_is_available(sb, k, i))
 		return UINT64_MAX;
-	return sb->members->m[cache_ptr_dev(k->ptr[i])].base * sb->bucket_sectors + sector;
+	m = &sb->members->m[cache_ptr_dev(k->ptr[i])];
+	/* what is past its device must not be taken for another one's */
+	if (sector / sb->bucket_sectors >= m->nbuckets)
+		return UINT64_MAX;
+	return m->base * sb->bucket_sectors + sector;
 }
 
 uint64_t cache_ptr_bucket(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i)

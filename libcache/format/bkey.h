@@ -184,7 +184,7 @@ bool cache_ptr_is_available(const struct cache_sb *sb, const struct cache_bkey *
 
 /*
  * Sector where pointer @i leads. With sb->members it is one of all of them (members.h), and
- * UINT64_MAX for a member that is not there.
+ * UINT64_MAX for a member that is not there, and for what is past the end of one.
  */
 uint64_t cache_ptr_place(const struct cache_sb *sb, const struct cache_bkey *k, unsigned i);
 

@@ -11,34 +11,39 @@
 
 static const struct cache_driver drivers[CACHE_ERAS] = {
 	[CACHE_ERA_4_15] = {
-		.name = "4.15", .forgives_front_gap = true, .discards = true,
+		.name = "4.15", .npolicies = 3,
+		.forgives_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .several_caches = true,
 		.gc_step_nodes = 100, .gc_step_divisor = 100, .gc_pause_ms = 100,
 		.gc_pause_wanted_ms = 100,
 	},
 	[CACHE_ERA_5_10] = {
-		.name = "5.10", .examined = true, .forgives_front_gap = true, .discards = true,
+		.name = "5.10", .npolicies = 3,
+		.examined = true, .forgives_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .checks_prio_write = true,
 		.fails_when_disabled = true,
 		.gc_step_nodes = 100, .gc_step_divisor = 100, .gc_pause_ms = 100,
 		.gc_pause_wanted_ms = 100,
 	},
 	[CACHE_ERA_6_1] = {
-		.name = "6.1", .examined = true, .forgives_front_gap = true, .discards = true,
+		.name = "6.1", .npolicies = 3,
+		.examined = true, .forgives_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .checks_prio_write = true,
 		.fails_when_disabled = true,
 		.gc_step_nodes = 100, .gc_step_divisor = 100, .gc_pause_ms = 100,
 		.gc_pause_wanted_ms = 100,
 	},
 	[CACHE_ERA_6_12] = {
-		.name = "6.12", .examined = true, .forgives_front_gap = true, .discards = true,
+		.name = "6.12", .npolicies = 3,
+		.examined = true, .forgives_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .checks_prio_write = true,
 		.fails_when_disabled = true, .invalidates_during_gc = true,
 		.gc_step_nodes = 100, .gc_step_divisor = 100, .gc_pause_ms = 100,
 		.gc_pause_wanted_ms = 100,
 	},
 	[CACHE_ERA_6_18] = {
-		.name = "6.18", .examined = true, .forgives_front_gap = true, .discards = true,
+		.name = "6.18", .npolicies = 3,
+		.examined = true, .forgives_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .checks_prio_write = true,
 		.fails_when_disabled = true, .invalidates_during_gc = true,
 		.wide_btree_reserve = true,
@@ -46,7 +51,8 @@ static const struct cache_driver drivers[CACHE_ERAS] = {
 		.gc_pause_wanted_ms = 100,
 	},
 	[CACHE_ERA_7_2] = {
-		.name = "7.2", .examined = true, .checks_prio_write = true,
+		.name = "7.2", .npolicies = 3,
+		.examined = true, .checks_prio_write = true,
 		.fails_when_disabled = true, .invalidates_during_gc = true,
 		.wide_btree_reserve = true,
 		.gc_step_nodes = 10, .gc_step_divisor = 128, .gc_small_steps = true,
@@ -130,6 +136,16 @@ uint32_t cache_eras_which(uint32_t eras, bool (*test)(const struct cache_driver 
 
 	for (unsigned i = 0; i < CACHE_ERAS; i++)
 		if (eras >> i & 1 && test(&drivers[i]))
+			mask |= UINT32_C(1) << i;
+	return mask;
+}
+
+uint32_t cache_eras_without_policy(unsigned policy)
+{
+	uint32_t mask = 0;
+
+	for (unsigned i = 0; i < CACHE_ERAS; i++)
+		if (policy >= drivers[i].npolicies)
 			mask |= UINT32_C(1) << i;
 	return mask;
 }

@@ -28,6 +28,7 @@ struct cache_driver {
 	bool checks_prio_write;		/* G: and asks for gc where buckets are too few */
 	bool fails_when_disabled;	/* H: an allocation of a set that was given up */
 	bool several_caches;		/* I: sets of up to eight cache devices */
+	unsigned npolicies;		/* replacement policies that it knows, by number from 0 on */
 	unsigned gc_step_nodes;		/* K: a step of gc is this, or nodes / gc_step_divisor */
 	unsigned gc_step_divisor;
 	bool gc_small_steps;		/* K: never more than gc_step_nodes while searches run */
@@ -44,6 +45,8 @@ const char *cache_driver_since(bool (*test)(const struct cache_driver *d));
 /* Tests for these: sets of one cache only; the discard bit means nothing. */
 bool cache_driver_is_single(const struct cache_driver *d);
 bool cache_driver_ignores_discard(const struct cache_driver *d);
+/* All those that know no replacement policy of number @policy. */
+uint32_t cache_eras_without_policy(unsigned policy);
 /* The row of @era; one out of range gives the newest. */
 const struct cache_driver *cache_driver_of(enum cache_era era);
 

@@ -261,7 +261,10 @@ static bool first_bucket_end(const struct sb_ctx *c, struct cache_finding *f)
 
 static bool replacement(const struct sb_ctx *c, struct cache_finding *f)
 {
-	return at_most(f, cache_sb_replacement(c->sb), CACHE_RANDOM);
+	f->got = cache_sb_replacement(c->sb);
+	f->want = CACHE_RANDOM;
+	f->eras = cache_eras_without_policy(f->got);
+	return !f->eras;
 }
 
 static bool multi_member(const struct sb_ctx *c, struct cache_finding *f)

@@ -282,6 +282,32 @@ TEST(a_damaged_prio_chain_of_one_member_makes_only_its_gens_unknown)
 	fini(&m);
 }
 
+/* Where the next member begins in the common space, a pointer past a device's end must not lead. */
+TEST(a_pointer_past_the_end_of_its_member_is_not_taken_for_one_into_the_next)
+{
+	for (unsigned dev = 0; dev < 3; dev++) {
+		struct members m = built(3);
+		struct some s = { 0 };
+		struct cache_bkey bad = extent(0, 9000, 9008, true, 0, 1);
+		unsigned index, dirty = 0;
+		uint64_t local;
+
+		bad.ptr[0] = cache_ptr_make(dev, (m.d[dev].sb.nbuckets + 20) * BUCKET, 9);
+		members_entry(&m, 43, 41, 3, &bad, 1);
+		for (unsigned i = 0; i < 3; i++)
+			add(&s, &m, i);
+		load(&s, CACHE_LOAD_MARKS);
+		CHECK_EQ(total(&s, CACHE_P_JOURNAL_KEY_INVALID), 1);
+		CHECK_EQ(s.set->raised, 0);
+		for (uint64_t b = 0; b < s.set->sb.nbuckets; b++)
+			if (cache_set_member_of(s.set, b, &index, &local))
+				dirty += cache_set_role(s.set, b) == CACHE_ROLE_DIRTY;
+		CHECK_EQ(dirty, 7 * 5 + 3);
+		cache_set_close(s.set);
+		fini(&m);
+	}
+}
+
 TEST(without_a_sink_the_first_damage_is_the_error)
 {
 	struct members m = built(2);
