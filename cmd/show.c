@@ -75,7 +75,7 @@ static int open_member(struct show *s, struct show_member *m)
 	if (!m->path)
 		return FOREIGN;
 	cmd_warn_in_use(&s->cmd, m->path);
-	ret = cache_dev_open(m->path, CACHE_DEV_READ, &m->dev, &err);
+	ret = cmd_open_to_read(m->path, &m->dev, &err);
 	if (!ret)
 		ret = cache_sb_read(m->dev, &m->sb, &err);
 	if (!ret && (!cache_sb_is_one_of_several(&m->sb) ||
@@ -88,23 +88,28 @@ static int open_member(struct show *s, struct show_member *m)
 	return ret ? FOREIGN : 0;
 }
 
-/* All devices that were named are one set. */
+/* The devices beside the first: all that were named are one set. */
+static int open_members(struct show *s, struct cache_err *err)
+{
+	int ret = 0;
+
+	if (s->nmore && !cache_sb_is_one_of_several(&s->sb))
+		return cache_err_set(err, -EINVAL, 0, "it is not one of several cache devices of "
+				     "a set: one device at a time");
+	for (unsigned i = 0; i < s->nmore && !ret; i++)
+		ret = open_member(s, &s->more[i]);
+	return ret;
+}
+
 static int load_members(struct show *s, enum cache_load upto, struct cache_err *err)
 {
 	struct cache_set_member list[CACHE_MAX_CACHES_PER_SET] = {
 		{ s->dev, &s->sb, &s->sink },
 	};
 
-	if (!cache_sb_is_one_of_several(&s->sb))
-		return cache_err_set(err, -EINVAL, 0, "it is not one of several cache devices of "
-				     "a set: one device at a time");
-	for (unsigned i = 0; i < s->nmore; i++) {
-		struct show_member *m = &s->more[i];
-
-		if (open_member(s, m))
-			return FOREIGN;
-		list[i + 1] = (struct cache_set_member){ m->dev, &m->sb, &m->sink };
-	}
+	for (unsigned i = 0; i < s->nmore; i++)
+		list[i + 1] = (struct cache_set_member){ s->more[i].dev, &s->more[i].sb,
+							 &s->more[i].sink };
 	return cache_set_load_members(list, s->nmore + 1, upto, NULL, &s->set, err);
 }
 
@@ -116,12 +121,18 @@ static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 		return ret;
 	if (cmd_is_foreign(&s->cmd, s->dev))
 		return FOREIGN;
+	if (s->takes_members) {
+		ret = cache_sb_read(s->dev, &s->sb, err);
+		if (!ret)
+			ret = open_members(s, err);
+		if (ret)
+			return ret;
+	}
 	cmd_confine();
 	s->sink = (struct cache_sink){ on_finding, s };
-	ret = s->takes_members ? cache_sb_read(s->dev, &s->sb, err) : 0;
-	if (!ret && (s->nmore || (s->takes_members && cache_sb_is_one_of_several(&s->sb))))
+	if (s->takes_members && cache_sb_is_one_of_several(&s->sb))
 		return load_members(s, upto, err);
-	return ret ? ret : cache_set_load(s->dev, upto, &s->sink, &s->set, err);
+	return cache_set_load(s->dev, upto, &s->sink, &s->set, err);
 }
 
 static int never_ran(struct show *s)

@@ -3,6 +3,12 @@
 
 #include "base/checked.h"
 
+bool cache_sb_is_one_of_several(const struct cache_sb *sb)
+{
+	return cache_sb_has_magic(sb) && !cache_sb_is_bdev(sb) && sb->nr_in_set > 1 &&
+	       sb->nr_in_set <= CACHE_MAX_CACHES_PER_SET && sb->nr_this_dev < sb->nr_in_set;
+}
+
 void cache_members_add(struct cache_members *m, const struct cache_sb *sb)
 {
 	uint64_t per = cache_prios_per_bucket(sb);

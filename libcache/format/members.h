@@ -27,6 +27,9 @@ struct cache_members {
 	struct cache_member_place m[CACHE_MAX_CACHES_PER_SET];	/* by nr_this_dev */
 };
 
+/* Whether @sb says that its device is one of several of a set: the others are needed with it. */
+bool cache_sb_is_one_of_several(const struct cache_sb *sb);
+
 /* Gives @sb's device, nr_this_dev, the next free range. */
 void cache_members_add(struct cache_members *m, const struct cache_sb *sb);
 

@@ -14,6 +14,7 @@
 
 #include "base/checked.h"
 #include "format/bset_codec.h"
+#include "format/members.h"
 #include "format/super.h"
 #include "image/image_disk.h"
 #include "image/image_record.h"
@@ -98,6 +99,10 @@ static int learn_geometry(struct saver *s)
 
 	if (ret)
 		return ret;
+	if (cache_sb_is_one_of_several(&s->sb))
+		return cache_err_set(s->err, -EOPNOTSUPP, CACHE_SB_SECTOR, "it is one of %u cache devices "
+				     "of its set, and what to save is known from all of them only",
+				     s->sb.nr_in_set);
 	usable = cache_sb_has_magic(&s->sb) &&
 		 cache_sb_is_usable(&s->sb, cache_dev_sectors(s->dev));
 	s->has_buckets = usable && !cache_sb_is_bdev(&s->sb);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/members.h"
 #include "set/set.h"
 
 struct sums {
@@ -52,6 +53,8 @@ int cache_mkcache_dirty(struct cache_dev *dev, cache_mkcache_dirty_fn *fn, void 
 		return ret;
 	if (cache_sb_is_synced(&set->sb) && set->loaded < CACHE_LOAD_GENS)
 		ret = -EUCLEAN;
+	/* what the other members' keys say of this device is not known */
+	damaged |= cache_sb_is_one_of_several(&set->sb);
 	s.n = set->loaded < CACHE_LOAD_GENS ? 0 : set->uuids.n;
 	s.dirty = calloc(s.n + 1, sizeof(*s.dirty));
 	if (!s.dirty)

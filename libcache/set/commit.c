@@ -5,7 +5,6 @@
  * this commit has picked is never picked again.
  */
 #include "set/commit.h"
-#include "set/members.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +16,7 @@
 #include "disk/journal_blocks.h"
 #include "disk/jset_codec.h"
 #include "disk/prio_codec.h"
+#include "format/members.h"
 
 struct cache_commit {
 	struct cache_set *set;

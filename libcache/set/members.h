@@ -24,9 +24,6 @@ struct cache_set_member {
 	const struct cache_sink *sink;
 };
 
-/* Whether @sb says that it is one of several, so that others may be needed with it. */
-bool cache_sb_is_one_of_several(const struct cache_sb *sb);
-
 /**
  * cache_set_load_members() - load a set of which @members are at hand
  * @members: cache devices with one set UUID, in any order; devices and superblocks stay the

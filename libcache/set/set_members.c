@@ -17,12 +17,6 @@
 
 static const struct cache_sink silent = { .report = cache_sink_ignore };
 
-bool cache_sb_is_one_of_several(const struct cache_sb *sb)
-{
-	return cache_sb_has_magic(sb) && !cache_sb_is_bdev(sb) && sb->nr_in_set > 1 &&
-	       sb->nr_in_set <= MEMBERS_MAX && sb->nr_this_dev < sb->nr_in_set;
-}
-
 /* Into the numbers of its own device, and to that device's sink. */
 static void route(void *ctx, const struct cache_finding *f)
 {

@@ -143,3 +143,12 @@ of() { jq -r "$1" out; }
 	run -1 --separate-stderr cache-show-keys --owner 5 a b c
 	[[ "$stderr" == *"--owner takes a set of one cache device"* ]]
 }
+
+@test "what needs all members and is given one says so" {
+	run -1 --separate-stderr cache-image save b b.img
+	[[ "$stderr" == *"one of 3 cache devices of its set"* ]]
+	[ ! -e b.img ]
+	run --separate-stderr make-cache -n -C --wipe-bcache b
+	[[ "$output$stderr" == *"b: "*"dirty data"* ]]
+	[[ "$output$stderr" == *"more"* || "$output$stderr" == *"damaged"* ]]
+}
