@@ -39,6 +39,7 @@ static int window_flush(struct cache_dev *dev)
 
 static void window_close(struct cache_dev *dev)
 {
+	cache_dev_close(((struct window *)dev->priv)->under);
 	free(dev->priv);
 }
 
@@ -46,11 +47,11 @@ static struct cache_dev *window(struct cache_dev *under, uint64_t first, uint64_
 {
 	static const struct cache_dev_ops ops = { .read = window_read, .write = window_write,
 						  .flush = window_flush, .close = window_close };
-	struct cache_dev *dev = cache_dev_wrap(&ops, set_lend(under), sizeof(struct window));
+	struct cache_dev *lent = set_lend(under);
+	struct cache_dev *dev = cache_dev_wrap(&ops, lent, sizeof(struct window));
 
 	CHECK(dev);
-	/* the window lives shorter than what is under it */
-	*(struct window *)dev->priv = (struct window){ under, first };
+	*(struct window *)dev->priv = (struct window){ lent, first };
 	dev->sectors = n;
 	return dev;
 }
