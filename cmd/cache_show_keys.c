@@ -346,7 +346,7 @@ static void begin_table(struct show_keys *o, unsigned flags)
 {
 	unsigned nnode = sizeof(node_cols) / sizeof(*node_cols);
 	unsigned n = o->nodes ? nnode : o->raw ? SHOW_KEYS_NCOLS : SHOW_KEYS_NCOLS - 1;
-	struct cache_field cols[SHOW_KEYS_NCOLS + 2];
+	struct cache_field *cols = o->cols;
 
 	memcpy(cols, o->nodes ? node_cols : show_keys_cols, n * sizeof(*cols));
 	if (o->show.set->members) {

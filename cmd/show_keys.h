@@ -4,6 +4,9 @@
 
 #include "show.h"
 
+extern const struct cache_field show_keys_cols[];
+#define SHOW_KEYS_NCOLS	(2 + SHOW_KEY_NCOLS + 2)
+
 struct show_keys {
 	struct show show;		/* first */
 	bool raw, nodes, stale, dirty, tsv;
@@ -14,10 +17,8 @@ struct show_keys {
 	uint64_t inode, level;
 	uint64_t range_start, range_end;	/* sectors, end not in it */
 	uint64_t owner;			/* bucket, or sector, of the cache device */
+	struct cache_field cols[SHOW_KEYS_NCOLS + 2];	/* of the table, while it is printed */
 };
-
-extern const struct cache_field show_keys_cols[];
-#define SHOW_KEYS_NCOLS	(2 + SHOW_KEY_NCOLS + 2)
 
 /* A row of show_keys_cols: @node_bucket 0 means the journal, @block is ignored then. */
 void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,

@@ -80,6 +80,9 @@ static void on_finding(void *ctx, const struct cache_finding *finding)
 	struct cache_fsck_result *res = &r->f->results[r->dev];
 	const struct cache_problem_info *info = cache_problem_info(finding->code);
 
+	/* to the kernels that were asked about it is harmless */
+	if (finding->eras && !(finding->eras & eras_of(r->f)))
+		return;
 	res->count[info->severity]++;
 	judge(res, finding, eras_of(r->f));
 	if (finding->code == CACHE_P_JOURNAL_DISCARDED ||

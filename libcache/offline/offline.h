@@ -94,7 +94,8 @@ struct cache_offline_written {
  * @found: receives what the check found
  *
  * Return: 0; -EUCLEAN when something is damaged or would keep one of these drivers
- * from starting the set, for a backing device and for a set that has never run; -EIO, -ENOMEM.
+ * from starting the set, for a backing device and for a set that has never run; -EOPNOTSUPP
+ * for a member of a set of several cache devices; -EIO, -ENOMEM.
  */
 int cache_offline_open(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *found,
 		       struct cache_set **set, struct cache_err *err);

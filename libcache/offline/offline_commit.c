@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/members.h"
 #include "replay/replay.h"
 
 /* The first finding that is damage, or keeps a kernel from starting. */
@@ -67,8 +68,14 @@ static int check_set(struct cache_dev *dev, uint32_t eras, struct cache_fsck_res
 static int check_before(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *found,
 			struct cache_err *err)
 {
-	int ret = check_set(dev, eras, found, err);
+	struct cache_sb sb;
+	int ret;
 
+	/* of which the check of one alone would only say that the rest is missing */
+	if (!cache_sb_read(dev, &sb, NULL) && cache_sb_is_one_of_several(&sb))
+		return cache_err_set(err, -EOPNOTSUPP, 0, "it is one of %u cache devices of its set, "
+				     "and such a set is only read", sb.nr_in_set);
+	ret = check_set(dev, eras, found, err);
 	if (ret)
 		return ret;
 	if (found->is_backing)

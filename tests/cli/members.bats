@@ -152,3 +152,13 @@ of() { jq -r "$1" out; }
 	[[ "$output$stderr" == *"b: "*"dirty data"* ]]
 	[[ "$output$stderr" == *"more"* || "$output$stderr" == *"damaged"* ]]
 }
+
+@test "for a kernel that takes several cache devices the whole set is clean, a part of it is not" {
+	run -0 cache-fsck -n --kernel 4.15 c a b
+	[ "$(cache-fsck -n -J --kernel 4.15 a b c | jq -c .kernels)" = '{"4.15":"starts"}' ]
+	run -4 cache-fsck -n --kernel 4.15 a b
+	run -4 cache-fsck -n --kernel all a b c
+	[[ "$output" == *"may return wrong blocks"* ]]
+	run -1 --separate-stderr cache-alloc --kernel 4.15 -c 1 --commit a
+	[[ "$stderr" == *"one of 3 cache devices of its set, and such a set is only read"* ]]
+}
