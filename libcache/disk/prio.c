@@ -3,6 +3,7 @@
  * The prio chain. It has no end mark: next_bucket of the last member is left over from the
  * previous chain, so only the number of members says where it ends.
  */
+#include "base/bits.h"
 #include "base/checked.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct chain {
 	char *buf;
 	uint32_t area_bytes;
 	bool has_seq;
+	uint64_t *passed;	/* one bit per bucket: the chain was there */
 };
 
 static int found(struct chain *c, enum cache_problem code, uint64_t bucket,
@@ -42,9 +44,7 @@ static int check_place(struct chain *c, uint64_t bucket)
 		ret = found(c, CACHE_P_PRIO_RANGE, bucket, 0, c->sb->nbuckets);
 		return ret ? ret : -ENOENT;
 	}
-	for (uint64_t i = 0; i < c->p->nfollowed; i++) {
-		if (c->p->chain[i] != bucket)
-			continue;
+	if (cache_bit_test_and_set(c->passed, bucket)) {
 		ret = found(c, CACHE_P_PRIO_LOOP, bucket, 0, 0);
 		return ret ? ret : -ENOENT;
 	}
@@ -133,10 +133,33 @@ static int alloc_prios(struct chain *c, bool with_prio)
 	p->chain = calloc(p->nmembers, sizeof(*p->chain));
 	p->member_ok = calloc(p->nmembers, sizeof(*p->member_ok));
 	c->buf = cache_dev_buf(c->area_bytes);
-	if ((p->prio || !with_prio) && p->gen && p->chain && p->member_ok && c->buf)
+	c->passed = cache_bits_new(p->nbuckets);
+	if ((p->prio || !with_prio) && p->gen && p->chain && p->member_ok && c->buf && c->passed)
 		return 0;
 	return cache_err_set(c->err, -ENOMEM, 0, "no memory for the gens of %llu buckets",
 			     (unsigned long long)p->nbuckets);
+}
+
+static int by_bucket(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+int cache_prio_sort_members(struct cache_prios *p, struct cache_err *err)
+{
+	p->sorted = calloc(p->nfollowed + 1, sizeof(*p->sorted));
+	if (!p->sorted)
+		return cache_err_set(err, -ENOMEM, 0, "no memory for the prio chain");
+	memcpy(p->sorted, p->chain, p->nfollowed * sizeof(*p->sorted));
+	qsort(p->sorted, p->nfollowed, sizeof(*p->sorted), by_bucket);
+	return 0;
+}
+
+bool cache_prio_has_member(const struct cache_prios *p, uint64_t bucket)
+{
+	return p->sorted && bsearch(&bucket, p->sorted, p->nfollowed, sizeof(bucket), by_bucket);
 }
 
 static int read_chain(struct chain *c, uint64_t bucket, bool with_prio)
@@ -148,7 +171,10 @@ static int read_chain(struct chain *c, uint64_t bucket, bool with_prio)
 	while (!ret && c->p->nfollowed < c->p->nmembers)
 		ret = follow(c, bucket, &bucket);
 	free(c->buf);
-	return ret == -ENOENT ? 0 : ret;
+	free(c->passed);
+	if (ret && ret != -ENOENT)
+		return ret;
+	return cache_prio_sort_members(c->p, c->err);
 }
 
 int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,
@@ -174,6 +200,7 @@ void cache_prio_fini(struct cache_prios *p)
 	free(p->prio);
 	free(p->gen);
 	free(p->chain);
+	free(p->sorted);
 	free(p->member_ok);
 	memset(p, 0, sizeof(*p));
 }

@@ -26,6 +26,7 @@ struct cache_prios {
 	/* nmembers bucket numbers, as far as the links were followed */
 	uint64_t *chain;
 	uint64_t nfollowed;
+	uint64_t *sorted;		/* the same in ascending order; see cache_prio_has_member() */
 	/* for each of nmembers: it verified, so its gens are known */
 	bool	 *member_ok;
 };
@@ -38,7 +39,7 @@ struct cache_prios {
  *
  * Magic and checksum of each prio_set are checked before use. No more links are followed than
  * the table needs, so a looping chain ends by itself. The entries of a member that does not
- * verify stay zero, and its member_ok false. Three bytes per bucket.
+ * verify stay zero, and its member_ok false. Three bytes per bucket, and one bit while it is read.
  *
  * Return: 0; without @sink the errno of the first broken rule; -ENOMEM.
  */
@@ -50,6 +51,11 @@ int cache_prio_read_gens(struct cache_dev *dev, const struct cache_sb *sb, uint6
 			 struct cache_prios *prios, const struct cache_sink *sink,
 			 struct cache_err *err);
 void cache_prio_fini(struct cache_prios *prios);
+
+/* Whether the chain, as far as it was followed, leads through @bucket. */
+bool cache_prio_has_member(const struct cache_prios *prios, uint64_t bucket);
+/* For those that put the chains of several devices into one table. Return: 0 or -ENOMEM. */
+int cache_prio_sort_members(struct cache_prios *prios, struct cache_err *err);
 
 /* Whether the gen of @bucket was read from a member that verified. */
 bool cache_prio_is_known(const struct cache_sb *sb, const struct cache_prios *prios,

@@ -156,14 +156,6 @@ void cache_set_close(struct cache_set *set)
 	free(set);
 }
 
-static bool is_in_chain(const struct cache_prios *p, uint64_t bucket)
-{
-	for (uint64_t i = 0; i < p->nfollowed; i++)
-		if (p->chain[i] == bucket)
-			return true;
-	return false;
-}
-
 enum cache_role cache_set_role(const struct cache_set *set, uint64_t bucket)
 {
 	switch (cache_sb_bucket_kind(&set->sb, bucket)) {
@@ -181,7 +173,7 @@ enum cache_role cache_set_role(const struct cache_set *set, uint64_t bucket)
 	case CACHE_GC_MARK_RECLAIMABLE:
 		return CACHE_ROLE_CLEAN;
 	case CACHE_GC_MARK_METADATA:
-		if (is_in_chain(&set->prios, bucket))
+		if (cache_prio_has_member(&set->prios, bucket))
 			return CACHE_ROLE_PRIO;
 		if (bucket == cache_ptr_bucket(&set->sb, &set->journal.newest.uuid_bucket, 0))
 			return CACHE_ROLE_UUID;

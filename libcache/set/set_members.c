@@ -237,7 +237,7 @@ static int load_prios(struct cache_set *set, bool with_prio, struct cache_err *e
 	for (unsigned i = 0; i < MEMBERS_MAX && !ret; i++)
 		if (set->members->index[i] != NONE)
 			ret = add_prios(set, i, with_prio, err);
-	return ret;
+	return ret ? ret : cache_prio_sort_members(all, err);
 }
 
 static const struct cache_sink *sink_of(const struct cache_set *set)

@@ -169,12 +169,130 @@ static int link(uint64_t n)
 	return ret;
 }
 
+/* @n entries in one bucket, each older than the one before it. */
+static int backwards(uint64_t n)
+{
+	struct disk d = disk_new(64, 8 * (n + 2), 8);
+	struct jset_spec spec = { .last_seq = 1, .uuid_bucket = root_key(&d.sb, 30, 1),
+				  .btree_root = root_key(&d.sb, 31, 1), .prio_bucket = 32 };
+	struct cache_journal j;
+	uint32_t at = 0;
+	int ret;
+
+	for (spec.seq = n; spec.seq; spec.seq--)
+		at += put_jset(&d, 0, at, &spec);
+	ret = measured_journal(&d, &j);
+	ret = ret || j.nentries != n;
+	cache_journal_fini(&j);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
+static __attribute__((noinline)) int measured_prios(const struct disk *d, struct cache_prios *p)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+
+	return cache_prio_read(d->dev, &d->sb, 64, p, &silent, NULL);
+}
+
+/* A chain of @n prio_sets in 64 and the buckets behind it, on the part of a device that is there. */
+static struct disk put_chain(uint64_t n)
+{
+	struct disk d = disk_new(64 + n, 8, 8);
+	uint16_t *prio;
+	uint8_t *gen;
+
+	d.sb.nbuckets = n * cache_prios_per_bucket(&d.sb);
+	prio = calloc(d.sb.nbuckets, sizeof(*prio));
+	gen = calloc(d.sb.nbuckets, 1);
+	for (uint64_t i = 0; i < n; i++)
+		put_prio_set(&d, 64 + i, 9, i + 1 < n ? 65 + i : 64,
+			     i * cache_prios_per_bucket(&d.sb), prio, gen);
+	free(prio);
+	free(gen);
+	return d;
+}
+
+static int chain(uint64_t n)
+{
+	struct disk d = put_chain(n);
+	struct cache_prios p;
+	int ret = measured_prios(&d, &p);
+
+	ret = ret || p.nfollowed != n;
+	cache_prio_fini(&p);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
+static __attribute__((noinline)) int measured_roles(const struct cache_set *set, uint64_t n)
+{
+	uint64_t members = 0;
+
+	for (uint64_t b = 64; b < 64 + n; b++)
+		members += cache_set_role(set, b) == CACHE_ROLE_PRIO;
+	return members != n;
+}
+
+/* What each of the @n buckets of a chain is for. */
+static int roles(uint64_t n)
+{
+	struct disk d = put_chain(n);
+	struct cache_set set = { .dev = d.dev, .sb = d.sb };
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	int ret = cache_prio_read(d.dev, &d.sb, 64, &set.prios, &silent, NULL);
+
+	if (!ret)
+		ret = cache_gens_init(&set.gens, d.sb.nbuckets, calloc(d.sb.nbuckets, 1));
+	for (uint64_t b = 64; b < 64 + n; b++)
+		cache_gens_set_mark(&set.gens, b, CACHE_GC_MARK_METADATA);
+	if (!ret)
+		ret = measured_roles(&set, n);
+	cache_gens_fini(&set.gens);
+	cache_prio_fini(&set.prios);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
+/* No ring, and @n nodes that nothing leads to, beside a chain that calls them all metadata. */
+static int claims(uint64_t n)
+{
+	uint64_t nbuckets = 64 + n;
+	struct disk d = disk_new(nbuckets, 8, 8);
+	uint64_t per = cache_prios_per_bucket(&d.sb);
+	uint16_t *prio = malloc(nbuckets * sizeof(*prio));
+	uint8_t *gen = calloc(nbuckets, 1);
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_set *set;
+	int ret;
+
+	for (uint64_t b = 0; b < nbuckets; b++)
+		prio[b] = CACHE_BTREE_PRIO;
+	for (uint64_t i = 0; i * per < nbuckets; i++)
+		put_prio_set(&d, 40 + i, 9, 41 + i, i * per, prio, gen);
+	for (uint64_t i = 0; i < n; i++) {
+		struct cache_bkey node = node_key(&d.sb, 0, 64 * (i + 1), 64 + i, 0);
+		struct cache_bkey key = extent(0, 64 * i, 64 * i + 8, true, 512, 0);
+
+		put_bset(&d, &node, 7 + i, 0, &key, 1);
+	}
+	ret = cache_set_load(d.dev, CACHE_LOAD_JOURNAL, &silent, &set, NULL);
+	if (!ret) {
+		ret = measured_search(set);
+		cache_set_close(set);
+	}
+	free(prio);
+	free(gen);
+	return ret;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(uint64_t n);
 } cases[] = {
 	{ "sets", sets }, { "holes", holes }, { "hidden", hidden }, { "prios", prios },
-	{ "link", link },
+	{ "link", link }, { "backwards", backwards }, { "chain", chain }, { "roles", roles },
+	{ "claims", claims },
 };
 
 static int ret_of_run;
@@ -196,6 +314,6 @@ int main(int argc, char **argv)
 		run_of_run = cases[i].run;
 		return test_run_one(&test_of_it_is_read);
 	}
-	fputs("usage: hostile sets|holes|hidden|prios|link N\n", stderr);
+	fputs("usage: hostile KIND N, where KIND is a row of cases[]\n", stderr);
 	return 2;
 }
