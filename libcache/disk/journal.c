@@ -291,28 +291,58 @@ static int check_newest(struct scan *s)
 	return ret;
 }
 
-/* The smallest seq after @seq that the driver can read. */
-static uint64_t next_seq(const struct cache_journal *j, uint64_t seq)
+static int by_number(const void *a, const void *b)
 {
-	uint64_t next = UINT64_MAX;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
-	for (size_t i = 0; i < j->nentries; i++)
-		if (!j->entries[i].hidden && j->entries[i].seq > seq)
-			next = cache_min_u64(next, j->entries[i].seq);
-	return next;
+	return x < y ? -1 : x > y;
+}
+
+/* The seqs of all entries that the driver can read, sorted; NULL: no memory. */
+static uint64_t *sorted_seqs(const struct cache_journal *j)
+{
+	uint64_t *seq = calloc(j->nentries, sizeof(*seq));
+
+	for (size_t i = 0; i < j->nentries && seq; i++)
+		seq[i] = j->entries[i].seq;
+	if (seq)
+		qsort(seq, j->nentries, sizeof(*seq), by_number);
+	return seq;
 }
 
 /*
- * Searches behind the newest entry, and behind entries at the end of a bucket whose successor
- * is missing.
+ * The least of @n sorted seqs that follows a gap after @from, UINT64_MAX: there is no gap. An
+ * entry that was written to a wrong place is among them, though it may be what is missing here.
  */
+static uint64_t seq_after_gap(const uint64_t *seq, size_t n, uint64_t from)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (seq[mid] <= from)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < n && seq[lo] <= from + 1; lo++)
+		from = seq[lo];
+	return lo < n ? seq[lo] : UINT64_MAX;
+}
+
+/* Behind the newest entry, and behind those that end a bucket before a gap. */
 static int find_hidden(struct scan *s)
 {
 	struct cache_journal *j = s->j;
 	struct cache_jset_pos newest = *find_newest(j);
-	int ret = cache_journal_hidden(s->dev, s->sb, j, &newest, UINT64_MAX, s->sink,
-				       s->err);
+	size_t n = j->nentries;
+	uint64_t *seqs = sorted_seqs(j);
+	int ret = -ENOMEM;
 
+	if (!seqs)
+		return cache_err_set(s->err, ret, 0, "no memory for %zu journal entries", n);
+	ret = cache_journal_hidden(s->dev, s->sb, j, &newest, UINT64_MAX, s->sink, s->err);
 	s->seen = newest.seq;
 	for (size_t i = 0; i < j->nentries && ret >= 0; i++) {
 		struct cache_jset_pos e = j->entries[i];
@@ -321,8 +351,8 @@ static int find_hidden(struct scan *s)
 		if (e.hidden || e.seq >= newest.seq ||
 		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index))
 			continue;
-		next = next_seq(j, e.seq);
-		if (next > e.seq + 1 && next > newest.last_seq)
+		next = seq_after_gap(seqs, n, e.seq);
+		if (next > newest.last_seq && next != UINT64_MAX)
 			ret = cache_journal_hidden(s->dev, s->sb, j, &e, next - 1, s->sink,
 						   s->err);
 		/* entries that were added in a bucket before it have moved it */
@@ -330,6 +360,7 @@ static int find_hidden(struct scan *s)
 		       j->entries[i].offset_sectors != e.offset_sectors)
 			i++;
 	}
+	free(seqs);
 	return ret < 0 ? ret : 0;
 }
 
