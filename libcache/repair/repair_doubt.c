@@ -23,8 +23,9 @@ int cache_repair_doubt_init(struct repair_doubt *d, const struct cache_sb *sb)
 	d->members = cache_bits_new(n);	/* the chain has fewer members than buckets */
 	d->visited = cache_bits_new(n);
 	d->falsely_freed = cache_bits_new(n);
+	d->maybe_freed = cache_bits_new(n);
 	return d->nodes && d->foreign && d->shared && d->members && d->visited &&
-	       d->falsely_freed ? 0 : -ENOMEM;
+	       d->falsely_freed && d->maybe_freed ? 0 : -ENOMEM;
 }
 
 void cache_repair_doubt_fini(struct repair_doubt *d)
@@ -35,6 +36,7 @@ void cache_repair_doubt_fini(struct repair_doubt *d)
 	free(d->members);
 	free(d->visited);
 	free(d->falsely_freed);
+	free(d->maybe_freed);
 	free(d->ranges.r);
 	memset(d, 0, sizeof(*d));
 }

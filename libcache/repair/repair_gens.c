@@ -8,7 +8,7 @@
 #include "base/array.h"
 #include "format/bset_codec.h"
 
-/* So far a gen can move on between two prio chains: it is freed, and what frees it is repaired. */
+/* So far a gen can move on before the bucket is written to: its owner frees it, and the allocator. */
 #define MOVES_MAX	2
 
 struct search {
@@ -43,6 +43,14 @@ static uint64_t bucket_of(const struct search *s, const struct cache_bkey *k)
 	return bucket < s->set->sb.nbuckets ? bucket : UINT64_MAX;
 }
 
+static bool is_known(const struct search *s, uint64_t bucket)
+{
+	for (size_t i = 0; i < s->found->n; i++)
+		if (s->found->gen[i].node && s->found->gen[i].f.bucket == bucket)
+			return true;
+	return false;
+}
+
 static int on_parent(void *ctx, const struct cache_btree_node *n)
 {
 	struct search *s = ctx;
@@ -50,16 +58,17 @@ static int on_parent(void *ctx, const struct cache_btree_node *n)
 
 	for (size_t i = 0; i < n->keys.n && n->level && ret >= 0; i++) {
 		const struct cache_bkey *k = &n->keys.k[i];
-		struct repair_gen g = { .node = true, .certain = true };
+		struct repair_gen g = { .node = true };
 
 		ret = cache_set_has_false_gen(s->set, n, k);
 		if (ret == -EIO)	/* another time, or not at all */
 			ret = 0;
-		if (ret <= 0)
+		if (ret <= 0 || is_known(s, bucket_of(s, k)))
 			continue;
 		g.gen = cache_ptr_gen(k->ptr[0]);
-		g.f = (struct cache_finding){
-			.code = CACHE_P_BUCKET_GEN_FALSE, .bucket = bucket_of(s, k) };
+		g.f = (struct cache_finding){ .code = CACHE_P_BUCKET_GEN_FALSE,
+					      .bucket = bucket_of(s, k), .other = n->bucket };
+		g.certain = cache_bkey_staleness(&s->set->sb, &s->set->gens, k) > MOVES_MAX;
 		ret = add(s, &g);
 	}
 	return ret < 0 ? ret : 0;
@@ -254,7 +263,19 @@ int cache_repair_false_gens(struct cache_set *set, struct repair_gens *found,
 void cache_repair_correct_gens(const struct repair_gens *g, struct cache_prios *prios)
 {
 	for (size_t i = 0; i < g->n && prios->gen; i++)
-		prios->gen[g->gen[i].f.bucket] = g->gen[i].gen;
+		if (g->gen[i].certain || !g->gen[i].node)
+			prios->gen[g->gen[i].f.bucket] = g->gen[i].gen;
+}
+
+/*
+ * A child that was freed in truth, when its parent had a key for it that is lost, and keys of
+ * those that replaced it: nothing leads to these now.
+ */
+static void doubt_child(struct repair_doubt *d, const struct cache_finding *f)
+{
+	d->scan = true;
+	cache_bit_set(d->nodes, f->other);
+	cache_bit_set(d->maybe_freed, f->bucket);
 }
 
 void cache_repair_doubt_gens(struct repair_doubt *d, const struct repair_gens *g)
@@ -262,10 +283,14 @@ void cache_repair_doubt_gens(struct repair_doubt *d, const struct repair_gens *g
 	uint64_t per = cache_prios_per_bucket(d->sb);
 
 	for (size_t i = 0; i < g->n; i++) {
+		const struct cache_finding *f = &g->gen[i].f;
+
 		cache_repair_doubt_add(d, &(struct cache_finding){
-			.code = CACHE_P_BUCKET_GEN_FALSE, .bucket = g->gen[i].f.bucket,
-			.index = g->gen[i].f.bucket / per });
-		if (!g->gen[i].certain)
-			cache_repair_doubt_add(d, &g->gen[i].f);
+			.code = CACHE_P_BUCKET_GEN_FALSE, .bucket = f->bucket,
+			.index = f->bucket / per });
+		if (!g->gen[i].certain && g->gen[i].node)
+			doubt_child(d, f);
+		else if (!g->gen[i].certain)
+			cache_repair_doubt_add(d, f);
 	}
 }

@@ -9,7 +9,8 @@ struct repair_gen {
 	struct cache_finding f;	/* of what the bucket holds: a node, or a dirty extent */
 	uint8_t gen;		/* the right one */
 	bool node;
-	bool certain;		/* else the extent may be old, but its data is still there */
+	/* Else it may be old: an extent whose data is still there, a node that was replaced. */
+	bool certain;
 };
 
 /* Zero it to begin; release ->gen with free(). */
@@ -24,7 +25,7 @@ struct repair_gens {
  * @found: what is new is appended
  *
  * A child that its parent names and has no key for that frees it, and that is still in its
- * bucket. And dirty data that nobody else claims the bucket of: the driver gives a bucket to
+ * bucket: or the parent has lost what it was written last. And dirty data that nobody else claims the bucket of: the driver gives a bucket to
  * another owner only once a prio chain with its new gen is on disk, so what had the
  * same gen in the chain before is still there; and all that came after the newest chain is in
  * the journal, which has such an extent as live.

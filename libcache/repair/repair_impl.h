@@ -36,6 +36,7 @@ struct repair_doubt {
 	uint64_t *visited;	/* one bit per bucket: nodes that the walk has visited */
 	/* one bit per bucket: nodes cut off by the false gen of a key */
 	uint64_t *falsely_freed;
+	uint64_t *maybe_freed;	/* one bit per bucket: nodes that may have been replaced, or not */
 	bool all;		/* any clean extent may be stale */
 	bool no_clean;		/* there are too few unused buckets to keep clean extents */
 	bool scan;		/* leaves may be cut off: look for nodes everywhere */

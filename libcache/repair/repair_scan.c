@@ -113,6 +113,7 @@ static int scan_bucket(struct scan *s, uint64_t bucket)
 	 * it.
 	 */
 	if (cache_gen_after(cache_bucket_gen(&s->set->buckets, bucket), gen) &&
+	    !cache_bit(s->d->maybe_freed, bucket) &&
 	    !(cache_bit(s->d->falsely_freed, bucket) && cache_set_is_node(s->set, bucket, gen)))
 		return 0;
 	return take_node(s, bucket, gen);

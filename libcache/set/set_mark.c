@@ -176,6 +176,31 @@ static int found_falsely_freed(struct marking *s, const struct cache_btree_node 
 }
 
 /*
+ * A child that is stale, and no key of @n has freed it: the gen on disk is false, or @n has
+ * lost the set with that key and those of its successors. A bucket that cannot be read proves
+ * nothing.
+ */
+static int judge_stale_child(struct marking *s, const struct cache_btree_node *n,
+			     const struct cache_bkey *k)
+{
+	const struct cache_set *set = s->set;
+	uint64_t bucket = cache_ptr_bucket(&set->sb, k, 0);
+	int ret;
+
+	if (!cache_ptr_is_available(&set->sb, k, 0) ||
+	    is_freed_by(set, n, bucket, cache_ptr_gen(k->ptr[0])))
+		return 0;
+	ret = cache_set_holds_node(set, bucket, cache_ptr_gen(k->ptr[0]));
+	if (ret > 0)
+		return found_falsely_freed(s, n, k, CACHE_P_BUCKET_GEN_FALSE);
+	if (ret < 0)
+		return ret == -EIO ? 0 : ret;
+	return cache_found(s->sink, s->err, &(struct cache_finding){
+		.code = CACHE_P_CHILD_LOST, .bucket = n->bucket, .level = n->level,
+		.other = bucket, .inode = cache_key_inode(k), .end = k->low });
+}
+
+/*
  * A child that was freed before its parent was read: only the parent has the key that frees it.
  * If the child was read first, it would conflict with the mark of that key.
  */
@@ -199,12 +224,7 @@ static int find_falsely_freed(struct marking *s, const struct cache_btree_node *
 			ret = found_falsely_freed(s, n, k, CACHE_P_BUCKET_FALSELY_FREED);
 			continue;
 		}
-		/* what cannot be read is no proof, and the walk does not come there */
-		ret = cache_set_has_false_gen(set, n, k);
-		if (ret > 0)
-			ret = found_falsely_freed(s, n, k, CACHE_P_BUCKET_GEN_FALSE);
-		else if (ret == -EIO)
-			ret = 0;
+		ret = judge_stale_child(s, n, k);
 	}
 	return ret;
 }

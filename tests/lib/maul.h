@@ -54,22 +54,7 @@ static const char *const maul_names[MAUL_KINDS] = {
 	"ring-bucket-earlier", "ring-earlier", "ring-foreign", "ring-firsts", "gens",
 	"zero-mib", "sb-formatted", "bit-early", "truncated", "interior-lost" };
 
-/*
- * Not taken by chance yet: what they do is not repaired as it must be. MAUL_KIND asks for
- * them.
- */
-static const bool maul_pending[MAUL_KINDS] = {
-	[MAUL_MISDIRECTED] = true, [MAUL_NODE_TWICE] = true,
-};
-
-static inline uint32_t maul_kinds_usual(void)
-{
-	uint32_t kinds = 0;
-
-	for (unsigned i = 0; i < MAUL_KINDS; i++)
-		kinds |= (uint32_t)!maul_pending[i] << i;
-	return kinds;
-}
+#define MAUL_ALL	((UINT32_C(1) << MAUL_KINDS) - 1)
 
 #define MAUL_LIE	1	/* what the bucket holds, or held, may be another's */
 #define MAUL_OLD	2	/* what was freed long ago may seem current */
@@ -206,7 +191,7 @@ static inline bool maul_learn(struct maul *m, struct cache_dev *dev)
 	m->base = dev;
 	for (; m->nprios < set->prios.nfollowed && m->nprios < MAUL_PRIOS_MAX; m->nprios++)
 		m->prio[m->nprios] = set->prios.chain[m->nprios];
-	m->kinds = maul_kinds_usual();
+	m->kinds = MAUL_ALL;
 	m->data = calloc(m->sb.nbuckets, 1);
 	m->falsified = calloc(m->sb.nbuckets, 1);
 	for (uint64_t b = 0; b < set->sb.nbuckets; b++) {

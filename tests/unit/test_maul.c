@@ -378,7 +378,7 @@ static uint32_t kinds_asked_for(const char *s)
 			if (strcspn(s, ",") == strlen(maul_names[i]) &&
 			    !strncmp(s, maul_names[i], strlen(maul_names[i])))
 				kinds |= UINT32_C(1) << i;
-	return kinds ? kinds : maul_kinds_usual();
+	return kinds ? kinds : MAUL_ALL;
 }
 
 static void maul(const char *name)
