@@ -331,7 +331,7 @@ version:
 
 INSTALL ?= install
 # Every installed path, one per line: install makes them, uninstall takes them away.
-MANPAGES := $(wildcard man/*.[358])
+MANPAGES := $(wildcard man/*.[3578])
 HEADERS := $(patsubst include/%,%,$(wildcard include/libcache/*.h include/libcache/*.def))
 DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md doc/*.json doc/samples/*.c)
 D_SBIN := $(DESTDIR)$(SBINDIR)
