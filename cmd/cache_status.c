@@ -2,7 +2,7 @@
 /* cache-status: what the running caches of this machine do. */
 #include "applet.h"
 #include "bcache_status.h"
-#include "status_file.h"
+#include "new_file.h"
 #include "status_pick.h"
 #include "status_show.h"
 
@@ -118,13 +118,26 @@ static int read_status(struct opts *o, struct cache_status *s)
 	return ret ? -1 : status_pick(&o->cmd, s, o->picked, o->npicked);
 }
 
+struct metrics {
+	const struct cache_status *status;
+	const char *prefix;
+};
+
+static int fill(void *ctx, FILE *out)
+{
+	const struct metrics *m = ctx;
+
+	return cache_status_prometheus(m->status, m->prefix, out);
+}
+
 static int show_metrics(struct opts *o, const struct cache_status *s)
 {
+	struct metrics m = { s, o->prefix };
 	int ret;
 
 	if (o->textfile)
-		return status_textfile(&o->cmd, s, o->prefix, o->textfile);
-	ret = cache_status_prometheus(s, o->prefix, stdout);
+		return cmd_new_file(&o->cmd, o->textfile, fill, &m);
+	ret = fill(&m, stdout);
 	return ret ? cmd_error(&o->cmd, NULL, ret, NULL) : EXIT_DONE;
 }
 

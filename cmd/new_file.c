@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A file for node_exporter's textfile collector, which reads it whenever it likes. */
-#include "status_file.h"
+/* A new file is written beside the old one, and takes its name when it is whole. */
+#include "new_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Beside @file, with a name that the collector does not read. */
+/* Beside @file, with a name that nobody takes for a result. */
 static int temporary_name(const char *file, char name[PATH_MAX])
 {
 	const char *slash = strrchr(file, '/');
@@ -19,8 +19,8 @@ static int temporary_name(const char *file, char name[PATH_MAX])
 		0 : -ENAMETOOLONG;
 }
 
-/* Closes @fd. Everybody may read what node_exporter, which is not root, has to read. */
-static int fill(int fd, const struct cache_status *s, const char *prefix)
+/* Closes @fd. */
+static int write_all(int fd, int (*fill)(void *ctx, FILE *out), void *ctx)
 {
 	FILE *out = fdopen(fd, "w");
 	mode_t mask = umask(0);
@@ -32,7 +32,7 @@ static int fill(int fd, const struct cache_status *s, const char *prefix)
 		close(fd);
 		return ret;
 	}
-	ret = cache_status_prometheus(s, prefix, out);
+	ret = fill(ctx, out);
 	if (!ret && (ferror(out) || fflush(out)))
 		ret = cache_stream_error(out);
 	if (!ret && fchmod(fd, 0666 & ~mask))
@@ -42,8 +42,7 @@ static int fill(int fd, const struct cache_status *s, const char *prefix)
 	return ret;
 }
 
-int status_textfile(struct cmd *c, const struct cache_status *s, const char *prefix,
-		    const char *file)
+int cmd_new_file(struct cmd *c, const char *file, int (*fill)(void *ctx, FILE *out), void *ctx)
 {
 	char name[PATH_MAX];
 	struct stat st;
@@ -57,7 +56,7 @@ int status_textfile(struct cmd *c, const struct cache_status *s, const char *pre
 	fd = mkstemp(name);
 	if (fd < 0)
 		return cmd_fail(c, file, "cannot be written: %s", strerror(errno));
-	ret = fill(fd, s, prefix);
+	ret = write_all(fd, fill, ctx);
 	if (!ret && rename(name, file))
 		ret = -errno;
 	if (!ret)
