@@ -29,10 +29,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	options, parse, "DEV",
+	options, parse, "DEV...",
 	"Show the journal of a cache device: every entry in the ring, the range that the "
 	"next start replays, what is missing of it, and what the kernel's own search "
-	"would find."
+	"would find. Of a set of several cache devices name the others behind the one whose ring "
+	"is to be shown."
 };
 
 static const struct cache_journal *journal(const struct opts *o)
@@ -49,6 +50,18 @@ static void show_bucket(struct opts *o, const struct cache_field *f, const struc
 		cache_report_u64(r, f, cache_ptr_bucket(&o->show.set->sb, k, 0));
 	else
 		cache_report_null(r, f);
+}
+
+static bool is_of_several(const struct opts *o)
+{
+	return o->show.set->sb.nr_in_set > 1;
+}
+
+/* On which device of a set of several it is. */
+static void show_member(struct opts *o, const struct cache_field *f, const struct cache_bkey *k)
+{
+	if (is_of_several(o) && cache_key_ptrs(k))
+		cache_report_u64(cmd_report(&o->show.cmd), f, cache_ptr_dev(k->ptr[0]));
 }
 
 static void show_ring(struct opts *o)
@@ -82,7 +95,9 @@ static void show_newest(struct opts *o)
 		level = { "level", "Root level", CACHE_UNIT_COUNT },
 		root = { "root", "Root bucket", CACHE_UNIT_COUNT },
 		uuid = { "uuid_bucket", "Uuid bucket", CACHE_UNIT_COUNT },
-		prio = { "prio_bucket", "Prio bucket", CACHE_UNIT_COUNT };
+		prio = { "prio_bucket", "Prio bucket", CACHE_UNIT_COUNT },
+		root_member = { "root_member", "Root on member", CACHE_UNIT_COUNT },
+		uuid_member = { "uuid_member", "Uuids on member", CACHE_UNIT_COUNT };
 	const struct cache_jset *n = &journal(o)->newest;
 	const struct cache_sb *sb = &o->show.set->sb;
 	struct cache_report *r = cmd_report(&o->show.cmd);
@@ -95,6 +110,8 @@ static void show_newest(struct opts *o)
 	show_bucket(o, &root, &n->btree_root);
 	show_bucket(o, &uuid, &n->uuid_bucket);
 	cache_report_u64(r, &prio, n->prio_bucket[sb->nr_this_dev % CACHE_MAX_CACHES_PER_SET]);
+	show_member(o, &root_member, &n->btree_root);
+	show_member(o, &uuid_member, &n->uuid_bucket);
 	cache_report_end(r);
 }
 
@@ -229,6 +246,10 @@ static void key_rows(struct opts *o, const struct cache_jset *e, const cache_le6
 		cache_report_row(r);
 		cache_report_u64(r, NULL, e->pos.seq);
 		show_key_cells(&o->show, &k, 0);
+		if (is_of_several(o) && cache_key_ptrs(&k))
+			cache_report_u64(r, NULL, cache_ptr_dev(k.ptr[0]));
+		else if (is_of_several(o))
+			cache_report_null(r, NULL);
 		cache_report_end(r);
 	}
 }
@@ -291,13 +312,14 @@ static int show_entries(struct opts *o)
 static int show_keys(struct opts *o)
 {
 	static const struct cache_field cols[] = {
-		{ "seq", "SEQ", CACHE_UNIT_SEQ }, SHOW_KEY_COLS
+		{ "seq", "SEQ", CACHE_UNIT_SEQ }, SHOW_KEY_COLS,
+		{ "ptr_member", "PTR ON", CACHE_UNIT_COUNT },	/* of a set of several devices */
 	};
 	struct cache_report *r = cmd_report(&o->show.cmd);
 	int ret;
 
 	cache_report_line(r, "%s", "");
-	cache_report_table(r, "keys", cols, 1 + SHOW_KEY_NCOLS, 0);
+	cache_report_table(r, "keys", cols, 1 + SHOW_KEY_NCOLS + is_of_several(o), 0);
 	ret = each_entry(o, key_rows);
 	if (!ret)
 		cache_report_end(r);
@@ -325,7 +347,7 @@ static int show_journal(struct opts *o)
 
 int cache_show_journal_main(int argc, char **argv)
 {
-	struct opts o = { .show = SHOW_INIT };
+	struct opts o = { .show = SHOW_INIT_MEMBERS };
 	int status;
 
 	cmd_parse(&o.show.cmd, &argp, argc, argv, 0);

@@ -172,7 +172,7 @@ static void put_row(struct show_keys *o, const struct cache_bkey *k, unsigned le
 {
 	const struct cache_set *set = o->show.set;
 	bool has_start = !level && cache_key_size(k) <= cache_key_offset(k);
-	bool has_ptr = cache_key_ptrs(k) && cache_ptr_is_available(&set->sb, k, 0);
+	bool has_ptr = show_has_ptr(&o->show, k);
 	char *p = o->rows + o->nrows;
 	uint64_t node_member, node;
 

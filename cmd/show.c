@@ -113,6 +113,16 @@ static int load_members(struct show *s, enum cache_load upto, struct cache_err *
 	return cache_set_load_members(list, s->nmore + 1, upto, NULL, &s->set, err);
 }
 
+/* A ring is a device's own: that of the first one, of which all was said already. */
+static int load_own_ring(struct show *s, struct cache_err *err)
+{
+	static const struct cache_sink silent = { .report = cache_sink_ignore };
+
+	cache_set_close(s->set);
+	s->set = NULL;
+	return cache_set_load(s->dev, CACHE_LOAD_JOURNAL, &silent, &s->set, err);
+}
+
 static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 {
 	int ret = cmd_open_to_read(s->path, &s->dev, err);
@@ -130,8 +140,10 @@ static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 	}
 	cmd_confine();
 	s->sink = (struct cache_sink){ on_finding, s };
-	if (s->takes_members && cache_sb_is_one_of_several(&s->sb))
-		return load_members(s, upto, err);
+	if (s->takes_members && cache_sb_is_one_of_several(&s->sb)) {
+		ret = load_members(s, upto, err);
+		return ret || upto > CACHE_LOAD_JOURNAL ? ret : load_own_ring(s, err);
+	}
 	return cache_set_load(s->dev, upto, &s->sink, &s->set, err);
 }
 
@@ -251,6 +263,14 @@ int show_end(struct show *s, int status)
 	return cmd_end(&s->cmd, status);
 }
 
+bool show_has_ptr(const struct show *s, const struct cache_bkey *k)
+{
+	const struct cache_sb *sb = &s->set->sb;
+
+	return cache_key_ptrs(k) && (cache_ptr_is_available(sb, k, 0) ||
+				     (sb->nr_in_set > 1 && cache_ptr_dev(k->ptr[0]) < sb->nr_in_set));
+}
+
 void show_key_cells(struct show *s, const struct cache_bkey *k, unsigned level)
 {
 	struct cache_report *r = cmd_report(&s->cmd);
@@ -263,7 +283,7 @@ void show_key_cells(struct show *s, const struct cache_bkey *k, unsigned level)
 	cache_report_u64(r, NULL, cache_key_offset(k));
 	cache_report_u64(r, NULL, cache_key_size(k));
 	cache_report_bool(r, NULL, cache_key_dirty(k));
-	if (!cache_key_ptrs(k) || !cache_ptr_is_available(&s->set->sb, k, 0)) {
+	if (!show_has_ptr(s, k)) {
 		for (unsigned i = 0; i < 3; i++)
 			cache_report_null(r, NULL);
 		return;

@@ -78,6 +78,9 @@ int show_failed(struct show *s, int code, const struct cache_err *err);
 	{ "gen", "GEN", CACHE_UNIT_COUNT }
 #define SHOW_KEY_NCOLS 8
 
+/* Whether the pointer of @k leads to a device of the set, here or not. */
+bool show_has_ptr(const struct show *s, const struct cache_bkey *k);
+
 /* Sectors throughout; null is what has no meaning: the start of a key of an interior
  * node, whose size is that of a node, or a pointer to no device that is there. */
 void show_key_cells(struct show *s, const struct cache_bkey *k, unsigned level);

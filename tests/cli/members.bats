@@ -139,7 +139,7 @@ of() { jq -r "$1" out; }
 	[[ "$stderr" == *"other: it is no cache device of the set of a"* ]]
 	run -1 --separate-stderr cache-show-keys other a
 	[[ "$stderr" == *"other: it is not one of several cache devices"* ]]
-	run -2 cache-show-journal a b
+	run -1 cache-show-journal a other
 	run -1 --separate-stderr cache-show-keys --owner 5 a b c
 	[[ "$stderr" == *"--owner takes a set of one cache device"* ]]
 }
@@ -161,4 +161,16 @@ of() { jq -r "$1" out; }
 	[[ "$output" == *"may return wrong blocks"* ]]
 	run -1 --separate-stderr cache-alloc --kernel 4.15 -c 1 --commit a
 	[[ "$stderr" == *"one of 3 cache devices of its set, and such a set is only read"* ]]
+}
+
+@test "the ring that is shown is that of the device named first, and keys say where they point" {
+	poke b 'journal[newest]=zero'
+	cache-show-journal -k -J b a c > out || [ $? = 1 ]
+	[ "$(of .newest.seq)" = 0x29 ]
+	[ "$(of '[.problems[].code] | unique | join(" ")')" = "JOURNAL_MEMBER_RING SB_MULTI_MEMBER" ]
+	cache-show-journal -k -J c b a > out || [ $? = 1 ]
+	[ "$(of .newest.seq)" = 0x2a ]
+	[ "$(of '"\(.newest.root_member) \(.newest.uuid_member)"')" = "0 2" ]
+	[ "$(of '[.keys[] | .ptr_member] | length')" = 3 ]
+	[ "$(of '[.keys[] | select(.bucket == null)] | length')" = 0 ]
 }

@@ -125,6 +125,27 @@ TEST(eras_are_named_by_version_and_those_that_have_something_can_be_asked_for)
 	CHECK(!strcmp(cache_driver_since(cache_driver_ignores_discard), "7.2"));
 }
 
+TEST(a_mask_of_eras_is_told_in_words_and_has_a_newest)
+{
+	char text[CACHE_ERAS_TEXT_BYTES];
+
+	CHECK(!strcmp(cache_eras_text(0, text), ""));
+	CHECK(!strcmp(cache_eras_text(BIT(CACHE_ERA_6_12), text), "6.12"));
+	CHECK(!strcmp(cache_eras_text(cache_eras_all(), text), "5.10, 6.1, 6.12, 6.18, 7.2"));
+	CHECK(!strcmp(cache_eras_text(UINT32_MAX, text), "4.15, 5.10, 6.1, 6.12, 6.18, 7.2"));
+	CHECK_EQ(cache_eras_newest(0), CACHE_ERA_7_2);
+	CHECK_EQ(cache_eras_newest(cache_eras_all()), CACHE_ERA_7_2);
+	CHECK_EQ(cache_eras_newest(BIT(CACHE_ERA_4_15) | BIT(CACHE_ERA_6_1)), CACHE_ERA_6_1);
+}
+
+TEST(an_unknown_replacement_policy_is_unknown_to_every_era)
+{
+	for (unsigned policy = 0; policy < 3; policy++)
+		CHECK_EQ(cache_eras_without_policy(policy), 0);
+	for (unsigned policy = 3; policy < 8; policy++)
+		CHECK_EQ(cache_eras_without_policy(policy), BIT(CACHE_ERAS) - 1);
+}
+
 TEST(the_words_for_kernels_that_oops_name_versions_of_three_series)
 {
 	const char *words = cache_driver_oops_versions();
