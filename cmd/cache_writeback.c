@@ -217,6 +217,8 @@ static int on_create(void *ctx, const struct cache_writeback_device *d, uint64_t
 		ret = -errno;
 	if (fd >= 0)
 		close(fd);
+	if (ret && fd >= 0)
+		unlink(o->export);
 	if (ret)
 		return cache_err_set(err, ret, 0, "cannot create %s: %s", o->export, strerror(-ret));
 	ret = cache_dev_open(o->export, CACHE_DEV_WRITE | CACHE_DEV_EXCL, dev, err);
@@ -411,6 +413,8 @@ static int run(struct opts *o)
 	writeback_show_result(&o->show, &res);
 	if (!ret && o->export)
 		show_export(o);
+	else if (o->exported)
+		unlink(o->export);	/* a part of the dirty data would pass for all of it */
 	status = status_of(o, &res);
 	if (ret == -ECANCELED)
 		status = cmd_fail(&o->cmd, o->paths[0], "cancelled, nothing was changed");

@@ -179,3 +179,84 @@ END
 	[ "$before" = "$(sum "$C")" ]
 	[ "$(state "$B")" = dirty ]
 }
+
+# backing SLOT: a backing device with the UUID of that slot, dirty, as $B.SLOT
+backing() {
+	local uuid
+	uuid=$(cache-show-uuids -J "$C" | jq -r ".uuids[] | select(.slot == $1).uuid")
+	truncate -s 300M "$B.$1"
+	make-cache -q --force -B -U "$uuid" --cset-uuid "$(cache-super-show -J "$C" | jq -r .set_uuid)" \
+		"$B.$1" > /dev/null
+	poke "$B.$1" sb.state=2
+}
+
+@test "several backing devices are written at once, or one of them, and flash volumes stay dirty" {
+	image two-backs.cache "$C"
+	backing 0
+	backing 1
+	cp --sparse=always "$C" "$C.1"
+	run -0 cache-writeback --verify "$C" "$B.1" "$B.0"
+	[ "$(dirty)" = 0 ]
+	[ "$(state "$B.0") $(state "$B.1")" = "clean clean" ]
+	run -0 cache-fsck -n --kernel all "$C" "$B.0" "$B.1"
+	for slot in 0 1; do
+		uuid=$(cache-super-show -J "$B.$slot" | jq -r .uuid)
+		run -0 cache-writeback --export "$B.over" --volume "$uuid" "$C.1"
+		head -c "$(stat -c %s "$B.over")" "$B.$slot" | tail -c +8193 |
+			cmp - <(tail -c +8193 "$B.over")
+		rm "$B.over"
+	done
+	cp --sparse=always "$C.1" "$C"
+	left=$(cache-show-uuids -J "$C" | jq '.uuids[1].dirty_sectors')
+	run -0 cache-writeback "$C" "$B.0"
+	[[ "$output" == *"this backing device was not given"* ]]
+	[ "$(dirty)" = "$left" ]
+	image flash-vol.cache "$C"
+	slot=$(cache-show-uuids -J "$C" | jq '.uuids[] | select(.flags == "backing").slot')
+	left=$(cache-show-uuids -J "$C" | jq '.uuids[] | select(.flags == "flash").dirty_sectors')
+	backing "$slot"
+	run -0 cache-writeback "$C" "$B.$slot"
+	[ "$(dirty)" = "$left" ]
+}
+
+@test "a bad sector of the cache is listed, its extent alone stays dirty, and the next run does the rest" {
+	pair wb-crash
+	bad=$(cache-show-keys --dirty -J "$C" | jq '[.keys[] | select(.sectors == 8)][7].ptr')
+	run -1 env TEST_EIO="$((bad + 3)),1" LD_PRELOAD="$BUILD/tests/eio.so" \
+		ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" cache-writeback --failed-list "$B.bad" "$C" "$B"
+	[[ "$output" == *"cannot be read from the cache (sector $bad of the cache): Input/output error"* ]]
+	[[ "$output" == *"4.0 KiB stays dirty"* ]]
+	[ "$(dirty)" = 8 ]
+	[ "$(state "$B")" = dirty ]
+	[ "$(tail -n +2 "$B.bad" | cut -f4,5,6)" = "8	$bad	read" ]
+	grep -qi "^0x0*$(printf %x $((bad * 512)))  0x00001000  -\$" "$B.bad.map"
+	# the map is of the whole device
+	[ $(($(grep -v '^#' "$B.bad.map" | tail -n +2 | awk '{ printf "%s%s", sep, $2; sep = "+" }'))) = \
+		"$(stat -c %s "$C")" ]
+	run -0 cache-fsck -n "$C" "$B"
+	run -0 cache-writeback "$C" "$B"
+	[ "$(data "$B")" = "$(said wb-crash)" ]
+	[ "$(state "$B")" = clean ]
+}
+
+@test "Ctrl-C: what was copied is committed, and the next run goes on" {
+	pair wb-crash
+	run -1 env TEST_SIGINT=3 TEST_SIGINT_SENT="$B.sent" LD_PRELOAD="$BUILD/tests/sigint.so" \
+		ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" cache-writeback "$C" "$B"
+	[ -e "$B.sent" ]
+	[[ "$output" == *"run it again for the rest"* ]]
+	[ "$(dirty)" -gt 0 ]
+	[ "$(dirty)" -lt 41288 ]
+	run -0 cache-fsck -n "$C" "$B"
+	run -0 cache-writeback "$C" "$B"
+	[ "$(data "$B")" = "$(said wb-crash)" ]
+}
+
+@test "a disk that is full refuses an export with one line" {
+	pair wb-clean
+	before=$(sum "$C" "$B")
+	run -1 --separate-stderr bash -c "ulimit -f 1024; trap '' XFSZ; cache-writeback --export '$B.over' '$C' '$B'"
+	[ "$(wc -l <<< "$stderr")" = 1 ]
+	[ "$before" = "$(sum "$C" "$B")" ]
+	[ ! -e "$B.over" ]
+}
