@@ -54,14 +54,9 @@ int cache_set_load_rest(struct cache_set *set, enum cache_load upto,
 bool cache_set_is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen);
 
 /*
- * Whether the first set of @bucket verifies as that of a node of @gen: 1, 0; -EIO, -ENOMEM.
- * Its checksum covers the gen, so nothing was written there since.
- */
-int cache_set_holds_node(const struct cache_set *set, uint64_t bucket, uint8_t gen);
-
-/*
  * Whether the child @k of interior node @n counts as freed, though @n has no key that frees
- * it and the bucket holds it: then the gen on disk is false. As cache_set_holds_node().
+ * it and the bucket holds it: then the gen on disk is false, or
+ * the key that frees it was lost. 1, 0; -EIO, -ENOMEM.
  */
 int cache_set_has_false_gen(const struct cache_set *set, const struct cache_btree_node *n,
 			    const struct cache_bkey *k);

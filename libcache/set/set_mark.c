@@ -133,7 +133,11 @@ static bool is_freed_by(const struct cache_set *set, const struct cache_btree_no
 	return false;
 }
 
-int cache_set_holds_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
+/*
+ * Whether the first set of @bucket verifies as that of a node of @gen: 1, 0; -EIO, -ENOMEM.
+ * Its checksum covers the gen, so nothing was written there since.
+ */
+static int holds_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
 {
 	const struct cache_sb *sb = &set->sb;
 	uint64_t sector = cache_bucket_sector(sb, bucket);
@@ -160,7 +164,7 @@ int cache_set_has_false_gen(const struct cache_set *set, const struct cache_btre
 	    !cache_ptr_is_available(&set->sb, k, 0) ||
 	    !cache_bkey_staleness(&set->sb, &set->gens, k) || is_freed_by(set, n, bucket, gen))
 		return 0;
-	return cache_set_holds_node(set, bucket, gen);
+	return holds_node(set, bucket, gen);
 }
 
 static int found_falsely_freed(struct marking *s, const struct cache_btree_node *n,
@@ -190,7 +194,7 @@ static int judge_stale_child(struct marking *s, const struct cache_btree_node *n
 	if (!cache_ptr_is_available(&set->sb, k, 0) ||
 	    is_freed_by(set, n, bucket, cache_ptr_gen(k->ptr[0])))
 		return 0;
-	ret = cache_set_holds_node(set, bucket, cache_ptr_gen(k->ptr[0]));
+	ret = holds_node(set, bucket, cache_ptr_gen(k->ptr[0]));
 	if (ret > 0)
 		return found_falsely_freed(s, n, k, CACHE_P_BUCKET_GEN_FALSE);
 	if (ret < 0)

@@ -280,6 +280,24 @@ static bool is_plausible(const struct sb_repair *r)
 	       sb->first_bucket == cache_first_bucket_for(sb->bucket_sectors);
 }
 
+/* Dirty backing devices at hand are attached, and none of them to @set_uuid. */
+static bool has_other_set(const struct sb_repair *r, const uint8_t *set_uuid)
+{
+	bool other = false;
+
+	for (unsigned i = 0; i < r->m.opts->nbacking; i++) {
+		const struct cache_sb *b = &r->m.opts->backing[i];
+
+		if (cache_sb_bdev_state(b) != CACHE_BDEV_STATE_DIRTY ||
+		    b->csum_stored != b->csum_computed)
+			continue;
+		if (!memcmp(b->set_uuid, set_uuid, CACHE_UUID_BYTES))
+			return false;
+		other = true;
+	}
+	return other;
+}
+
 static void judge(struct sb_repair *r)
 {
 	const struct cache_sink sink = { .report = on_broken_rule, .ctx = r };
@@ -290,6 +308,8 @@ static void judge(struct sb_repair *r)
 		       cache_dev_logical_block_bytes(r->m.dev), &sink, NULL);
 	if (!r->plan->cannot && !r->m.csum_valid && !r->by_checksum && !is_plausible(r))
 		r->plan->cannot = "more than one byte of its superblock is wrong, and nothing proves what was there";
+	if (!r->plan->cannot && r->m.guessed && has_other_set(r, sb.set_uuid))
+		r->plan->cannot = "its journal is of another set than a dirty backing device that was named: the journal was overwritten, or the device belongs elsewhere";
 	if (!r->plan->cannot && r->m.guessed && !r->m.opts->guess)
 		r->plan->cannot = "a field of its superblock could only be guessed, and guessing was not allowed";
 	r->plan->super = memcmp(r->was, r->now, CACHE_SB_BYTES);

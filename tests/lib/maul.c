@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  *	maul hurt ORIGINAL COPY SEED		damages COPY, says how and what it lies about
- *	maul weigh ORIGINAL REPAIRED HURT LOSSES TALK
+ *	maul weigh ORIGINAL REPAIRED HURT LOSSES
  *						what REPAIRED need not answer as ORIGINAL did
  *
- * HURT is what the first said, LOSSES what cache-fsck --losses wrote as it repaired and TALK
- * what it said. The second prints
- * "UUID FIRST LAST" for each run of 4 KiB blocks of a device that cannot be right any
- * more, and fails with a line for each that cache-fsck should have named, or that is
- * answered from where it never lay.
+ * HURT is what the first said, LOSSES what cache-fsck --losses wrote as it repaired. The second
+ * prints "UUID FIRST LAST" for each run of 4 KiB blocks of a device that cannot be right any
+ * more, and fails with a line for each that is not among the losses, that is answered from
+ * where it never lay, or that a perfect reader still got from the damaged set.
  */
 #include <inttypes.h>
 #include <unistd.h>
 
 #include "answers.h"
 #include "maul.h"
+#include "omniscient.h"
 
 #include "host/ids.h"
 
@@ -31,7 +31,8 @@ struct weigh {
 	uint8_t *falsified;
 	struct loss *loss;
 	unsigned nlosses;
-	bool anything;			/* may be missing, was said */
+	struct loss *gone;	/* what a perfect reader did not get from the damaged set */
+	unsigned ngone;
 	unsigned wrong;
 };
 
@@ -63,6 +64,25 @@ static struct cache_dev *open_earlier(const char *path)
 	return cache_dev_open(name, CACHE_DEV_READ, &dev, NULL) ? NULL : dev;
 }
 
+static void say_gone(void *ctx, const struct answers_piece *p)
+{
+	printf("gone %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", p->inode, p->start, p->end);
+}
+
+/* What a perfect reader gets wrong, now that the set is damaged. */
+static void say_what_is_gone(struct maul *m)
+{
+	struct cache_set *set = maul_load(m->base);
+	struct answers was, can;
+
+	if (!set || answers_of(set, &was) || omniscient_read(set, m->dev, &can))
+		fail("cannot be read", "the original");
+	answers_compare(&was, &can, say_gone, NULL);
+	answers_fini(&was);
+	answers_fini(&can);
+	cache_set_close(set);
+}
+
 static void hurt(char **argv)
 {
 	struct maul *m = calloc(1, sizeof(*m));
@@ -81,6 +101,7 @@ static void hurt(char **argv)
 	for (uint64_t b = 0; b < m->sb.nbuckets; b++)
 		if (m->falsified[b])
 			printf("falsified %" PRIu64 " %u\n", b, m->falsified[b]);
+	say_what_is_gone(m);
 	cache_dev_close(copy);
 	if (m->dev_sectors < cache_dev_sectors(m->base) &&
 	    truncate(argv[1], m->dev_sectors * 512))
@@ -95,6 +116,7 @@ static void read_hurt(struct weigh *w, const char *path)
 {
 	FILE *f = fopen(path, "r");
 	struct maul_range r;
+	struct loss gone;
 	char line[512];
 	unsigned lie;
 	uint64_t b;
@@ -107,19 +129,10 @@ static void read_hurt(struct weigh *w, const char *path)
 			w->lie[w->nlies++] = r;
 		else if (sscanf(line, "falsified %" SCNu64 " %u", &b, &lie) == 2 && b < w->set->sb.nbuckets)
 			w->falsified[b] = lie;
+		else if (sscanf(line, "gone %" SCNu64 " %" SCNu64 " %" SCNu64, &gone.inode,
+				&gone.start, &gone.end) == 3 && w->ngone < LOSSES_MAX)
+			w->gone[w->ngone++] = gone;
 	}
-	fclose(f);
-}
-
-static void read_talk(struct weigh *w, const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char line[1024];
-
-	if (!f)
-		fail("cannot be opened", path);
-	while (fgets(line, sizeof(line), f))
-		w->anything |= !!strstr(line, "newest writes may be missing");
 	fclose(f);
 }
 
@@ -166,21 +179,21 @@ static bool is_lie(const struct weigh *w, const struct answers_piece *p)
 	return false;
 }
 
-static bool is_named(const struct weigh *w, const struct answers_piece *p)
+static bool covers(const struct loss *loss, unsigned n, const struct answers_piece *p)
 {
 	uint64_t at = p->start;
 	bool more = true;
 
 	while (more && at < p->end) {
 		more = false;
-		for (unsigned i = 0; i < w->nlosses; i++)
-			if (w->loss[i].inode == p->inode && w->loss[i].start <= at &&
-			    w->loss[i].end > at) {
-				at = w->loss[i].end;
+		for (unsigned i = 0; i < n; i++)
+			if (loss[i].inode == p->inode && loss[i].start <= at &&
+			    loss[i].end > at) {
+				at = loss[i].end;
 				more = true;
 			}
 	}
-	return w->anything || at >= p->end;
+	return at >= p->end;
 }
 
 static void on_piece(void *ctx, const struct answers_piece *p)
@@ -192,9 +205,13 @@ static void on_piece(void *ctx, const struct answers_piece *p)
 
 	if (p->inode < u->n)
 		cache_uuid_format(u->slot[p->inode].uuid, uuid);
-	if (!is_lie(w, p) && (p->change == ANSWERS_STALE || !is_named(w, p))) {
-		printf("wrong %" PRIu64 ":%" PRIu64 "-%" PRIu64 " change %d\n", p->inode, p->start,
-		       p->end, p->change);
+	bool named = p->change != ANSWERS_STALE && covers(w->loss, w->nlosses, p);
+	bool worse = !covers(w->gone, w->ngone, p);
+
+	if (!is_lie(w, p) && (!named || worse)) {
+		printf("wrong %" PRIu64 ":%" PRIu64 "-%" PRIu64 " change %d%s%s\n", p->inode,
+		       p->start, p->end, p->change, named ? "" : ", not named",
+		       worse ? ", could be read before the repair" : "");
 		w->wrong++;
 	}
 	if (p->start >= first)
@@ -216,9 +233,9 @@ static int weigh(char **argv)
 		fail("cannot be loaded", argv[1]);
 	w->falsified = calloc(w->set->sb.nbuckets, 1);
 	w->loss = calloc(LOSSES_MAX, sizeof(*w->loss));
+	w->gone = calloc(LOSSES_MAX, sizeof(*w->gone));
 	read_hurt(w, argv[2]);
 	read_losses(w, argv[3]);
-	read_talk(w, argv[4]);
 	answers_compare(&a, &b, on_piece, w);
 	wrong = w->wrong;
 	answers_fini(&a);
@@ -229,6 +246,7 @@ static int weigh(char **argv)
 	cache_dev_close(was);
 	free(w->falsified);
 	free(w->loss);
+	free(w->gone);
 	free(w);
 	return !!wrong;
 }
@@ -239,9 +257,9 @@ int main(int argc, char **argv)
 		hurt(argv + 2);
 		return 0;
 	}
-	if (argc == 7 && !strcmp(argv[1], "weigh"))
+	if (argc == 6 && !strcmp(argv[1], "weigh"))
 		return weigh(argv + 2);
 	fprintf(stderr, "usage: maul hurt ORIGINAL COPY SEED | "
-		"weigh ORIGINAL REPAIRED HURT LOSSES TALK\n");
+		"weigh ORIGINAL REPAIRED HURT LOSSES\n");
 	return 2;
 }

@@ -180,12 +180,11 @@ static bool is_lie(const struct run *r, const struct answers_piece *p, bool trac
 	return false;
 }
 
-/* That anything may be missing is said once; else each range is. */
 static bool is_named(const struct run *r, const struct answers_piece *p)
 {
 	uint64_t at = p->start;
 
-	if (r->plan.drop_all_clean || r->nlosses == LOSSES_MAX)
+	if (r->nlosses == LOSSES_MAX)
 		return true;
 	for (unsigned i = 0; i < r->nlosses && at < p->end; i++)
 		if (r->loss[i].inode == p->inode && r->loss[i].start <= at &&
@@ -344,6 +343,23 @@ static void save(struct run *r, const char *path)
 	free(buf);
 }
 
+/* The table has no checksum: what stands in it in another slot is believed. */
+static void note_moved(struct run *r)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	const struct cache_jset *newest = &r->set->journal.newest;
+	struct cache_uuids u = { 0 };
+	int ret = cache_uuids_read(r->scratch, &r->set->sb, &newest->uuid_bucket,
+				   newest->pos.version, &u, &silent, NULL);
+
+	for (unsigned i = 0; i < r->nbacks && !ret; i++) {
+		int64_t slot = cache_uuid_find(&u, r->back[i].uuid);
+
+		r->moved |= slot >= 0 && slot != r->slot[i];
+	}
+	cache_uuids_fini(&u);
+}
+
 static void maul_once(struct run *r)
 {
 	maul_hurt(&r->maul, r->seed);
@@ -352,6 +368,7 @@ static void maul_once(struct run *r)
 	memset(&r->plan, 0, sizeof(r->plan));
 	r->nlosses = 0;
 	r->moved = false;
+	note_moved(r);
 	are_attached(r, false);
 	CHECK_EQ(omniscient_read(r->set, r->scratch, &r->can), 0);
 	repair_and_judge(r, r->log.n);
