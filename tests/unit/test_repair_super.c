@@ -103,8 +103,31 @@ static void rebuild(const char *name)
 	cache_dev_close(dev);
 }
 
+TEST(a_journal_of_another_set_than_that_of_a_dirty_device_at_hand_proves_nothing)
+{
+	struct cache_dev *dev = set_open("registered");
+	uint8_t buf[CACHE_SB_BYTES] = { 0 };
+	struct cache_sb back = { .version = CACHE_SB_VERSION_BDEV, .set_uuid = "another set",
+				 .flags = (uint64_t)CACHE_BDEV_STATE_DIRTY <<
+					  CACHE_BDEV_STATE_SHIFT };
+	struct cache_repair_plan plan;
+
+	put(dev, buf);
+	CHECK_EQ(repair(dev, &back, true, &plan), -EUCLEAN);
+	CHECK(strstr(plan.cannot, "another set"));
+	get(dev, buf);
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		CHECK(!buf[i]);
+	/* that it is attached to nothing is no contradiction */
+	back.flags = 0;
+	CHECK_EQ(repair(dev, &back, true, &plan), 0);
+	CHECK(guessed);
+	cache_dev_close(dev);
+}
+
 TEST(a_wiped_superblock_is_rebuilt_from_what_lies_behind_it)
 {
+	rebuild("flash-73");
 	rebuild("registered");
 	rebuild("wb-crash");
 	rebuild("wb-clean");
