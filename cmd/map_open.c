@@ -4,6 +4,7 @@
 #include <libcache/fsck.h>
 
 #include "dev/dev.h"
+#include "format/members.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ static bool refuse(struct map_device *d, int code, const char *why)
 bool map_open(struct cmd *c, const char *spec, struct map_device *d)
 {
 	struct cache_err err = { 0 };
+	struct cache_sb sb;
 	int ret;
 
 	d->cmd = c;
@@ -45,6 +47,11 @@ bool map_open(struct cmd *c, const char *spec, struct map_device *d)
 	if (!ret && cmd_is_foreign(c, d->dev))
 		return false;
 	d->sink = (struct cache_sink){ on_finding, d };
+	if (!ret)
+		ret = cache_sb_read(d->dev, &sb, &err);
+	if (!ret && cache_sb_is_one_of_several(&sb))
+		return refuse(d, -EOPNOTSUPP, "it is one of several cache devices of its set, and "
+			      "all of them are needed");
 	if (!ret)
 		ret = cache_set_load(d->dev, CACHE_LOAD_MARKS, &d->sink, &d->set, &err);
 	if (ret) {

@@ -55,7 +55,8 @@ enum cache_role {
  * Memory: 11 bytes per bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 per journal entry,
  * 28 per key of it that is to be replayed; one node per level.
  * Return: 0; -EIO, -ENOMEM; -ERANGE when too small for a superblock; without a
- * sink the errno of the first broken rule.
+ * sink the errno of the first broken rule, and -EOPNOTSUPP for one of several cache devices of
+ * a set, which is not known from one of them.
  */
 int cache_set_load(struct cache_dev *dev, enum cache_load upto,
 		     const struct cache_sink *sink, struct cache_set **set,

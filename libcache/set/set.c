@@ -112,9 +112,14 @@ int cache_set_load_visit(struct cache_dev *dev, const struct cache_sb *sb, enum 
 			 struct cache_extent_visit *visit, const struct cache_sink *sink,
 			 struct cache_set **imgp, struct cache_err *err)
 {
-	struct cache_set *set = calloc(1, sizeof(*set));
+	struct cache_set *set;
 	int ret;
 
+	/* alone it looks like a set of which much is missing, and nobody is there to be told */
+	if (!sink && upto > CACHE_LOAD_JOURNAL && cache_sb_is_one_of_several(sb))
+		return cache_err_set(err, -EOPNOTSUPP, 0, "it is one of %u cache devices of its set, "
+				     "and all of them are needed", sb->nr_in_set);
+	set = calloc(1, sizeof(*set));
 	if (!set)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a set");
 	set->dev = dev;

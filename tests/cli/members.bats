@@ -148,6 +148,14 @@ of() { jq -r "$1" out; }
 	run -1 --separate-stderr cache-image save b b.img
 	[[ "$stderr" == *"one of 3 cache devices of its set"* ]]
 	[ ! -e b.img ]
+	run -1 --separate-stderr cache-map a
+	[[ "$stderr" == *"one of several cache devices of its set"* ]]
+	truncate -s 16M back
+	make-cache -q -B --cset-uuid 5e700000-0000-0000-0000-000000000001 back > /dev/null
+	before=$(sha256sum a b c)
+	run -1 --separate-stderr cache-writeback a back
+	run -1 --separate-stderr cache-tune -y --detach back a
+	[ "$before" = "$(sha256sum a b c)" ]
 	run --separate-stderr make-cache -n -C --wipe-bcache b
 	[[ "$output$stderr" == *"b: "*"dirty data"* ]]
 	[[ "$output$stderr" == *"more"* || "$output$stderr" == *"damaged"* ]]
