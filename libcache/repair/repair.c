@@ -489,6 +489,17 @@ static int act(struct repair *r)
 	return ret;
 }
 
+/* No finding is as plain as what follows from it: the whole tree is read as what it is not. */
+static int correct_level(struct repair *r)
+{
+	bool wrong;
+	int ret = cache_repair_root_level(r->set, &wrong, r->err);
+
+	if (!ret && wrong)
+		r->doubt.rebuild = r->doubt.beyond_extents = true;
+	return ret;
+}
+
 /* Loads what follows the journal; without a valid journal entry, what can be found without it. */
 static int load_rest(struct repair *r)
 {
@@ -500,6 +511,8 @@ static int load_rest(struct repair *r)
 		return 0;
 	if (set->has_journal)
 		ret = cache_repair_ring_is_old(set, &old, r->err);
+	if (!ret && set->has_journal && !old)
+		ret = correct_level(r);
 	if (ret || (set->has_journal && !old))
 		return ret ? ret : cache_set_load_rest(set, CACHE_LOAD_MARKS, &r->sink, r->err);
 	if (old)	/* no driver may read what the old ring holds */

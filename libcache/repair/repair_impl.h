@@ -111,6 +111,12 @@ int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err 
  */
 int cache_repair_drop_flushed(struct cache_set *set, struct cache_err *err);
 
+/*
+ * Puts the level of the root right, as the newest entry of @set says it, where nodes prove
+ * another one; @wrong: it was. @set: loaded up to its journal. Return: 0; -ENOMEM.
+ */
+int cache_repair_root_level(struct cache_set *set, bool *wrong, struct cache_err *err);
+
 struct repair_kept {
 	struct cache_packed_key *keys;
 	size_t n, capacity;
