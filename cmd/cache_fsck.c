@@ -175,6 +175,10 @@ static void on_finding(void *ctx, unsigned dev, bool again, const struct cache_f
 static const char *pass_name(unsigned pass)
 {
 	switch (pass) {
+	case CACHE_PASS_JOURNAL:
+		return "journal";
+	case CACHE_PASS_PRIOS:
+		return "prios";
 	case CACHE_PASS_BTREE:
 		return "nodes";
 	case CACHE_PASS_BUCKETS:

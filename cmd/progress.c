@@ -113,7 +113,7 @@ void cmd_progress(struct cmd_progress *p, unsigned pass, const char *what,
 	bool fresh = pass != p->pass;
 	uint64_t now;
 
-	if (p->fd < 0 && !p->bar)
+	if (!pass || (p->fd < 0 && !p->bar))
 		return;
 	if (current > max)
 		current = max;

@@ -25,6 +25,9 @@ error_t show_parse_device(struct show *s, int key, char *arg, struct argp_state 
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "no device given");
 		return 0;
+	case 'C':
+		s->progress_fd = cmd_arg_fd(state, arg);
+		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -34,6 +37,7 @@ static void say_finding(struct show *s, const char *path, const struct cache_fin
 	const struct cache_problem_info *info = cache_problem_info(f->code);
 	char text[512];
 
+	cmd_progress_end(&s->progress);
 	cache_finding_text(f, text, sizeof(text));
 	if (info->severity == CACHE_SEVERITY_NOTE) {
 		cmd_note(&s->cmd, 1, "%s: %s (0x%04x): note: %s", path, info->code,
@@ -54,6 +58,20 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 	struct show *s = ctx;
 
 	say_finding(s, s->path, f);
+}
+
+/* Ctrl-C ends a reader at once: nobody asks to stop here. */
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	static const char *const words[] = {
+		[CACHE_PASS_JOURNAL] = "journal", [CACHE_PASS_PRIOS] = "prios",
+		[CACHE_PASS_BTREE] = "nodes", [CACHE_PASS_BUCKETS] = "extents",
+	};
+	struct show *s = ctx;
+
+	if (pass < sizeof(words) / sizeof(*words) && words[pass])
+		cmd_progress(&s->progress, pass, words[pass], current, max);
+	return 0;
 }
 
 static void on_member_finding(void *ctx, const struct cache_finding *f)
@@ -139,7 +157,8 @@ static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 			return ret;
 	}
 	cmd_confine();
-	s->sink = (struct cache_sink){ on_finding, s };
+	cmd_progress_init(&s->progress, &s->cmd, s->path, s->progress_fd, 0);
+	s->sink = (struct cache_sink){ on_finding, s, on_progress };
 	if (s->takes_members && cache_sb_is_one_of_several(&s->sb)) {
 		ret = load_members(s, upto, err);
 		return ret || upto > CACHE_LOAD_JOURNAL ? ret : load_own_ring(s, err);
@@ -196,6 +215,7 @@ bool show_open(struct show *s, enum cache_load upto, int *status)
 		return false;
 	cmd_warn_in_use(&s->cmd, s->path);
 	ret = load(s, upto, &err);
+	cmd_progress_end(&s->progress);
 	if (ret) {
 		if (ret != FOREIGN)
 			show_failed(s, ret, &err);

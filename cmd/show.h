@@ -31,6 +31,8 @@ struct show {
 	struct cache_dev *dev;
 	struct cache_set *set;
 	struct cache_sink sink;
+	struct cmd_progress progress;	/* of the load */
+	int progress_fd;
 	bool takes_members;		/* more devices may be named: of a set of several */
 	unsigned nmore;
 	struct show_member more[CACHE_MAX_CACHES_PER_SET - 1];
@@ -39,7 +41,11 @@ struct show {
 	struct cache_finding problem[SHOW_PROBLEMS_HELD];
 };
 
-#define SHOW_INIT	{ .cmd = CMD_INIT }
+#define SHOW_INIT	{ .cmd = CMD_INIT, .progress_fd = -1 }
+
+/* For the options of each; show_parse_device() parses it. */
+#define SHOW_PROGRESS_OPTION \
+	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD; 0: draw a bar" }
 /* For applets that show a set of several devices as one. */
 #define SHOW_INIT_MEMBERS	{ .cmd = CMD_INIT, .takes_members = true }
 

@@ -164,7 +164,8 @@ struct cache_sink {
 	void (*report)(void *ctx, const struct cache_finding *f);
 	void *ctx;
 	/*
-	 * May be NULL. Called now and then; @max is an estimate. Non-zero asks to
+	 * May be NULL. Called now and then; @max is an estimate. Pass 0 belongs to no
+	 * pass: it only asks whether to stop. Non-zero asks to
 	 * stop at the next safe point: the call in progress returns -ECANCELED.
 	 */
 	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);

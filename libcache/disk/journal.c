@@ -95,8 +95,10 @@ static int scan_bucket(struct scan *s, uint32_t index)
 		uint64_t n = cache_min_u64(size - offset,
 					   CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES);
 		uint64_t at = 0;
-		int ret;
+		int ret = cache_poll(s->sink, CACHE_PASS_JOURNAL, index, s->sb->njournal);
 
+		if (ret)
+			return ret;
 		ret = cache_dev_read(s->dev, start + offset, n, s->buf, NULL);
 		if (ret)
 			return cache_journal_unreadable(s->sb, s->j, index, start + offset,
@@ -422,6 +424,8 @@ int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
 		ret = scan_bucket(&s, i);
 	if (!ret)
 		ret = journal->nentries ? understand(&s) : found_empty(&s);
+	if (!ret)
+		ret = cache_poll(sink, CACHE_PASS_JOURNAL, sb->njournal, sb->njournal);
 	free(s.buf);
 	return ret;
 }
@@ -472,7 +476,9 @@ int cache_journal_each_key(struct cache_dev *dev, const struct cache_sb *sb,
 
 		if (!pos->nwords)
 			continue;
-		ret = cache_jset_read(dev, sb, pos, NULL, words, err);
+		ret = cache_poll(sink, 0, 0, 0);
+		if (!ret)
+			ret = cache_jset_read(dev, sb, pos, NULL, words, err);
 		if (!ret)
 			ret = each_key_of(pos, words, fn, ctx, sink, err);
 	}

@@ -188,9 +188,9 @@ static int look(struct hidden *h, uint32_t index, uint32_t offset)
 	struct window w = { 0 };
 
 	while (offset < h->sb->bucket_sectors && !h->j->bucket_unreadable[index]) {
-		int used = 0;
+		int used = offset >= w.to ? cache_poll(h->sink, 0, 0, 0) : 0;
 
-		if (may_begin(h, &w, index, offset))
+		if (!used && may_begin(h, &w, index, offset))
 			used = take(h, index, offset);
 		if (used < 0)
 			return used;

@@ -168,13 +168,17 @@ static int read_chain(struct chain *c, uint64_t bucket, bool with_prio)
 
 	c->area_bytes = cache_meta_bucket_bytes(c->sb);
 	ret = alloc_prios(c, with_prio);
-	while (!ret && c->p->nfollowed < c->p->nmembers)
-		ret = follow(c, bucket, &bucket);
+	while (!ret && c->p->nfollowed < c->p->nmembers) {
+		ret = cache_poll(c->sink, CACHE_PASS_PRIOS, c->p->nfollowed, c->p->nmembers);
+		if (!ret)
+			ret = follow(c, bucket, &bucket);
+	}
 	free(c->buf);
 	free(c->passed);
 	if (ret && ret != -ENOENT)
 		return ret;
-	return cache_prio_sort_members(c->p, c->err);
+	ret = cache_prio_sort_members(c->p, c->err);
+	return ret ? ret : cache_poll(c->sink, CACHE_PASS_PRIOS, c->p->nmembers, c->p->nmembers);
 }
 
 int cache_prio_read(struct cache_dev *dev, const struct cache_sb *sb, uint64_t head,

@@ -9,6 +9,8 @@
 #ifndef LIBCACHE_PROBLEM_H
 #define LIBCACHE_PROBLEM_H
 
+#include <errno.h>
+
 #include <libcache/findings.h>
 
 #include "base/err.h"
@@ -35,6 +37,14 @@ void cache_sink_ignore(void *ctx, const struct cache_finding *f);
  */
 int cache_found(const struct cache_sink *sink, struct cache_err *err,
 		const struct cache_finding *f);
+
+/* Says how far a pass (0: none) has come, where @sink wants to know. Return: 0, or -ECANCELED to stop. */
+static inline int cache_poll(const struct cache_sink *sink, unsigned pass, uint64_t current,
+			     uint64_t max)
+{
+	return sink && sink->progress && sink->progress(sink->ctx, pass, current, max) ?
+	       -ECANCELED : 0;
+}
 
 #ifdef __cplusplus
 }

@@ -147,9 +147,10 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 	ret = cache_fsck_ring(c, err);
 	if (!ret)
 		ret = cache_fsck_extents(c, err);
+	if (!ret)
+		ret = cache_fsck_buckets(c);
 	if (ret)
 		return ret;
-	cache_fsck_buckets(c);
 	found_count(c, CACHE_P_EXTENT_MEMBER, c->members);
 	found_count(c, CACHE_P_EXTENT_UNALIGNED, c->unaligned);
 	found_count(c, CACHE_P_BUCKET_AHEAD, c->set->raised);

@@ -88,7 +88,7 @@ void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry
 int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err);
 void cache_fsck_front_gap(struct fsck_cache *c);
 int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err);
-void cache_fsck_buckets(struct fsck_cache *c);
+int cache_fsck_buckets(struct fsck_cache *c);
 /* @c: the cache of its set, or NULL; @other_set: a cache of another set was given */
 void cache_fsck_backing(const struct fsck_backing *b, const struct fsck_cache *c,
 			bool other_set, const struct cache_sink *sink);

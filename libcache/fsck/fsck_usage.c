@@ -6,6 +6,9 @@
 /* Five sixths of what the driver allows. */
 #define LAG_NEAR	(CACHE_GC_GEN_MAX * 5 / 6)
 
+/* A bucket takes some nanoseconds. */
+#define POLL_BUCKETS	(1u << 20)
+
 static void add_near(struct cache_finding *near, uint64_t bucket, uint8_t lag)
 {
 	near->count++;
@@ -15,7 +18,7 @@ static void add_near(struct cache_finding *near, uint64_t bucket, uint8_t lag)
 	near->bucket = bucket;
 }
 
-void cache_fsck_buckets(struct fsck_cache *c)
+int cache_fsck_buckets(struct fsck_cache *c)
 {
 	const struct cache_gens *g = &c->set->gens;
 	struct cache_fsck_summary *s = c->sum;
@@ -25,6 +28,8 @@ void cache_fsck_buckets(struct fsck_cache *c)
 	for (uint64_t b = c->set->sb.first_bucket; b < g->nbuckets; b++) {
 		uint8_t lag = cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
 
+		if (!(b % POLL_BUCKETS) && cache_poll(c->sink, 0, 0, 0))
+			return -ECANCELED;
 		if (c->set->sb.members &&
 		    cache_sb_bucket_kind(&c->set->sb, b) < CACHE_BUCKET_RING)
 			continue;
@@ -50,4 +55,5 @@ void cache_fsck_buckets(struct fsck_cache *c)
 	}
 	if (near.count)
 		cache_found(c->sink, NULL, &near);
+	return 0;
 }

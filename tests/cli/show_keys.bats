@@ -135,3 +135,14 @@ count() { cache-show-keys -J "$@" | jq '.keys | length'; }
 	[ "$(jq '.keys | length' <<< "$output")" = $((8692 - n)) ]
 	[ "$(jq -r '.problems[0].code' <<< "$output")" = NODE_CSUM ]
 }
+
+@test "every show applet counts its load to its end with -C, and draws no bar where it is not asked to" {
+	for a in cache-show-keys cache-show-journal cache-show-prios cache-show-uuids; do
+		"$a" -C 3 "$IMG" 3> "$IMG.lines" > "$IMG.rows" 2> "$IMG.err"
+		[ ! -s "$IMG.err" ]
+		grep -qxE "2 [0-9]+ [0-9]+ $IMG" "$IMG.lines"
+		awk '$1 != p && p ~ /^(2|3)$/ && c != m { exit 1 } { p = $1; c = $2; m = $3 }' "$IMG.lines"
+		"$a" "$IMG" | diff - "$IMG.rows"
+		run -2 "$a" -C 9 "$IMG"
+	done
+}
