@@ -333,7 +333,7 @@ INSTALL ?= install
 # Every installed path, one per line: install makes them, uninstall takes them away.
 MANPAGES := $(wildcard man/*.[3578])
 HEADERS := $(patsubst include/%,%,$(wildcard include/libcache/*.h include/libcache/*.def))
-DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md doc/*.json doc/samples/*.c)
+DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md doc/*.json doc/*.svg doc/samples/*.c)
 D_SBIN := $(DESTDIR)$(SBINDIR)
 INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(foreach m,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Cells in SVG. All squares of a colour are one path: a picture of 4096 cells is some 50 KB, and
- * is drawn at once.
+ * Cells in SVG. All squares of a colour are one path, and squares side by side one rectangle of it:
+ * a picture of 4096 cells is 50 KB at most, and is drawn at once.
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/utf8.h"
 #include "map/map_svg.h"
@@ -43,26 +44,48 @@ void cache_map_put_hatch(FILE *out, const char *id)
 		"<path d=\"M0 1L1 0\" stroke=\"#000\" stroke-width=\".3\"/></pattern>", id);
 }
 
+#define NO_CELL	UINT8_MAX
+
+/* Squares of one class that stand side by side in a row are one rectangle. */
+static bool put_row(const uint8_t *class, uint32_t width, uint32_t y, unsigned wanted,
+		    const char *head, bool begun, FILE *out)
+{
+	for (uint32_t x = 0, end; x < width; x = end) {
+		for (end = x + 1; end < width && class[end] == class[x];)
+			end++;
+		if (class[x] != wanted)
+			continue;
+		if (!begun)
+			fputs(head, out);
+		begun = true;
+		fprintf(out, "M%" PRIu32 " %" PRIu32 "h%" PRIu32 "v1h-%" PRIu32 "z", x, y, end - x,
+			end - x);
+	}
+	return begun;
+}
+
 void cache_map_put_cells(const struct cache_map *map, enum cache_map_by by, const char *hatch,
 			 FILE *out)
 {
+	uint8_t class[CACHE_MAP_CELLS_MAX];
+	char head[80];
 	uint32_t x, y;
 
-	for (unsigned class = 0; class < cache_map_nclasses(by); class++) {
+	memset(class, NO_CELL, sizeof(class));
+	for (uint32_t i = 0; i < map->ncells; i++) {
+		cache_map_place(map, i, &x, &y);
+		class[y * map->width + x] = cache_map_class(map, &map->cell[i], by);
+	}
+	for (unsigned c = 0; c < cache_map_nclasses(by); c++) {
 		bool begun = false;
 
-		for (uint32_t i = 0; i < map->ncells; i++) {
-			if (cache_map_class(map, &map->cell[i], by) != class)
-				continue;
-			if (!begun && class == cache_map_unknown_class(by))
-				fprintf(out, "<path fill=\"url(#%s)\" d=\"", hatch);
-			else if (!begun)
-				fprintf(out, "<path fill=\"#%06" PRIx32 "\" d=\"",
-					cache_map_colour(by, class));
-			begun = true;
-			cache_map_place(map, i, &x, &y);
-			fprintf(out, "M%" PRIu32 " %" PRIu32 "h1v1h-1z", x, y);
-		}
+		if (c == cache_map_unknown_class(by))
+			snprintf(head, sizeof(head), "<path fill=\"url(#%s)\" d=\"", hatch);
+		else
+			snprintf(head, sizeof(head), "<path fill=\"#%06" PRIx32 "\" d=\"",
+				 cache_map_colour(by, c));
+		for (y = 0; y < map->height; y++)
+			begun = put_row(class + y * map->width, map->width, y, c, head, begun, out);
 		if (begun)
 			fputs("\"/>\n", out);
 	}

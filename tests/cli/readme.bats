@@ -10,7 +10,7 @@ setup() {
 }
 
 # The commands of the tour, and below each what README says that it prints.
-tour() { sed -n '/^## A tour/,/^## My cache/s/^    //p' "$README"; }
+tour() { sed -n '/^## A tour/,/^## On a running/s/^    //p' "$README"; }
 
 @test "each command of the tour prints what README says, and nothing else" {
 	README=$BATS_TEST_DIRNAME/../../README.md
@@ -26,4 +26,23 @@ tour() { sed -n '/^## A tour/,/^## My cache/s/^    //p' "$README"; }
 		esac
 	done < <(tour) > seen
 	diff -u <(tour | grep -v '^\$ PATH=') seen
+}
+
+running() { sed -n '/^## On a running/,/^## My cache/s/^    //p' "$README"; }
+
+@test "each command of the section on running machines prints what README says" {
+	README=$BATS_TEST_DIRNAME/../../README.md
+	"$ROOT/tests/lib/sysfs" "$ROOT/tests/status/6.1" sys
+	# the machine is the one of the record
+	cache-status() { command cache-status --sysfs sys "$@"; }
+	[ "$(running | grep -c '^\$ ')" -ge 5 ]
+	while IFS= read -r line; do
+		[[ $line == '$ '* ]] || continue
+		echo "$line"
+		eval "${line#\$ }" 2>&1
+	done < <(running) > seen
+	diff -u <(running) <(sed '/^$/d' seen)
+	cmp wb-crash.svg "$ROOT/doc/wb-crash.svg"
+	[ -s bcache.prom ]
+	[ -s wb-crash.html ]
 }

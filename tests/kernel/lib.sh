@@ -189,3 +189,15 @@ judge_by_two() {
 	wait
 	cat "$out".[12] > "$out"
 }
+
+# tools_archive FILE: our program, by all of its names, and what it is linked with
+tools_archive() {
+	local root=$work/tools.root lib
+	mkdir -p "$root/tools"
+	cp -P "$bin"/* "$root/tools"
+	ldd "$bin/cache-tools" | grep -o '/[^ ]*' | while read -r lib; do
+		mkdir -p "$root${lib%/*}"
+		cp -L "$lib" "$root$lib"
+	done
+	tar -C "$root" -cf "$1" .
+}

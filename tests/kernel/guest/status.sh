@@ -55,7 +55,36 @@ sleep 26
 echo "=== SYSFS"
 record
 echo "=== END SYSFS"
-if tar -x -f /dev/vde -C / 2> /dev/null; then
-	. /tools/live.sh
-fi
-stop_all
+[ -e /dev/vde ] || { stop_all; exit; }
+
+# Our own program, on the same set, live; then while the devices of the set go one by one.
+tar -x -f /dev/vde -C / || exit 1
+export PATH=$PATH:/tools
+for how in "" "-J --priorities" --prometheus; do
+	echo "=== LIVE $how"
+	cache-status $how || echo "=== WRONG cache-status $how: $?"
+	echo "=== END LIVE"
+done
+cache-status /dev/$b > out || echo "=== WRONG: $b is not found"
+cache-status --watch 1 --count 8 > watched 2>&1 &
+watching=$!
+: > going
+: > looked
+while [ -e going ]; do
+	cache-status -J --priorities > out 2>&1 || echo "=== WRONG while it goes: $(head -c 200 out)"
+	echo x >> looked
+done &
+looking=$!
+# a start of the program takes a second or two here
+for _ in $(seq 600); do
+	grep -q 'bdev0 .*vdb' watched && [ "$(wc -l < looked)" -ge 2 ] && break
+	usleep 100000
+done
+echo 1 > /sys/block/vdc/bcache/detach
+sleep 4
+stop_all || echo "=== WRONG: it does not stop"
+rm going
+wait $looking $watching
+grep -q 'bdev0.*vdb' watched || echo "=== WRONG: --watch said: $(head -c 300 watched)"
+echo "=== LOOKED $(wc -l < looked) times while it went"
+echo "=== LAST $(cache-status)"
