@@ -69,10 +69,12 @@ static int check_before(struct cache_dev *dev, uint32_t eras, struct cache_fsck_
 			struct cache_err *err)
 {
 	struct cache_sb sb;
-	int ret;
+	int ret = cache_sb_read(dev, &sb, err);
 
+	if (ret)
+		return ret;
 	/* of which the check of one alone would only say that the rest is missing */
-	if (!cache_sb_read(dev, &sb, NULL) && cache_sb_is_one_of_several(&sb))
+	if (cache_sb_is_one_of_several(&sb))
 		return cache_err_set(err, -EOPNOTSUPP, 0, "it is one of %u cache devices of its set, "
 				     "and such a set is only read", sb.nr_in_set);
 	ret = check_set(dev, eras, found, err);
