@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sets of several cache devices, loaded as one as far as their members are at hand. */
 #include "members.h"
+#include "deny.h"
 
 #include <errno.h>
 
@@ -306,6 +307,35 @@ TEST(a_pointer_past_the_end_of_its_member_is_not_taken_for_one_into_the_next)
 		cache_set_close(s.set);
 		fini(&m);
 	}
+}
+
+TEST(whatever_memory_a_load_lacks_is_said_and_all_is_given_back)
+{
+	struct members m = built(3);
+	struct some s = { 0 };
+	unsigned n = 0;
+	int ret;
+
+	if (!deny_works())
+		SKIP("allocations cannot be made to fail here");
+	for (unsigned i = 0; i < 3; i++)
+		add(&s, &m, i);
+	do {
+		struct cache_err err = { 0 };
+
+		deny_in = n++;
+		ret = cache_set_load_members(s.member, 3, CACHE_LOAD_MARKS, NULL, &s.set, &err);
+		if (deny_in >= 0)
+			break;
+		CHECK_EQ(ret, -ENOMEM);
+		CHECK(err.text[0]);
+	} while (1);
+	deny_in = -1;
+	CHECK_EQ(ret, 0);
+	CHECK(n > 20);
+	CHECK_EQ(count_extents(&s).extents, 7 * 11 + 3);
+	cache_set_close(s.set);
+	fini(&m);
 }
 
 TEST(without_a_sink_the_first_damage_is_the_error)
