@@ -64,9 +64,12 @@ of() { jq -r "$1" "$BATS_TEST_TMPDIR/out"; }
 }
 
 @test "asking for more than there is ends with what was done, and why" {
-	run -1 --separate-stderr cache-alloc -c 5000 "$IMG"
-	[[ "$stderr" == *": 1873 of 5000 buckets: no bucket is left that could be reclaimed" ]]
-	[[ "$output" == *"allocated:"*" 1873"* ]]
+	# drivers since 7.2 keep 16 buckets more in reserve for nodes of the tree
+	for era in 6.1:1873 7.2:1857; do
+		run -1 --separate-stderr cache-alloc --kernel ${era%:*} -c 5000 "$IMG"
+		[[ "$stderr" == *": ${era#*:} of 5000 buckets: no bucket is left that could be reclaimed" ]]
+		[[ "$output" == *"allocated:"*" ${era#*:}"* ]]
+	done
 }
 
 @test "when nothing can be had nothing is written" {
