@@ -333,6 +333,26 @@ static uint64_t seq_after_gap(const uint64_t *seq, size_t n, uint64_t from)
 	return lo < n ? seq[lo] : UINT64_MAX;
 }
 
+/*
+ * The entry before @newest, which does not stand right behind it: then @newest was written to a
+ * wrong place, and what came after it stands behind the hole that it left. NULL: it does, or
+ * there is none.
+ */
+static const struct cache_jset_pos *before_misplaced(const struct scan *s,
+						     const struct cache_jset_pos *newest)
+{
+	const struct cache_jset_pos *e = NULL;
+
+	for (size_t i = 0; i < s->j->nentries && !e; i++)
+		if (s->j->entries[i].seq + 1 == newest->seq)
+			e = &s->j->entries[i];
+	if (!e || (newest->index == e->index && newest->offset_sectors ==
+		   e->offset_sectors + cache_jset_sectors(s->sb, e->nwords)))
+		return NULL;
+	return newest->index == (e->index + 1) % s->sb->njournal && !newest->offset_sectors ? NULL :
+	       e;
+}
+
 /* Behind the newest entry, and behind those that end a bucket before a gap. */
 static int find_hidden(struct scan *s)
 {
@@ -340,12 +360,19 @@ static int find_hidden(struct scan *s)
 	struct cache_jset_pos newest = *find_newest(j);
 	size_t n = j->nentries;
 	uint64_t *seqs = sorted_seqs(j);
+	const struct cache_jset_pos *before;
 	int ret = -ENOMEM;
 
 	if (!seqs)
 		return cache_err_set(s->err, ret, 0, "no memory for %zu journal entries", n);
 	ret = cache_journal_hidden(s->dev, s->sb, j, &newest, UINT64_MAX, s->sink, s->err);
 	s->seen = newest.seq;
+	before = ret < 0 ? NULL : before_misplaced(s, &newest);
+	if (before) {
+		struct cache_jset_pos e = *before;	/* the list of them may move */
+
+		ret = cache_journal_hidden(s->dev, s->sb, j, &e, UINT64_MAX, s->sink, s->err);
+	}
 	for (size_t i = 0; i < j->nentries && ret >= 0; i++) {
 		struct cache_jset_pos e = j->entries[i];
 		uint64_t next;

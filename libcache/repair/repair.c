@@ -500,6 +500,18 @@ static int correct_level(struct repair *r)
 	return ret;
 }
 
+/* Where entries of the replay are lost, older ones must not hide what leaves have of these. */
+static int load_behind_journal(struct repair *r)
+{
+	const struct cache_jset_pos *newest = &r->set->journal.newest.pos;
+	int ret = cache_set_load_rest(r->set, CACHE_LOAD_MARKS, &r->sink, r->err);
+
+	if (ret || r->set->loaded != CACHE_LOAD_MARKS ||
+	    r->set->journal.nreplay == newest->seq + 1 - newest->last_seq)
+		return ret;
+	return cache_repair_drop_flushed(r->set, r->err);
+}
+
 /* Loads what follows the journal; without a valid journal entry, what can be found without it. */
 static int load_rest(struct repair *r)
 {
@@ -514,7 +526,7 @@ static int load_rest(struct repair *r)
 	if (!ret && set->has_journal && !old)
 		ret = correct_level(r);
 	if (ret || (set->has_journal && !old))
-		return ret ? ret : cache_set_load_rest(set, CACHE_LOAD_MARKS, &r->sink, r->err);
+		return ret ? ret : load_behind_journal(r);
 	if (old)	/* no driver may read what the old ring holds */
 		on_finding(r, &(struct cache_finding){
 			.code = CACHE_P_JOURNAL_EMPTY, .count = set->sb.njournal });

@@ -383,6 +383,25 @@ TEST(an_entry_in_a_wrong_place_does_not_hide_those_that_stood_behind_it)
 	done(&d, &j);
 }
 
+TEST(the_newest_entry_in_a_wrong_place_does_not_hide_those_that_came_after_it)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	uint8_t *zeros = cache_dev_buf(8 * CACHE_SECTOR_BYTES);
+	struct cache_journal j;
+	struct findings h;
+
+	fill(&d, 1, 1, 4, 1);
+	fill(&d, 2, 5, 8, 1);
+	fill(&d, 6, 5, 5, 1);
+	disk_write(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[2]), 8, zeros);
+	j = ring(&d, &h);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
+	CHECK_EQ(j.newest.pos.seq, 8);
+	CHECK_EQ(j.nreplay, 8);
+	free(zeros);
+	done(&d, &j);
+}
+
 TEST(an_empty_ring_of_a_set_that_ran_is_damage)
 {
 	struct disk d = disk_new(1024, 32, 8);

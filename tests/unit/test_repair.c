@@ -717,6 +717,20 @@ TEST(of_hidden_entries_those_that_a_leaf_has_had_are_not_replayed_again)
 	cache_dev_close(d.dev);
 }
 
+/* Entry 2 is lost; the leaf has what it had, and the one before it is older than that. */
+TEST(an_entry_before_a_gap_does_not_hide_what_a_leaf_has_of_the_lost_one)
+{
+	struct cache_bkey k[] = { extent(0, 100, 132, true, SECTOR(30), 1),
+				  extent(0, 200, 204, true, SECTOR(32), 1) };
+	struct cache_bkey old = extent(0, 116, 132, true, SECTOR(31), 1);
+	struct disk d = make(k, 2, 0x30, 0x40);
+
+	put_nth(&d, 0, 1, &old);
+	put_nth(&d, 1, 3, &k[1]);
+	repairs_to(&d, OLD_100, OLD_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
 /* What it wrote is gone again, and of the ring that was only the first block was wiped. */
 TEST(entries_from_before_a_repair_are_not_replayed_after_it)
 {
