@@ -149,6 +149,19 @@ $(BUILD)/libcache.so: $(BUILD)/libcache.a $(SO_MAP)
 	$(Q)ln -sf libcache.so.$(VERSION) $(BUILD)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
+# The plugin of nbdkit, where that is there to build it for.
+PLUGIN_SRC := plugin/nbdkit_plugin.c
+PLUGIN := $(if $(CROSS),,$(patsubst %,$(BUILD)/nbdkit-cache-tools-plugin.so,$(shell pkg-config --exists nbdkit 2>/dev/null && echo 1)))
+# under our prefix; what has another one than nbdkit is found by cache-serve, and not by nbdkit
+PLUGINDIR ?= $(if $(PLUGIN),$(shell pkg-config --define-variable=prefix=$(PREFIX) --variable=plugindir nbdkit))
+$(BUILD)/nbdkit-cache-tools-plugin.so: $(PLUGIN_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libcache.a
+	@$(if $(Q),echo "  LD      $@")
+	$(Q)$(CC) -shared $(filter-out -pie,$(ALL_LDFLAGS)) -Wl,--as-needed -o $@ $^ $(LIBS)
+$(PLUGIN_SRC:%.c=$(BUILD)/%.o): private ALL_CFLAGS += -fPIC -fvisibility=hidden
+$(BUILD)/cmd/cache_serve_nbdkit.o: private ALL_CPPFLAGS += $(if $(PLUGIN),-DCACHE_PLUGIN_FOLDER='"$(shell pkg-config \
+	--define-variable=prefix=.. --variable=plugindir nbdkit)"')
+all: $(PLUGIN)
+
 $(BUILD)/bin/cache-tools: $(CMD_OBJ) $(BUILD)/libcache.a
 	@mkdir -p $(@D)
 	@$(if $(Q),echo "  LD      $@")
@@ -303,7 +316,7 @@ clean:
 # What a bare Debian 12 lacks: to build, to run the tests, to boot kernels.
 DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev libmount-dev uuid-dev libisal-dev \
 	liburing-dev libjson-c-dev libsmartcols-dev libzstd-dev \
-	bats bcache-tools jq man-db python3 python3-jsonschema shellcheck valgrind xxd xz-utils zstd
+	bats bcache-tools jq libnbd-bin nbdkit nbdkit-plugin-dev python3-libnbd qemu-utils man-db python3 python3-jsonschema shellcheck valgrind xxd xz-utils zstd
 DEPS_CROSS := qemu-user-static gcc-s390x-linux-gnu libc6-dev-s390x-cross \
 	gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
 DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod
@@ -341,6 +354,7 @@ INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(HEADERS:%=$(DESTDIR)$(INCDIR)/%) \
 	$(addprefix $(DESTDIR)$(LIBDIR)/,libcache.a libcache.so $(SONAME) libcache.so.$(VERSION)) \
 	$(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc \
+	$(PLUGIN:%=$(DESTDIR)$(PLUGINDIR)/nbdkit-cache-tools-plugin.so) \
 	$(DESTDIR)$(ZSHDIR)/_cache-tools \
 	$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCS))) \
 	$(foreach n,cache-tools $(APPLET_NAMES),$(DESTDIR)$(BASHDIR)/$n $(DESTDIR)$(FISHDIR)/$n.fish)
@@ -356,6 +370,7 @@ install: all
 		echo ".so man8/$$(echo $$stem | tr _ -).8" > $(DESTDIR)$(MANDIR)/man8/$$alias.8; done
 	$(Q)for h in $(HEADERS); do $(INSTALL) -m 644 include/$$h $(DESTDIR)$(INCDIR)/$$h; done
 	$(INSTALL) -m 644 $(BUILD)/libcache.a $(BUILD)/libcache.so.$(VERSION) $(DESTDIR)$(LIBDIR)
+	$(if $(PLUGIN),$(INSTALL) -m 755 $(PLUGIN) $(DESTDIR)$(PLUGINDIR))
 	$(Q)ln -sf libcache.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcache.so
 	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'Name: libcache' 'Version: $(VERSION)' \
