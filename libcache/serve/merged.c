@@ -216,12 +216,12 @@ int cache_merged_open(struct cache_dev *cache, struct cache_dev *backing,
 		ret = check_backing(backing, &sb, &backing_sb, err);
 	if (!ret)
 		ret = ask_table(m, &backing_sb, opts, err);
-	if (!ret && !opts->unchecked)
-		ret = check_sound(cache, backing, opts, err);
 	if (!ret)
 		ret = load(m, &backing_sb, opts, err);
 	if (!ret && !opts->unchecked)
 		ret = check_end(m, err);
+	if (!ret && !opts->unchecked)
+		ret = check_sound(cache, backing, opts, err);
 	m->has_holes = backing && cache_dev_fd(backing) >= 0;
 	if (ret)
 		cache_merged_close(m);
