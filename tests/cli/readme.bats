@@ -10,10 +10,9 @@ setup() {
 }
 
 # The commands of the tour, and below each what README says that it prints.
-tour() { sed -n '/^## A tour/,/^## On a running/s/^    //p' "$README"; }
+tour() { sed -n '/^## A tour/,/^## On a running/s/^    //p' "$ROOT/README.md"; }
 
 @test "each command of the tour prints what README says, and nothing else" {
-	README=$BATS_TEST_DIRNAME/../../README.md
 	[ "$(tour | grep -c '^\$ cache-fsck')" -ge 2 ]
 	while IFS= read -r line; do
 		case $line in
@@ -28,10 +27,9 @@ tour() { sed -n '/^## A tour/,/^## On a running/s/^    //p' "$README"; }
 	diff -u <(tour | grep -v '^\$ PATH=') seen
 }
 
-running() { sed -n '/^## On a running/,/^## My cache/s/^    //p' "$README"; }
+running() { sed -n '/^## On a running/,/^## My cache/s/^    //p' "$ROOT/README.md"; }
 
 @test "each command of the section on running machines prints what README says" {
-	README=$BATS_TEST_DIRNAME/../../README.md
 	"$ROOT/tests/lib/sysfs" "$ROOT/tests/status/6.1" sys
 	# the machine is the one of the record
 	cache-status() { command cache-status --sysfs sys "$@"; }

@@ -190,14 +190,13 @@ judge_by_two() {
 	cat "$out".[12] > "$out"
 }
 
-# tools_archive FILE: our program, by all of its names, and what it is linked with
-tools_archive() {
-	local root=$work/tools.root lib
-	mkdir -p "$root/tools"
-	cp -P "$bin"/* "$root/tools"
+# tools_tree DIR: our program in DIR/tools, by all of its names, and what it is linked with
+tools_tree() {
+	local lib
+	mkdir -p "$1/tools"
+	cp -P "$bin"/* "$1/tools"
 	ldd "$bin/cache-tools" | grep -o '/[^ ]*' | while read -r lib; do
-		mkdir -p "$root${lib%/*}"
-		cp -L "$lib" "$root$lib"
+		mkdir -p "$1${lib%/*}"
+		cp -L "$lib" "$1$lib"
 	done
-	tar -C "$root" -cf "$1" .
 }
