@@ -202,6 +202,9 @@ static int fill_html(void *ctx, FILE *out)
 	if (o->findings.n > MAP_FINDINGS_HELD)
 		page.findings_left = o->findings.n - MAP_FINDINGS_HELD;
 	fill_rows(&rows, o->dev.set);
+	snprintf(add_row(&rows, "a kernel's start"), sizeof(rows.value[0]), "%s%s",
+		 cache_verdict_name(o->findings.verdict),
+		 o->findings.damage ? ", and may return wrong blocks" : "");
 	cache_map_html(o->map, &page, out);
 	return 0;
 }

@@ -16,9 +16,12 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 	const struct cache_problem_info *info = cache_problem_info(f->code);
 	char text[512];
 
-	if (info->severity == CACHE_SEVERITY_NOTE)
-		return;
 	cache_finding_text(f, text, sizeof(text));
+	if (info->severity == CACHE_SEVERITY_NOTE) {
+		cmd_note(d->cmd, 1, "%s: %s (0x%04x): note: %s", d->path, info->code, info->number,
+			 text);
+		return;
+	}
 	fflush(stdout);
 	cmd_put(stderr, "%s: %s: %s (0x%04x): %s", d->cmd->name, d->path, info->code, info->number,
 		text);
@@ -124,6 +127,8 @@ int map_check(struct cache_dev *dev, struct map_findings *f)
 	};
 	int ret = cache_fsck_run(&check);
 
+	f->verdict = result.kernel;
+	f->damage = result.damage;
 	return ret ? ret : result.ret;
 }
 

@@ -11,6 +11,8 @@
 struct map_findings {
 	char *text[MAP_FINDINGS_HELD + 1];	/* lines, a NULL at the end */
 	uint64_t n, nwrong;		/* all; notes not among them */
+	enum cache_verdict verdict;	/* of the kernels, the worst */
+	bool damage;			/* one may return wrong blocks after it */
 };
 
 struct map_device {

@@ -102,6 +102,7 @@ END
 	run -1 cache-map --html page.html "$IMG"
 	page page.html
 	grep -q '<li>NODE_CSUM' page.html
+	grep -q "start<td>disables" page.html
 	grep -q 'url(#hatch-mark)' page.html
 	grep -q 'buckets it is not known what they hold' page.html
 	poke "$IMG" journal.wipe=1
@@ -185,4 +186,11 @@ END
 		skip "chromium does not run here"
 	! grep CONSOLE log || return
 	[ "$(grep -c '<figure id=' dom)" = 5 ]
+}
+
+@test "notes are printed with -v alone" {
+	run -0 --separate-stderr cache-map "$BUILD/images/fresh.cache"
+	[ -z "$stderr" ]
+	run -0 --separate-stderr cache-map -v "$BUILD/images/fresh.cache"
+	[[ "$stderr" == *"SB_NOT_SYNCED"*"note:"* ]]
 }
