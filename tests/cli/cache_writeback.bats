@@ -103,7 +103,7 @@ refused() {
 	cache-writeback --list "$C" "$B" | grep $'\t' | while IFS=$'\t' read -r _ start n; do
 		echo "$((start + 16)) $n"
 	done > "$B.ranges"
-	python3 - "$B.over" "$B.copy" < "$B.ranges" 3< "$B.ranges" << 'END'
+	python3 - "$B.over" "$B.copy" 3< "$B.ranges" << 'END'
 import sys
 over, copy = open(sys.argv[1], "rb"), open(sys.argv[2], "r+b")
 for line in open(3):
