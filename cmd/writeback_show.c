@@ -57,6 +57,7 @@ void writeback_show_devices(struct writeback_show *s, const struct cache_writeba
 {
 	bool any = false;
 
+	s->told = true;
 	for (unsigned i = 0; i < n && s->look && !s->cmd->json; i++) {
 		any |= list[i].dirty_sectors;
 		if (list[i].dirty_sectors)
@@ -199,7 +200,7 @@ static void text_result(struct writeback_show *s, const struct cache_writeback_r
 	for (unsigned i = 0; i < res->n && !s->look; i++)
 		if (!s->export || res->devices[i].written_sectors)
 			text_device(s, &res->devices[i]);
-	if (!res->n && !s->look)
+	if (!res->n && (!s->look || !s->told))
 		cache_report_line(cmd_report(s->cmd), "%s: no dirty data", s->paths[0]);
 	if (res->dropped_clean)
 		cache_report_line(cmd_report(s->cmd), "%s: too few buckets were unused for the new tree: all clean data was dropped from the cache",

@@ -30,6 +30,7 @@ struct writeback_show {
 	struct writeback_failed *failed;
 	size_t nfailed, capacity;
 	bool no_memory;			/* for some of them */
+	bool told;			/* what is dirty; of a set that never ran it is not asked */
 	bool in_ranges;			/* the table is open */
 	uint32_t range_inode;		/* of the ranges that were shown last */
 	uint64_t nranges;		/* shown, or left out, of that device */

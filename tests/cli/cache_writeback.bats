@@ -71,9 +71,11 @@ refused() {
 	run -0 bash -c "cache-writeback -n -J '$C' '$B' | jq -c '[.devices[0].dirty_sectors, (.ranges | length)]'"
 	[ "$output" = "[41288,3809]" ]
 	[ "$before" = "$(sum "$C" "$B")" ]
-	image registered.cache "$C"
-	run -0 cache-writeback -n "$C"
-	[[ "$output" == *"no dirty data"* ]]
+	for name in registered fresh; do
+		image $name.cache "$C"
+		run -0 cache-writeback -n "$C"
+		[[ "$output" == *"no dirty data"* ]]
+	done
 }
 
 @test "dirty data of a backing device that is not at hand stays" {
