@@ -17,7 +17,7 @@ struct opts {
 	struct show show;
 	struct cache_bench_opts bench;
 	const char *compare[2];
-	const char *commit_path;
+	const char *commit_path, *html;
 	struct cmd_kernels kernels;
 	uint64_t rate, nodes;	/* of --gc: buckets per second, btree nodes */
 	bool gc, count_given;
@@ -29,7 +29,7 @@ struct opts {
 
 enum { OPT_NBUCKETS = 256, OPT_BUCKET, OPT_POLICY, OPT_WORKLOAD, OPT_THREADS, OPT_ALLOCATOR,
        OPT_SECTORS, OPT_WRITE_POINTS, OPT_SEQUENTIAL, OPT_COMMIT, OPT_REFERENCE, OPT_SEED,
-       OPT_CPU, OPT_GC, OPT_KERNEL, OPT_RATE, OPT_NODES };
+       OPT_CPU, OPT_GC, OPT_KERNEL, OPT_RATE, OPT_NODES, OPT_HTML };
 
 static const struct argp_option options[] = {
 	{ "nbuckets", OPT_NBUCKETS, "N", 0, "buckets of the cache in memory (1m; k, m and g are 1024 times more each)" },
@@ -53,6 +53,7 @@ static const struct argp_option options[] = {
 	{ "rate", OPT_RATE, "N", 0, "with --gc: buckets asked for per second (1000)" },
 	{ "nodes", OPT_NODES, "N", 0,
 	  "with --gc: btree nodes that gc walks (those of DEV, else one for 64 buckets)" },
+	{ "html", OPT_HTML, "FILE", 0, "write the latencies as a page, with those of --reference" },
 	{ "seed", OPT_SEED, "N", 0, "of all chance (1)" },
 	{ "cpu", OPT_CPU, "N", 0, "stay on this processor, for figures that repeat" },
 	{ }
@@ -159,6 +160,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SEED:
 		b->seed = cmd_arg_number(state, "seed", arg);
 		break;
+	case OPT_HTML:
+		o->html = arg;
+		break;
 	case OPT_GC:
 		o->gc = true;
 		break;
@@ -179,6 +183,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (o->ncompare >= 0 && o->ncompare < 2)
 			argp_error(state, "compare takes two files");
+		if (o->html && (o->gc || o->ncompare >= 0))
+			argp_error(state, "--html goes with a run, not with --gc or compare");
 		if (!o->gc && (o->kernels.eras || o->rate || o->nodes))
 			argp_error(state, "--kernel, --rate and --nodes go with --gc");
 		if (o->gc && (b->sectors || o->with_reference || b->allocator_thread ||
@@ -293,6 +299,9 @@ static int bench(struct opts *o)
 	if (o->with_reference)
 		show_reference(o, &ours, &ref);
 	bench_show_histogram(&o->show.cmd, &ours);
+	if (o->html)
+		return bench_html(&o->show.cmd, o->html, &o->bench, &ours,
+				  o->with_reference ? &ref : NULL);
 	return EXIT_DONE;
 }
 

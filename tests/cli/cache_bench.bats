@@ -32,3 +32,23 @@ setup() { load ../lib/common; }
   run -2 cache-bench --kernel 6.1
   run -2 cache-bench --gc --sectors
 }
+
+@test "--html writes the latencies as a page, and refuses what is no regular file" {
+	cd "$BATS_TEST_TMPDIR" || return
+	cache-bench -c 20k --nbuckets 64k --reference --html page.html > /dev/null
+	python3 - page.html << 'END'
+import html.parser, re, sys
+text = open(sys.argv[1], encoding="utf-8").read()
+html.parser.HTMLParser().feed(text)
+assert not re.search("https?://|<script", text)
+rows = re.findall(r'<tr><td class="n">[^<]+<td class="n">(\d+)<td class="n">(\d+)</tr>', text)
+counts = [int(n) for n in re.findall(r'allocator<td class="n">(\d+)', text)]
+# of the fast ones each 64th is timed and counts for 64
+for i in (0, 1):
+    assert abs(sum(int(r[i]) for r in rows) - counts[i]) <= 64 + counts[i] // 50, (rows, counts)
+END
+	run -1 --separate-stderr cache-bench -c 1k --html /dev/null
+	[[ "$stderr" == *"/dev/null: is there and no regular file" ]]
+	run -2 cache-bench --gc --html x
+	run -2 cache-bench compare a b --html x
+}
