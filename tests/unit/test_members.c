@@ -311,13 +311,14 @@ TEST(a_pointer_past_the_end_of_its_member_is_not_taken_for_one_into_the_next)
 
 TEST(whatever_memory_a_load_lacks_is_said_and_all_is_given_back)
 {
-	struct members m = built(3);
+	struct members m;
 	struct some s = { 0 };
 	unsigned n = 0;
 	int ret;
 
 	if (!deny_works())
 		SKIP("allocations cannot be made to fail here");
+	m = built(3);
 	for (unsigned i = 0; i < 3; i++)
 		add(&s, &m, i);
 	do {
