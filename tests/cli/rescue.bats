@@ -91,6 +91,20 @@ state() { cache-super-show -J back | jq -r .state; }
 	[ "$(state)" = none ]
 }
 
+@test "a copy of the merged disk" {
+	[ -e "$BUILD/nbdkit-cache-tools-plugin.so" ] || skip "built without nbdkit-plugin-dev"
+	! nm -D "$BUILD/bin/cache-tools" | grep -q __asan || skip "nbdkit cannot load sanitizers"
+	for tool in nbdkit nbdcopy; do
+		command -v $tool > /dev/null || skip "no $tool"
+	done
+	pair wb-crash
+	before=$(sum cache back)
+	follow "Read the data without writing to any device" 0
+	[ "$(sha256sum < disk.copy)" = \
+		"8ef017e399462b2847e1eb9f89d844b09ba8553e03e085561b6e43db3cd63c53  -" ]
+	[ "$before" = "$(sum cache back)" ]
+}
+
 @test "a damaged set that must not be written to" {
 	pair wb-crash
 	poke cache 'raw:leaf[20].set[0].csum=1'
