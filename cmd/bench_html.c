@@ -1,88 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-bench --html: latencies as a page that needs nothing else. */
+/* cache-bench --html: latencies of one or two runs as a page that needs nothing else. */
 #include "cache_bench.h"
 #include "new_file.h"
 
 #include "map/map_html.h"
+#include "map/map_svg.h"
 
 #include <inttypes.h>
 
-#define POWERS	64	/* of two, of nanoseconds: a bar each */
-
 struct page {
-	const struct cache_bench_opts *opts;
-	const struct cache_bench_result *run[2];	/* ours; the reference, or NULL */
+	const struct bench_run *run;
+	unsigned n;
 };
 
-static const char *const run_name[] = { "this allocator", "the reference allocator" };
 static const char *const run_colour[] = { "#0072b2", "#d55e00" };
 
-static void sum_powers(const struct cache_bench_result *b, uint64_t power[POWERS])
+void bench_run_of(const struct cache_bench_result *b, const char *name, struct bench_run *run)
 {
+	static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
+
+	*run = (struct bench_run){
+		.name = name, .count = b->count,
+		.per_second = b->seconds > 0 ? b->count / b->seconds : 0,
+	};
 	for (unsigned i = 0; i < CACHE_BENCH_HIST; i++) {
 		uint64_t ns = cache_bench_hist_ns(i);
 
-		power[ns ? 63 - __builtin_clzll(ns) : 0] += b->hist[i];
+		run->power[ns ? 63 - __builtin_clzll(ns) : 0] += b->hist[i];
 	}
+	for (unsigned i = 0; i < sizeof(shares) / sizeof(*shares); i++)
+		run->latency_ns[i] = cache_bench_percentile_ns(b, shares[i]);
+	run->latency_ns[4] = b->max_ns;
 }
 
-/* The rows that hold something: *@first to *@last. */
-static uint64_t bounds(const uint64_t power[2][POWERS], unsigned *first, unsigned *last)
+/* The rows that hold something, *first to *last, and the fullest. */
+static uint64_t bounds(const struct page *p, unsigned *first, unsigned *last)
 {
 	uint64_t most = 1;
 
-	*first = POWERS;
+	*first = BENCH_POWERS - 1;
 	*last = 0;
-	for (unsigned k = 0; k < POWERS; k++) {
-		if (!power[0][k] && !power[1][k])
-			continue;
-		*first = *first < k ? *first : k;
-		*last = k;
-		for (unsigned r = 0; r < 2; r++)
-			most = power[r][k] > most ? power[r][k] : most;
-	}
+	for (unsigned r = 0; r < p->n; r++)
+		for (unsigned k = 0; k < BENCH_POWERS; k++) {
+			uint64_t n = p->run[r].power[k];
+
+			if (!n)
+				continue;
+			*first = *first < k ? *first : k;
+			*last = *last > k ? *last : k;
+			most = n > most ? n : most;
+		}
+	if (*last < *first)
+		*first = *last;
 	return most;
 }
 
-static void put_bars(const uint64_t power[2][POWERS], unsigned first, unsigned last, uint64_t most,
-		     FILE *out)
+static void put_bars(const struct page *p, unsigned first, unsigned last, uint64_t most, FILE *out)
 {
 	fprintf(out, "<svg class=\"bars\" style=\"height:14rem\" role=\"img\" aria-label=\"histogram of "
 		"latencies\" viewBox=\"%u 0 %u 20\" preserveAspectRatio=\"none\">", first,
 		last - first + 1);
 	for (unsigned k = first; k <= last; k++)
-		for (unsigned r = 0; r < 2; r++)
-			if (power[r][k])
+		for (unsigned r = 0; r < p->n; r++)
+			if (p->run[r].power[k])
 				fprintf(out, "<path fill=\"%s\" d=\"M%.2f 20v-%.2fh.4V20z\"/>",
 					run_colour[r], k + 0.1 + 0.4 * r,
-					0.2 + 19.6 * power[r][k] / most);
+					0.2 + 19.6 * p->run[r].power[k] / most);
 	fputs("</svg>\n", out);
 }
 
 static void put_histogram(const struct page *p, FILE *out)
 {
-	uint64_t power[2][POWERS] = { { 0 } }, most;
 	char text[CACHE_HUMAN_BYTES];
 	unsigned first, last;
+	uint64_t most = bounds(p, &first, &last);
 
-	for (unsigned r = 0; r < 2; r++)
-		if (p->run[r])
-			sum_powers(p->run[r], power[r]);
-	most = bounds(power, &first, &last);
 	fputs("<h2>Latency of an allocation</h2>\n", out);
-	put_bars(power, first, last, most, out);
+	put_bars(p, first, last, most, out);
 	fputs("<p>From the fastest on the left; each step is twice the one before.</p>\n"
 	      "<table><tr><th class=\"n\">from", out);
-	for (unsigned r = 0; r < 2; r++)
-		if (p->run[r])
-			fprintf(out, "<th class=\"n\"><span class=\"key\" style=\"background:%s\"></span> %s",
-				run_colour[r], run_name[r]);
+	for (unsigned r = 0; r < p->n; r++) {
+		fprintf(out, "<th class=\"n\"><span class=\"key\" style=\"background:%s\"></span> ",
+			run_colour[r]);
+		cache_map_put_text(out, p->run[r].name);
+	}
 	fputs("</tr>\n", out);
 	for (unsigned k = first; k <= last; k++) {
 		fprintf(out, "<tr><td class=\"n\">%s", cache_ns_show(text, UINT64_C(1) << k));
-		for (unsigned r = 0; r < 2; r++)
-			if (p->run[r])
-				fprintf(out, "<td class=\"n\">%" PRIu64, power[r][k]);
+		for (unsigned r = 0; r < p->n; r++)
+			fprintf(out, "<td class=\"n\">%" PRIu64, p->run[r].power[k]);
 		fputs("</tr>\n", out);
 	}
 	fputs("</table>\n", out);
@@ -90,26 +96,20 @@ static void put_histogram(const struct page *p, FILE *out)
 
 static void put_numbers(const struct page *p, FILE *out)
 {
-	static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
 	char text[CACHE_HUMAN_BYTES];
 
-	fprintf(out, "<table><tr><th>workload<td>%s</tr><tr><th>buckets<td>%" PRIu64 "</tr><tr><th>threads"
-		"<td>%u</tr><tr><th>seed<td>%" PRIu64 "</tr></table>\n", bench_workloads[p->opts->workload],
-		(uint64_t)p->opts->nbuckets, p->opts->threads, p->opts->seed);
-	fputs("<table><tr><th><th class=\"n\">allocations<th class=\"n\">per second<th class=\"n\">half in"
+	fputs("<table><tr><th>run<th class=\"n\">allocations<th class=\"n\">per second<th class=\"n\">half in"
 	      "<th class=\"n\">90 %<th class=\"n\">99 %<th class=\"n\">99.9 %<th class=\"n\">slowest</tr>\n",
 	      out);
-	for (unsigned r = 0; r < 2; r++) {
-		const struct cache_bench_result *b = p->run[r];
+	for (unsigned r = 0; r < p->n; r++) {
+		const struct bench_run *b = &p->run[r];
 
-		if (!b)
-			continue;
-		fprintf(out, "<tr><th>%s<td class=\"n\">%" PRIu64 "<td class=\"n\">%.0f", run_name[r],
-			b->count, b->seconds > 0 ? b->count / b->seconds : 0);
-		for (unsigned i = 0; i < sizeof(shares) / sizeof(*shares); i++)
-			fprintf(out, "<td class=\"n\">%s",
-				cache_ns_show(text, cache_bench_percentile_ns(b, shares[i])));
-		fprintf(out, "<td class=\"n\">%s</tr>\n", cache_ns_show(text, b->max_ns));
+		fputs("<tr><th>", out);
+		cache_map_put_text(out, b->name);
+		fprintf(out, "<td class=\"n\">%.0f<td class=\"n\">%.0f", b->count, b->per_second);
+		for (unsigned i = 0; i < 5; i++)
+			fprintf(out, "<td class=\"n\">%s", cache_ns_show(text, b->latency_ns[i]));
+		fputs("</tr>\n", out);
 	}
 	fputs("</table>\n", out);
 }
@@ -128,10 +128,9 @@ static int fill(void *ctx, FILE *out)
 	return 0;
 }
 
-int bench_html(struct cmd *c, const char *file, const struct cache_bench_opts *o,
-	       const struct cache_bench_result *ours, const struct cache_bench_result *reference)
+int bench_html(struct cmd *c, const char *file, const struct bench_run *run, unsigned n)
 {
-	struct page p = { o, { ours, reference } };
+	struct page p = { run, n };
 
 	return cmd_new_file(c, file, fill, &p);
 }

@@ -53,7 +53,7 @@ static const struct argp_option options[] = {
 	{ "rate", OPT_RATE, "N", 0, "with --gc: buckets asked for per second (1000)" },
 	{ "nodes", OPT_NODES, "N", 0,
 	  "with --gc: btree nodes that gc walks (those of DEV, else one for 64 buckets)" },
-	{ "html", OPT_HTML, "FILE", 0, "write the latencies as a page, with those of --reference" },
+	{ "html", OPT_HTML, "FILE", 0, "write the latencies as a page, with those of --reference or of both that are compared" },
 	{ "seed", OPT_SEED, "N", 0, "of all chance (1)" },
 	{ "cpu", OPT_CPU, "N", 0, "stay on this processor, for figures that repeat" },
 	{ }
@@ -183,8 +183,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (o->ncompare >= 0 && o->ncompare < 2)
 			argp_error(state, "compare takes two files");
-		if (o->html && (o->gc || o->ncompare >= 0))
-			argp_error(state, "--html goes with a run, not with --gc or compare");
+		if (o->html && o->gc)
+			argp_error(state, "--html does not go with --gc");
 		if (!o->gc && (o->kernels.eras || o->rate || o->nodes))
 			argp_error(state, "--kernel, --rate and --nodes go with --gc");
 		if (o->gc && (b->sectors || o->with_reference || b->allocator_thread ||
@@ -280,6 +280,17 @@ static void show_reference(struct opts *o, const struct cache_bench_result *ours
 	cache_report_real(r, &ratio, ns_per_alloc(ref) / ns_per_alloc(ours));
 }
 
+static int write_page(struct opts *o, const struct cache_bench_result *ours,
+		      const struct cache_bench_result *ref)
+{
+	static struct bench_run run[2];
+
+	bench_run_of(ours, "this allocator", &run[0]);
+	if (o->with_reference)
+		bench_run_of(ref, "the reference allocator", &run[1]);
+	return bench_html(&o->show.cmd, o->html, run, 1 + o->with_reference);
+}
+
 /* The reference allocator copies the table it is given, so it goes first. */
 static int bench(struct opts *o)
 {
@@ -299,10 +310,7 @@ static int bench(struct opts *o)
 	if (o->with_reference)
 		show_reference(o, &ours, &ref);
 	bench_show_histogram(&o->show.cmd, &ours);
-	if (o->html)
-		return bench_html(&o->show.cmd, o->html, &o->bench, &ours,
-				  o->with_reference ? &ref : NULL);
-	return EXIT_DONE;
+	return o->html ? write_page(o, &ours, &ref) : EXIT_DONE;
 }
 
 /* A row for each driver; their shares of 1 % and 0.1 % are of all allocations. */
@@ -347,7 +355,8 @@ int cache_bench_main(int argc, char **argv)
 
 	cmd_parse(&o.show.cmd, &argp, argc, argv, 0);
 	if (o.ncompare == 2)
-		return cmd_end(&o.show.cmd, bench_compare(&o.show.cmd, o.compare[0], o.compare[1]));
+		return cmd_end(&o.show.cmd, bench_compare(&o.show.cmd, o.compare[0], o.compare[1],
+							   o.html));
 	if (o.show.spec) {
 		if (!show_open(&o.show, CACHE_LOAD_MARKS, &status))
 			return show_end(&o.show, status);

@@ -24,6 +24,29 @@ static void show_latency(struct cache_report *r, const struct cache_bench_result
 	cache_report_end(r);
 }
 
+/* The same as numbers, for a comparison later. */
+static void json_histogram(struct cache_report *r, const struct cache_bench_result *b)
+{
+	static const struct cache_field cols[] = {
+		{ "from_ns", NULL, CACHE_UNIT_COUNT }, { "allocations", NULL, CACHE_UNIT_COUNT },
+	};
+	struct bench_run run;
+
+	if (!cache_report_is_json(r))
+		return;
+	bench_run_of(b, "", &run);
+	cache_report_table(r, "histogram", cols, 2, 0);
+	for (unsigned int k = 0; k < BENCH_POWERS; k++) {
+		if (!run.power[k])
+			continue;
+		cache_report_row(r);
+		cache_report_u64(r, NULL, UINT64_C(1) << k);
+		cache_report_u64(r, NULL, run.power[k]);
+		cache_report_end(r);
+	}
+	cache_report_end(r);
+}
+
 static void show_setting(struct cache_report *r, const struct cache_bench_opts *o,
 			 const struct cache_bench_result *b)
 {
@@ -84,6 +107,7 @@ void bench_show(struct cmd *c, const struct cache_bench_opts *o,
 	cache_report_u64(r, &rate, b->seconds ? b->count / b->seconds : 0);
 	show_latency(r, b);
 	show_counts(r, o, b);
+	json_histogram(r, b);
 }
 
 /* One line to a power of two; a bar is as long as its share of the fullest. */
@@ -199,15 +223,60 @@ static struct json_object *load(struct cmd *c, const char *path)
 	return NULL;
 }
 
-int bench_compare(struct cmd *c, const char *before, const char *after)
+static void read_histogram(struct json_object *rows, struct bench_run *run)
+{
+	double from, n;
+
+	if (!json_object_is_type(rows, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+
+		if (json_object_is_type(row, json_type_object) && number_of(row, "from_ns", &from) &&
+		    number_of(row, "allocations", &n) && from >= 1 && from < 0x1p63 && n >= 0 &&
+		    n < 0x1p53)
+			run->power[63 - __builtin_clzll((uint64_t)from)] += n;
+	}
+}
+
+static double number_or_0(struct json_object *doc, const char *key)
+{
+	double v;
+
+	return json_object_is_type(doc, json_type_object) && number_of(doc, key, &v) && v > 0 &&
+	       v < 0x1p63 ? v : 0;
+}
+
+/* As bench_run_of(), from a document. */
+static void read_run(struct json_object *doc, const char *name, struct bench_run *run)
+{
+	static const char *const latency[] = { "p50", "p90", "p99", "p999", "max" };
+
+	*run = (struct bench_run){
+		.name = name, .count = number_or_0(doc, "count"),
+		.per_second = number_or_0(doc, "allocs_per_second"),
+	};
+	for (unsigned int i = 0; i < sizeof(latency) / sizeof(latency[0]); i++)
+		run->latency_ns[i] = number_or_0(part(doc, "latency_ns"), latency[i]);
+	read_histogram(part(doc, "histogram"), run);
+}
+
+int bench_compare(struct cmd *c, const char *before, const char *after, const char *html)
 {
 	struct json_object *x = load(c, before), *y = x ? load(c, after) : NULL;
+	int status = x && y ? EXIT_DONE : EXIT_FAILED;
+	struct bench_run run[2];
 
 	if (x && y) {
 		warn_if_different(c, x, y);
 		compare_docs(c, x, y);
 	}
+	if (x && y && html) {
+		read_run(x, before, &run[0]);
+		read_run(y, after, &run[1]);
+		status = bench_html(c, html, run, 2);
+	}
 	json_object_put(x);
 	json_object_put(y);
-	return x && y ? EXIT_DONE : EXIT_FAILED;
+	return status;
 }

@@ -50,5 +50,20 @@ END
 	run -1 --separate-stderr cache-bench -c 1k --html /dev/null
 	[[ "$stderr" == *"/dev/null: is there and no regular file" ]]
 	run -2 cache-bench --gc --html x
-	run -2 cache-bench compare a b --html x
+}
+
+@test "compare --html has both runs, whatever the files say" {
+	cd "$BATS_TEST_TMPDIR" || return
+	cache-bench -J -c 20k --nbuckets 64k > "<b>"
+	cache-bench -J -c 20k --nbuckets 64k --seed 2 > b
+	jq -e '.histogram | length > 1 and all(.from_ns > 0 and .allocations > 0)' b
+	cache-bench compare "<b>" b --html page.html > /dev/null
+	grep -q '<tr><th>&lt;b&gt;<td class="n">20480' page.html
+	! grep -q '<b>' page.html || return
+	for bad in '"x"' '{}' '[1, "x", {"from_ns": 0, "allocations": 1}, {"from_ns": 1e300, "allocations": -4}]' \
+	    '[{"from_ns": 8, "allocations": 1e300}]'; do
+		jq ".histogram = $bad | .latency_ns = $bad" b > c
+		cache-bench compare b c --html page.html > /dev/null
+	done
+	cache-bench compare c c --html page.html > /dev/null
 }
