@@ -384,3 +384,14 @@ loop() {		# FILE SECTOR-SIZE
 	[[ $stderr == *"${LOOPS[0]} is cache device 0 of this set already"* ]]
 	run -0 make-cache -q --cset-uuid $SET -B "${LOOPS[1]}"
 }
+
+@test "hints name the kernels for which they hold, and nothing that newer kernels lack" {
+	cd "$BATS_TEST_TMPDIR" || exit
+	truncate -s 600M a b c
+	run -0 --separate-stderr make-cache -C --discard a
+	[[ "$stderr" == *"the discard bit is set"*"7.2"*"ignore it"* ]]
+	run -0 --separate-stderr make-cache -C --set-size 2 b c
+	[[ "$stderr" == *"5.10"* ]]
+	run -0 make-cache --help
+	[[ "$output" != *"cache0/discard"* ]]
+}
