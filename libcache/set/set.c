@@ -150,6 +150,7 @@ void cache_set_close(struct cache_set *set)
 		return;
 	cache_overlay_fini(&set->overlay);
 	free(set->gen_unknown);
+	cache_stale_free(set->stale);
 	cache_gens_fini(&set->gens);
 	cache_buckets_fini(&set->buckets);
 	cache_uuids_fini(&set->uuids);

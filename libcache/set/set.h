@@ -50,6 +50,7 @@ struct cache_set {
 	uint64_t nbad_nodes;		/* nodes that could not be read, or in part only */
 	uint64_t journal_keys;		/* number of keys to be replayed */
 	struct cache_overlay overlay;	/* what the replay will insert: its entries, in order */
+	struct cache_stale *stale;	/* what was read of children that are stale */
 	struct cache_set_members *members;	/* of a set of several devices (members.h); else NULL */
 };
 

@@ -53,6 +53,20 @@ int cache_set_load_rest(struct cache_set *set, enum cache_load upto,
  */
 bool cache_set_is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen);
 
+/* What is remembered of stale children, one per set; see set_stale.c. NULL without memory. */
+struct cache_stale *cache_stale_new(uint64_t nbuckets);
+void cache_stale_free(struct cache_stale *s);
+
+/* The parent @n says so, as the driver makes it when it frees a node. 1, 0; -ENOMEM. */
+int cache_set_is_freed_by(const struct cache_set *set, const struct cache_btree_node *n,
+			  uint64_t bucket, uint8_t gen);
+
+/*
+ * Whether the first set of @bucket verifies as that of a node of @gen: 1, 0; -EIO, -ENOMEM.
+ * Its checksum covers the gen, so nothing was written there since. Read once per bucket.
+ */
+int cache_set_holds_node(const struct cache_set *set, uint64_t bucket, uint8_t gen);
+
 /*
  * Whether the child @k of interior node @n counts as freed, though @n has no key that frees
  * it and the bucket holds it: then the gen on disk is false, or

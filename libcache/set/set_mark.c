@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "alloc/mark.h"
-#include "format/bset_codec.h"
 #include "format/geometry.h"
 
 struct marking {
@@ -118,55 +117,6 @@ bool cache_set_is_node(const struct cache_set *set, uint64_t bucket, uint8_t gen
 	return is_node(set, bucket, gen) > 0;
 }
 
-/* The parent says so, as the driver makes it when it frees a node. */
-static bool is_freed_by(const struct cache_set *set, const struct cache_btree_node *n,
-			uint64_t bucket, uint8_t gen)
-{
-	for (size_t i = 0; i < n->keys.n; i++) {
-		const struct cache_bkey *k = &n->keys.k[i];
-
-		if (cache_bkey_is_freeing(k) && cache_key_ptrs(k) &&
-		    cache_ptr_bucket(&set->sb, k, 0) == bucket &&
-		    cache_gen_after(cache_ptr_gen(k->ptr[0]), gen))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Whether the first set of @bucket verifies as that of a node of @gen: 1, 0; -EIO, -ENOMEM.
- * Its checksum covers the gen, so nothing was written there since.
- */
-static int holds_node(const struct cache_set *set, uint64_t bucket, uint8_t gen)
-{
-	const struct cache_sb *sb = &set->sb;
-	uint64_t sector = cache_bucket_sector(sb, bucket);
-	uint32_t nsectors = cache_btree_node_sectors(sb);
-	struct cache_bset_disk *d = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
-	int ret = d ? cache_dev_read(set->dev, sector, nsectors, d, NULL) : -ENOMEM;
-
-	if (!ret)
-		ret = cache_le64_get(d->magic) == (cache_sb_set_magic(sb) ^ CACHE_BSET_MAGIC) &&
-		      cache_bset_bytes(d) <= nsectors * CACHE_SECTOR_BYTES &&
-		      cache_le64_get(d->csum) ==
-			      cache_bset_csum(d, cache_ptr_make(sb->nr_this_dev, sector, gen));
-	free(d);
-	return ret;
-}
-
-int cache_set_has_false_gen(const struct cache_set *set, const struct cache_btree_node *n,
-			    const struct cache_bkey *k)
-{
-	uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(&set->sb, k, 0) : UINT64_MAX;
-	uint8_t gen = bucket < set->sb.nbuckets ? cache_ptr_gen(k->ptr[0]) : 0;
-
-	if (bucket >= set->sb.nbuckets || !n->level || cache_bkey_is_freeing(k) ||
-	    !cache_ptr_is_available(&set->sb, k, 0) ||
-	    !cache_bkey_staleness(&set->sb, &set->gens, k) || is_freed_by(set, n, bucket, gen))
-		return 0;
-	return holds_node(set, bucket, gen);
-}
-
 static int found_falsely_freed(struct marking *s, const struct cache_btree_node *n,
 			       const struct cache_bkey *k, enum cache_problem code)
 {
@@ -191,10 +141,12 @@ static int judge_stale_child(struct marking *s, const struct cache_btree_node *n
 	uint64_t bucket = cache_ptr_bucket(&set->sb, k, 0);
 	int ret;
 
-	if (!cache_ptr_is_available(&set->sb, k, 0) ||
-	    is_freed_by(set, n, bucket, cache_ptr_gen(k->ptr[0])))
+	if (!cache_ptr_is_available(&set->sb, k, 0))
 		return 0;
-	ret = holds_node(set, bucket, cache_ptr_gen(k->ptr[0]));
+	ret = cache_set_is_freed_by(set, n, bucket, cache_ptr_gen(k->ptr[0]));
+	if (ret)
+		return ret < 0 ? ret : 0;
+	ret = cache_set_holds_node(set, bucket, cache_ptr_gen(k->ptr[0]));
 	if (ret > 0)
 		return found_falsely_freed(s, n, k, CACHE_P_BUCKET_GEN_FALSE);
 	if (ret < 0)
@@ -540,6 +492,11 @@ int cache_set_mark(struct cache_set *set, enum cache_load upto,
 			     .geometry = cache_geometry_of(&set->sb) };
 	int ret = init_tables(&s, upto);
 
+	if (!ret && !set->stale) {
+		set->stale = cache_stale_new(set->sb.nbuckets);
+		if (!set->stale)
+			ret = cache_err_set(err, -ENOMEM, 0, "no memory for stale children");
+	}
 	if (!ret)
 		ret = init_unknown(&s);
 	if (!ret)

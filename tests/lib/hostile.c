@@ -286,13 +286,51 @@ static int claims(uint64_t n)
 	return ret;
 }
 
+static __attribute__((noinline)) int measured_load(const struct disk *d)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_set *set = NULL;
+	int ret = cache_set_load(d->dev, CACHE_LOAD_GENS, &silent, &set, NULL);
+
+	if (!ret)
+		cache_set_close(set);
+	return ret;
+}
+
+/* A root whose @n children are all one bucket, with a gen that is past. */
+static int stale(uint64_t n)
+{
+	struct disk d = disk_new(2048, 1024, 8);
+	struct jset_spec spec = { .seq = 1, .last_seq = 1, .uuid_bucket = root_key(&d.sb, 30, 0),
+				  .btree_root = root_key(&d.sb, 31, 9), .level = 1,
+				  .prio_bucket = 32 };
+	struct cache_bkey *child = calloc(n, sizeof(*child)), node = node_key(&d.sb, 0, 8, 40, 8);
+	uint16_t *prio = calloc(2048, sizeof(*prio));
+	uint8_t *gen = malloc(2048);
+	int ret;
+
+	memset(gen, 9, 2048);
+	for (uint64_t i = 0; i < n; i++)
+		child[i] = node_key(&d.sb, 0, 8 + 8 * i, 40, i % 8);
+	put_jset(&d, 0, 0, &spec);
+	put_prio_set(&d, 32, 1, 32, 0, prio, gen);
+	put_bset(&d, &node, 7, 0, NULL, 0);
+	put_bset(&d, &spec.btree_root, 7, 0, child, n);
+	ret = measured_load(&d);
+	free(child);
+	free(prio);
+	free(gen);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(uint64_t n);
 } cases[] = {
 	{ "sets", sets }, { "holes", holes }, { "hidden", hidden }, { "prios", prios },
 	{ "link", link }, { "backwards", backwards }, { "chain", chain }, { "roles", roles },
-	{ "claims", claims },
+	{ "claims", claims }, { "stale", stale },
 };
 
 static int ret_of_run;
