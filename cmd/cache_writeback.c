@@ -33,6 +33,8 @@ struct opts {
 	unsigned n, ndevs;
 	struct cache_dev **devs, **supers;	/* supers: of the backing devices */
 	struct cache_dev *exported;
+	FILE *table;			/* of device-mapper, for an export over a backing device */
+	uint64_t table_end, data_start;	/* sectors of the bcache device that it has; of the backing device */
 };
 
 static const struct argp_option options[] = {
@@ -188,10 +190,70 @@ static void on_devices(void *ctx, const struct cache_writeback_device *list, uns
 	writeback_show_devices(&o->show, list, n);
 }
 
+/* What lies before @start comes from the backing device. */
+static void table_gap(struct opts *o, uint64_t start)
+{
+	if (start > o->table_end)
+		fprintf(o->table, "%" PRIu64 " %" PRIu64 " linear BACKING %" PRIu64 "\n",
+			o->table_end, start - o->table_end, o->table_end + o->data_start);
+	o->table_end = start;
+}
+
+static void table_range(struct opts *o, const struct cache_writeback_device *d, uint64_t start,
+			uint64_t end)
+{
+	o->data_start = d->data_start;
+	table_gap(o, start - d->data_start);
+	fprintf(o->table, "%" PRIu64 " %" PRIu64 " linear OVERLAY %" PRIu64 "\n", o->table_end,
+		end - start, start);
+	o->table_end = end - d->data_start;
+}
+
 static void on_range(void *ctx, const struct cache_writeback_device *d, uint64_t start,
 		     uint64_t end)
 {
-	writeback_show_range(&((struct opts *)ctx)->show, d, start, end);
+	struct opts *o = ctx;
+
+	if (!o->export)
+		writeback_show_range(&o->show, d, start, end);
+	else if (o->table)
+		table_range(o, d, start, end);
+}
+
+/* FILE.table: the bcache device from two others. 0, or EXIT_FAILED after a message. */
+static int open_table(struct opts *o)
+{
+	char *name;
+
+	if (!o->export || o->has_volume || o->run.look)
+		return 0;
+	if (asprintf(&name, "%s.table", o->export) < 0)
+		return cmd_error(&o->cmd, o->export, -ENOMEM, NULL);
+	o->table = fopen(name, "wxe");
+	if (!o->table)
+		cmd_fail(&o->cmd, name, "cannot create: %s", strerror(errno));
+	free(name);
+	return o->table ? 0 : EXIT_FAILED;
+}
+
+static int close_table(struct opts *o, bool done)
+{
+	char *name = NULL;
+	int ret = 0;
+
+	if (!o->table)
+		return 0;
+	if (done && o->data_start)
+		table_gap(o, cache_dev_sectors(o->devs[1]) - o->data_start);
+	if (fflush(o->table) || ferror(o->table))
+		ret = cmd_fail(&o->cmd, o->export, "cannot write its table: %s", strerror(errno));
+	fclose(o->table);
+	o->table = NULL;
+	if ((!done || ret) && asprintf(&name, "%s.table", o->export) > 0) {
+		unlink(name);
+		free(name);
+	}
+	return ret;
 }
 
 static void on_failed(void *ctx, const struct cache_writeback_device *d,
@@ -391,7 +453,11 @@ static void show_export(struct opts *o)
 
 	if (o->cmd.json || o->has_volume)
 		return;
-	cache_report_line(r, "what is a hole in %s is right on %s", o->export, o->paths[1]);
+	cache_report_line(r, "what is a hole in %s is right on %s; both as one disk, read-only:",
+			  o->export, o->paths[1]);
+	cache_report_line(r, "  sed \"s,OVERLAY,$(losetup -rf --show %s),; s,BACKING,%s,\" %s.table | dmsetup create --readonly merged",
+			  o->export, o->paths[1], o->export);
+	cache_report_line(r, "  qemu-system-x86_64 -drive file=/dev/mapper/merged,format=raw,snapshot=on ...");
 }
 
 static int run(struct opts *o)
@@ -408,6 +474,8 @@ static int run(struct opts *o)
 	o->show.cache_sectors = cache_dev_sectors(o->devs[0]);
 	o->show.losses = (struct fsck_losses){ .cmd = &o->cmd, .paths = o->paths, .devs = o->devs,
 					       .n = o->n };
+	if (open_table(o))
+		return EXIT_FAILED;
 	ret = cache_writeback_run(o->devs[0], &o->run, &res, &err);
 	cmd_progress_end(&o->progress);
 	writeback_show_result(&o->show, &res);
@@ -423,6 +491,8 @@ static int run(struct opts *o)
 	else if (res.cancelled)
 		cmd_warn(&o->cmd, o->paths[0], "cancelled: what was copied is clean; run it again for the rest");
 	if (o->failed_list && o->show.nfailed && writeback_show_failed_list(&o->show, o->failed_list))
+		status = EXIT_FAILED;
+	if (close_table(o, !ret))
 		status = EXIT_FAILED;
 	end_undo(o, &res);
 	cache_writeback_fini(&res);

@@ -133,6 +133,8 @@ static int change_extents(void *ctx, const struct cache_repair_view *view, struc
 		ret = create_export(w, err);
 	if (!ret && may_copy(w))
 		ret = cache_writeback_copy(w, err);
+	if (!ret && w->opts->export_uuid && may_copy(w))
+		cache_writeback_each_range(w);
 	if (ret)
 		return ret;
 	changed = settle_extents(w);

@@ -87,7 +87,10 @@ struct cache_writeback_opts {
 	void *ctx;
 	/* All devices of the set that have dirty data or are at hand, before anything is written. */
 	void (*devices)(void *ctx, const struct cache_writeback_device *list, unsigned n);
-	/* With @look: dirty sectors that touch, as one range, in order of device and start. */
+	/*
+	 * With @look dirty sectors that touch, as one range, in order of device and start; of an
+	 * export those that it has, once they are copied.
+	 */
 	void (*range)(void *ctx, const struct cache_writeback_device *d, uint64_t start,
 		      uint64_t end);
 	void (*failed)(void *ctx, const struct cache_writeback_device *d,

@@ -169,6 +169,17 @@ int cache_writeback_plan(struct writeback *w, struct cache_err *err)
 	return 0;
 }
 
+/* Looked at: all that is dirty. Exported: what the export has. */
+static bool is_told(const struct writeback *w, size_t i, const struct cache_bkey *k)
+{
+	const struct cache_writeback_device *d = cache_writeback_device_of(w, cache_key_inode(k));
+
+	if (!d || !cache_key_dirty(k))
+		return false;
+	return w->opts->look || (cache_bit(w->todo, i) && !cache_bit(w->failed, i) &&
+				 cache_writeback_target(w, d));
+}
+
 void cache_writeback_each_range(const struct writeback *w)
 {
 	const struct cache_writeback_device *d = NULL;
@@ -177,7 +188,7 @@ void cache_writeback_each_range(const struct writeback *w)
 	for (size_t i = 0; i < w->view->kept->n && w->opts->range; i++) {
 		struct cache_bkey k = cache_writeback_key(w, i);
 
-		if (!cache_key_dirty(&k))
+		if (!is_told(w, i, &k))
 			continue;
 		if (d && (d->inode != cache_key_inode(&k) || end != cache_key_start(&k))) {
 			w->opts->range(w->opts->ctx, d, start, end);
