@@ -23,7 +23,10 @@ struct applet {
 #undef APPLET
 #undef ALIAS
 
-/* Prints what may stand behind an option, a line each; UUID and LABEL: those of the devices here. */
+/*
+ * Prints what may stand behind an option, a line each: the value, TAB, what it means; UUID and
+ * LABEL: those of the devices here.
+ */
 int complete_values(const char *option);
 
 const struct applet *applet_find(const char *name);

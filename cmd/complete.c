@@ -8,14 +8,23 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Values, each with a TAB and what it means behind it. */
 static const struct { const char *option, *values; } values[] = {
-	{ "--allocator", "inline\nthread" },
-	{ "--cache-mode", "writethrough\nwriteback\nwritearound\nnone" },
-	{ "--cache-replacement-policy", "lru\nfifo\nrandom" },
-	{ "--commit", "none\nmemory" },
-	{ "--policy", "lru\nfifo\nrandom" },
-	{ "--reserve", "none\nbtree\nprio\nmovinggc" },
-	{ "--workload", "clean\naged\nwriteback" },
+	{ "--allocator", "inline\tin the thread that asks\nthread\tin a thread of its own" },
+	{ "--cache-mode", "writethrough\twrites go to both devices\n"
+			  "writeback\twrites go to the cache first\n"
+			  "writearound\twrites go to the backing device\n"
+			  "none\tnothing is cached" },
+	{ "--cache-replacement-policy", "lru\tthe bucket used longest ago\n"
+					"fifo\tthe bucket filled longest ago\n"
+					"random\tany bucket" },
+	{ "--commit", "none\tgens are not written\nmemory\tgens are written to memory" },
+	{ "--policy", "lru\tthe bucket used longest ago\nfifo\tthe bucket filled longest ago\n"
+		      "random\tany bucket" },
+	{ "--reserve", "none\tfor data\nbtree\tfor btree nodes\nprio\tfor prio_sets\n"
+		       "movinggc\tfor the moving garbage collector" },
+	{ "--workload", "clean\tclean data\naged\ta cache that has run for long\n"
+			"writeback\tdirty data" },
 };
 
 static int print_uuid(void *ctx, struct cache_dev *dev)
@@ -24,7 +33,7 @@ static int print_uuid(void *ctx, struct cache_dev *dev)
 	struct cache_sb sb;
 
 	if (cache_probe_super(dev, &sb))
-		printf("%s\n", cache_uuid_format(sb.uuid, uuid));
+		printf("%s\t%s\n", cache_uuid_format(sb.uuid, uuid), cache_dev_name(dev));
 	return 0;
 }
 
@@ -35,7 +44,7 @@ static int print_label(void *ctx, struct cache_dev *dev)
 	/* a label with a blank is not one word */
 	if (cache_probe_super(dev, &sb) && sb.label[0] &&
 	    !strpbrk((const char *)sb.label, " \t\n\\'\"$`"))
-		printf("%s\n", (const char *)sb.label);
+		printf("%s\t%s\n", (const char *)sb.label, cache_dev_name(dev));
 	return 0;
 }
 

@@ -18,7 +18,7 @@ _cache_tools() {
 	if [[ $before == = ]]; then
 		local option=${COMP_WORDS[COMP_CWORD - 1]}
 		[[ $option != = ]] || option=${COMP_WORDS[COMP_CWORD - 2]}
-		words=$(cache-tools --complete "$applet" "$option" 2>/dev/null)
+		words=$(cache-tools --complete "$applet" "$option" 2>/dev/null | cut -f1)
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		[[ ${#COMPREPLY[@]} != 0 ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	elif [[ $cur == -* ]]; then

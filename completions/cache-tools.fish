@@ -17,7 +17,8 @@ end
 function __cache_tools_values
 	set -l option (string replace -r '=.*' '' -- (commandline -ct))
 	for value in (cache-tools --complete (__cache_tools_applet) $option 2>/dev/null)
-		printf '%s=%s\t%s\n' $option $value "value of $option"
+		# a value, TAB, what it means
+		printf '%s=%s\n' $option $value
 	end
 end
 
