@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device: sectors that can be read, written and flushed. A sector is 512 bytes, always.
- * All else that the library does goes through this, so a file, a block device and one whose
- * overwritten sectors are saved (below) are alike. Functions that are given a device never
- * close it.
+ * A device: sectors that can be read, written and flushed. A sector is 512 bytes, always. The
+ * rest of the library only uses this interface, so a file, a block device and a device whose
+ * overwritten sectors are saved (below) are used in the same way. Functions that are given a
+ * device never close it.
  *
  * Threads: a device, or an undo file, is used by one thread at a time; different ones are
  * independent.
@@ -25,13 +25,13 @@ enum cache_dev_flags {
 	CACHE_DEV_READ	 = 0,
 	CACHE_DEV_WRITE	 = 1 << 0,
 	/*
-	 * Nobody else may write meanwhile: O_EXCL on a block device, which a
-	 * kernel that runs bcache on it refuses; a lock on a regular file.
+	 * No other program may write meanwhile: O_EXCL on a block device, which a kernel that
+	 * runs bcache on it refuses; a lock on a regular file.
 	 */
 	CACHE_DEV_EXCL	 = 1 << 1,
-	/* Go past the page cache on a regular file too; block devices always do. */
+	/* Bypass the page cache on a regular file too; for block devices this is always done. */
 	CACHE_DEV_DIRECT = 1 << 2,
-	/* Opened to read, as a dry run does: refused all the same where it is read-only. */
+	/* Opened for reading, as for a dry run, but refused if the device is read-only. */
 	CACHE_DEV_MAY_WRITE = 1 << 3,
 };
 
@@ -41,23 +41,23 @@ enum cache_dev_flags {
  * @flags: of enum cache_dev_flags
  * @dev:   receives the device; the caller closes it
  *
- * Return: 0; -ENOTBLK when it is neither; -EBUSY when CACHE_DEV_EXCL finds it in
- * use; -EROFS for a read-only device that is to be written; -EAGAIN when the path
- * led elsewhere meanwhile; what open(2) or ioctl(2) gave; -ENOMEM.
+ * Return: 0; -ENOTBLK when it is neither; -EBUSY when CACHE_DEV_EXCL finds it in use; -EROFS
+ * for a read-only device that must be written; -EAGAIN when the path was changed meanwhile; the
+ * error of open(2) or ioctl(2); -ENOMEM.
  */
 int cache_dev_open(const char *path, unsigned flags, struct cache_dev **dev,
 		   struct cache_err *err);
 
-/* NULL is fine. Does not flush. A wrapper closes the device beneath it. */
+/* Accepts NULL. Does not flush. A wrapper closes the device beneath it. */
 void cache_dev_close(struct cache_dev *dev);
 
 const char *cache_dev_name(const struct cache_dev *dev);
 uint64_t cache_dev_sectors(const struct cache_dev *dev);
-/* What the hardware reads and writes at least; 512 for a regular file. */
+/* The smallest unit that the hardware reads and writes; 512 for a regular file. */
 uint32_t cache_dev_logical_block_bytes(const struct cache_dev *dev);
 /*
- * Memory fit for any transfer, zeroed; NULL: out of memory. cache_dev_buf_free() gives it
- * back, and NULL is fine there.
+ * Zeroed memory that is aligned for any transfer; NULL: out of memory. Free it with
+ * cache_dev_buf_free(), which accepts NULL.
  */
 void *cache_dev_buf(size_t nbytes);
 void cache_dev_buf_free(void *buf);
@@ -75,35 +75,34 @@ int cache_dev_read(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
 int cache_dev_write(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
 		    const void *buf, struct cache_err *err);
 
-/* What was written before is durable when this returns 0. */
+/* All earlier writes are durable when this returns 0. */
 int cache_dev_flush(struct cache_dev *dev, struct cache_err *err);
 
 /*
- * The content of the range is no longer needed. Advice: 0 also when the device
- * cannot discard; reading back may give zeros, the old bytes or anything.
+ * The content of the range is no longer needed. This is advice: it returns 0 also when the
+ * device cannot discard; reading may then give zeros, the old bytes or anything else.
  */
 int cache_dev_discard(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
 		      struct cache_err *err);
 
 /*
- * Taking back what was written in place. A wrapper saves what each write covers, and
- * has it on disk before the write begins; an undo file puts it back, newest first.
+ * Undoing writes in place. A wrapper saves the old content of each write, durably, before the
+ * write begins; an undo file restores it, newest first.
  *
- * An undo file is whole or it is refused. It begins with the number of its records,
- * which is on disk before the device is written, so a file that was cut off, at any
- * byte, has fewer than it says. One record may be missing, if the device still has what
- * that write was to overwrite: then the power failed before the write began. The
- * records are a chain of checksums from the header on, and a closing record says that
- * the writer came to its end. One that was killed leaves a file without it, and that
- * file is as good.
+ * An incomplete undo file is refused. It begins with the number of its records, which is on
+ * disk before the device is written, so a truncated file has fewer records than that. One
+ * record may be missing if the device still has the old content: then the power failed before
+ * the write began. The records are a chain of checksums from the header on, and a closing
+ * record says that the writer finished. A killed writer leaves a file without it, and that file
+ * can be used too.
  *
- * The checksum of each old and new sector says whether a device is the one that the
- * file was made for, as the writer left it or found it.
+ * The checksum of each old and new sector shows whether a device is the one that the file was
+ * made for, as it was before or after the writes.
  */
 
-/* What an undo file says of its origin. */
+/* What an undo file records about its origin. */
 struct cache_undo_origin {
-	const char *program;	/* that writes; NULL: not known */
+	const char *program;	/* name of the program that writes; NULL: not known */
 	uint64_t made;		/* seconds since 1970 */
 	uint8_t run_uuid[16];	/* random */
 	uint8_t dev_uuid[16];	/* of the device's superblock; all zero: it has none */
@@ -111,13 +110,13 @@ struct cache_undo_origin {
 
 /**
  * cache_dev_undo_new() - save to @file what is overwritten on @under
- * @file:   is created, and must not be there yet
+ * @file:   is created, and must not exist
  * @origin: for the header; may be NULL
  *
- * Owns @under from now on, also after an error. A write whose old data cannot be
- * saved fails and is not passed on. Discards are dropped: they are advice, and what
- * they take cannot be given back. Closing the device closes the file.
- * Return: 0; -EEXIST and what open(2) and write(2) give; -ENOMEM.
+ * Owns @under from now on, also after an error. A write whose old data cannot be saved fails
+ * and is not passed on. Discards are dropped: they are only advice, and cannot be undone.
+ * Closing the device closes the file.
+ * Return: 0; -EEXIST and the errors of open(2) and write(2); -ENOMEM.
  */
 int cache_dev_undo_new(struct cache_dev *under, const char *file,
 		       const struct cache_undo_origin *origin, struct cache_dev **dev,
@@ -128,41 +127,40 @@ struct cache_undo;
 /**
  * cache_undo_open() - read the records of an undo file, and verify all of it
  *
- * Memory: 24 bytes for each saved sector. Return: 0; -EBADMSG when it is no undo
- * file, or not a whole one; -EOPNOTSUPP of another version; what open(2) and read(2)
- * give; -ENOMEM.
+ * Memory: 24 bytes for each saved sector. Return: 0; -EBADMSG when it is no undo file, or
+ * incomplete; -EOPNOTSUPP for another version; the errors of open(2) and read(2); -ENOMEM.
  */
 int cache_undo_open(const char *file, struct cache_undo **undo, struct cache_err *err);
-void cache_undo_close(struct cache_undo *undo);		/* NULL is fine */
+void cache_undo_close(struct cache_undo *undo);		/* accepts NULL */
 
-const char *cache_undo_device(const struct cache_undo *undo);	/* its name then */
-/* ->program is "" if it is not known; lives as long as @undo. */
+const char *cache_undo_device(const struct cache_undo *undo);	/* the name at that time */
+/* ->program is "" if it is not known; valid as long as @undo. */
 const struct cache_undo_origin *cache_undo_origin(const struct cache_undo *undo);
 uint64_t cache_undo_records(const struct cache_undo *undo);
 uint64_t cache_undo_sectors(const struct cache_undo *undo);	/* in all records */
-/* Whether its writer came to its end; if not, it was killed. */
+/* Whether its writer finished; if not, it was killed. */
 bool cache_undo_is_closed(const struct cache_undo *undo);
-/* Somebody other than @uid and root can write to the file. */
+/* Whether a user other than @uid and root can write to the file. */
 bool cache_undo_is_exposed(const struct cache_undo *undo, uint32_t uid);
 
 /**
- * cache_undo_check() - is @dev the device, as the writer left it or as it found it?
+ * cache_undo_check() - is @dev the device, as it was before or after the writes?
  *
- * Each saved sector must hold what one of its writes left there, or found: the writer,
- * or an undo, may have been cut off anywhere. Time grows with the saved sectors.
- * Return: 0; -ERANGE when the size differs; -ESTALE when something else was written
- * since, each with the place; -EBADMSG when the device shows that the file lacks a
- * record; -EIO and what reading gives; -ENOMEM.
+ * Each saved sector must hold what was there before or after one of its writes: the writer, or
+ * an undo, may have been interrupted at any point. The time depends on the number of saved
+ * sectors.
+ * Return: 0; -ERANGE when the size differs; -ESTALE when something else was written since (both
+ * with the sector); -EBADMSG when the device shows that the file lacks a record; the errors of
+ * reading, such as -EIO; -ENOMEM.
  */
 int cache_undo_check(struct cache_undo *undo, struct cache_dev *dev, struct cache_err *err);
 
 /**
- * cache_undo_apply() - put everything back, newest first, and flush
+ * cache_undo_apply() - restore everything, newest first, and flush
  *
- * Checks only that the file is whole. Cut off between, it can be done again.
- * Return: 0; -ERANGE when a record goes past @dev, -EBADMSG when saved data does not
- * match its checksum or a record is missing, each found before anything is written;
- * -EIO ...; -ENOMEM.
+ * Checks only that the file is complete. If it is interrupted, it can be repeated.
+ * Return: 0; -ERANGE when a record goes past @dev, -EBADMSG when saved data does not match its
+ * checksum or a record is missing, all of them before anything is written; -EIO ...; -ENOMEM.
  */
 int cache_undo_apply(struct cache_undo *undo, struct cache_dev *dev, struct cache_err *err);
 

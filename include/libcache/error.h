@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An error is two things: a negative errno for the program, which every
- * function returns, and one line for the person, kept in a struct cache_err.
+ * An error has two parts: a negative errno for the program, which every function returns, and
+ * one line of text for people, in a struct cache_err.
  *
  *   -EBADMSG	 magic or checksum is wrong
  *   -EUCLEAN	 the checksum is right and the content breaks a rule
@@ -13,9 +13,9 @@
  *   -ENOMEM, and whatever errno a system call gave
  *
  * Structs of options begin with their size, which is sizeof of the struct. A program that was
- * compiled with older, shorter ones works: what they lack is zero, which always means what
- * older versions did. A size that is none gives -EINVAL; one that is longer than this library
- * knows gives -EINVAL too if what it does not know is not zero. Fields called reserved are
+ * compiled with older, shorter ones works: the missing fields count as zero, which always means
+ * what older versions did. An invalid size gives -EINVAL; so does a struct that is longer than
+ * in this library and has an unknown field that is not zero. Fields called reserved must be
  * zero. Callbacks may be NULL.
  *
  * Threads: a struct cache_err is used by one thread at a time.
@@ -34,14 +34,14 @@ CACHE_DECLS_BEGIN
 
 #define CACHE_ERR_TEXT_BYTES	256
 
-/* Zero it, then pass it. The first cause wins; callers put context in front. */
+/* Set to zero before use. The first cause is kept; callers put context in front. */
 struct cache_err {
 	int	 code;		/* 0, or the negative errno of the first cause */
 	uint64_t sector;	/* of the device where it was found, or 0 */
 	char	 text[CACHE_ERR_TEXT_BYTES];	/* one line, no newline */
 };
 
-/* The text, or strerror(-@code) when nobody left one. Never NULL. */
+/* The text, or strerror(-@code) if there is none. Never NULL. */
 const char *cache_err_text(const struct cache_err *err, int code);
 
 CACHE_DECLS_END

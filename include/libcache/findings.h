@@ -3,8 +3,8 @@
  * What can be wrong with a cache set, as data: problems.def has one row each. A finding is one
  * row with the values of the fields that the row's text names.
  *
- * The numbers of problems stay as they are for ever; rows are added. Of a row in problems.def,
- * code and number are for programs, cache_problem_info() gives the rest.
+ * The numbers of problems never change; rows are only added. Programs use code and number of a
+ * row of problems.def; cache_problem_info() gives the rest.
  *
  * Threads: everything here may be called from any thread at any time.
  */
@@ -35,31 +35,31 @@ enum cache_pass {
 
 enum cache_severity {
 	CACHE_SEVERITY_NOTE,	/* worth knowing; the set is clean */
-	CACHE_SEVERITY_WARN,	/* not clean, though nothing on disk is broken */
+	CACHE_SEVERITY_WARN,	/* not clean, although no rule of the format is broken */
 	CACHE_SEVERITY_CORRUPT,	/* a rule of the format is broken */
 };
 
-/* What a kernel does because of it at the next start (behaviour 7), mildest first. */
+/* What a kernel does because of it at the next start (behaviour 7), from mildest to worst. */
 enum cache_verdict {
 	CACHE_VERDICT_STARTS,
-	CACHE_VERDICT_DAMAGE,	/* starts without a message, and may return wrong blocks */
+	CACHE_VERDICT_DAMAGE,	/* starts without a message, but may return wrong blocks */
 	CACHE_VERDICT_MAY_HANG,
 	CACHE_VERDICT_HANGS,
-	CACHE_VERDICT_REFUSES,	/* the device, or the attach, is turned away */
-	CACHE_VERDICT_DISABLES,	/* the set is torn down */
+	CACHE_VERDICT_REFUSES,	/* the device, or the attachment, is refused */
+	CACHE_VERDICT_DISABLES,	/* the set is disabled */
 	CACHE_VERDICT_PANICS,
 };
 
 /*
- * Ages of the kernel's driver, the oldest first, by the version of the kernel that names them
- * (kernels.md, 2). A set of them is a mask of 1 << era.
+ * Generations of the kernel's driver, the oldest first, named by a kernel version (kernels.md,
+ * 2). A set of them is a mask of 1 << era.
  */
 enum cache_era {
 	CACHE_ERA_4_15, CACHE_ERA_5_10, CACHE_ERA_6_1, CACHE_ERA_6_12, CACHE_ERA_6_18,
 	CACHE_ERA_7_2, CACHE_ERAS
 };
 
-/* Which remedy repairs it; how it does so stands in repair.h. */
+/* The remedy that repairs it; repair.h says how. */
 enum cache_remedy {
 	CACHE_FIX_NONE,		/* nothing to do, or nothing that can be done */
 	CACHE_FIX_SUPER,	/* rewrite or rebuild the superblock */
@@ -72,16 +72,16 @@ enum cache_remedy {
 };
 
 /*
- * What a finding makes doubtful beside what it proves wrong: where updates may have been
- * lost, an older clean extent could take their place. UNREAD: what stands there is not
- * known, so nothing may be decided from its absence.
+ * What a finding makes doubtful beside what it proves wrong: if updates may have been lost, an
+ * older clean extent could be used in their place. UNREAD: the content is not known, so nothing
+ * may be concluded from its absence.
  */
 enum cache_doubt {
-	CACHE_DOUBT_NONE,	/* nothing beside it, or what is unknown is marked as such */
+	CACHE_DOUBT_NONE,	/* nothing else, or the unknown part is marked as such */
 	CACHE_DOUBT_ALL,	/* updates of unknown ranges are lost */
-	CACHE_DOUBT_ALL_RING,	/* the same, and what is left in the ring misleads the driver */
-	CACHE_DOUBT_RING,	/* only that: what is left in the ring misleads the driver */
-	CACHE_DOUBT_HIDDEN,	/* RING if {count} is 0: the tree has all of the lost; else ALL_RING */
+	CACHE_DOUBT_ALL_RING,	/* the same, and the rest of the ring misleads the driver */
+	CACHE_DOUBT_RING,	/* only this: the rest of the ring misleads the driver */
+	CACHE_DOUBT_HIDDEN,	/* RING if {count} is 0: the tree has all keys; else ALL_RING */
 	CACHE_DOUBT_ROOT,	/* ALL, and nodes may be cut off */
 	CACHE_DOUBT_NODE,	/* updates within the range of node {bucket} */
 	CACHE_DOUBT_GENS,	/* gens of the buckets that prio_set {index} covers */
@@ -89,14 +89,14 @@ enum cache_doubt {
 	CACHE_DOUBT_SHARED,	/* extents in {bucket}: one of them overwrote the other */
 	CACHE_DOUBT_RANGE,	/* the range of the key itself */
 	CACHE_DOUBT_LEAF,	/* the same, and updates within the range of leaf {other} that has it */
-	CACHE_DOUBT_UNREAD,	/* nothing else: what it lacks counts as unknown elsewhere */
-	CACHE_DOUBT_UNREAD_RING, /* ALL_RING: entries, the newest of all among them */
-	CACHE_DOUBT_UNREAD_NODE, /* NODE */
+	CACHE_DOUBT_UNREAD,	/* nothing else: missing content counts as unknown elsewhere */
+	CACHE_DOUBT_UNREAD_RING, /* ALL_RING: unknown entries, which may be the newest ones */
+	CACHE_DOUBT_UNREAD_NODE, /* as NODE */
 };
 
 /*
- * One finding. Only the fields that the problem's text names in braces have a
- * meaning, and are printed and put into JSON under the same names.
+ * One finding. Only the fields that the problem's text names in braces have a meaning; they are
+ * printed, and put into JSON under the same names.
  */
 #define CACHE_FINDING_NUMBERS(X) \
 	X(bucket) X(sector) X(offset) X(block) X(seq) X(inode) X(start) X(end) \
@@ -107,10 +107,11 @@ struct cache_finding {
 #define X(name) uint64_t name;
 	CACHE_FINDING_NUMBERS(X)
 #undef X
-	const char *what;		/* a word with static life, or NULL */
+	const char *what;		/* a static string, or NULL */
 	uint8_t uuid[16];
-	bool corrected;			/* one byte was wrong; the checksum says which: nothing is lost */
-	/* Drivers that do what the row says, as a mask; to the others it is harmless. 0: all. */
+	/* one byte was wrong and the checksum shows which: nothing is lost */
+	bool corrected;
+	/* Mask of the drivers that do what the row says; for the others it is harmless. 0: all. */
 	uint32_t eras;
 };
 
@@ -122,7 +123,7 @@ struct cache_problem_info {
 	enum cache_verdict verdict;
 	enum cache_remedy remedy;
 	enum cache_doubt doubt;
-	int error;			/* negative errno when it stops an open */
+	int error;			/* negative errno of an open that stops because of it */
 	const char *text;		/* with {field}; in hex {field:x}; a seq {field:s} */
 };
 
@@ -158,14 +159,14 @@ bool cache_finding_field(const struct cache_finding *f, unsigned i,
 /* The finding's line, without a newline; always terminated. */
 void cache_finding_text(const struct cache_finding *f, char *buf, size_t nbytes);
 
-/* Where findings go, and how far the work is. */
+/* Receives findings and progress. */
 struct cache_sink {
-	/* NULL: nobody wants to know. */
+	/* NULL: findings are not wanted. */
 	void (*report)(void *ctx, const struct cache_finding *f);
 	void *ctx;
 	/*
-	 * May be NULL. Called now and then; @max is an estimate. Pass 0 belongs to no
-	 * pass: it only asks whether to stop. Non-zero asks to
+	 * May be NULL. Called from time to time; @max is an estimate. Pass 0 belongs to no pass:
+	 * it only asks whether to stop. A non-zero return asks to
 	 * stop at the next safe point: the call in progress returns -ECANCELED.
 	 */
 	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);

@@ -4,7 +4,7 @@
  * (behaviour 10), and what a kernel would do with the set at its next start (behaviour 7).
  *
  * Threads: a check uses its devices; checks of different devices may run at the same time.
- * Callbacks are made from the thread that called.
+ * Callbacks are called by the calling thread.
  */
 #ifndef LIBCACHE_FSCK_H
 #define LIBCACHE_FSCK_H
@@ -17,7 +17,7 @@
 
 CACHE_DECLS_BEGIN
 
-/* Named as in the JSON output. Extents are live leaf extents, journal replayed. */
+/* Named as in the JSON output. Extents are live leaf extents, with the journal replayed. */
 #define CACHE_FSCK_NUMBERS(X) \
 	X(nbuckets) X(btree_levels) X(btree_nodes) X(extents) X(cached_sectors) \
 	X(dirty_extents) X(dirty_sectors) X(journal_seq) X(journal_last_seq) \
@@ -30,20 +30,21 @@ struct cache_fsck_summary {
 #undef X
 };
 
-/* What was found on one device. */
+/* The result for one device. */
 struct cache_fsck_result {
-	int ret;			/* 0, or why it could not be checked to the end */
+	int ret;			/* 0, or the error that ended its check */
 	struct cache_err err;
 	bool is_backing;
 	unsigned count[3];		/* findings, by enum cache_severity */
 	/*
-	 * What a kernel would do. Never DAMAGE: that it may return wrong blocks
-	 * after starting without a word is the next field.
+	 * What a kernel would do. Never DAMAGE: the next field says whether it may return wrong
+	 * blocks after a start without a message.
 	 */
-	enum cache_verdict kernel;	/* the worst of those asked about */
+	enum cache_verdict kernel;	/* the worst of the drivers asked for */
 	bool damage;
-	enum cache_verdict kernels[16];	/* by enum cache_era; STARTS where it was not asked about */
-	/* the set is given up before its root is read; some kernels have an oops there */
+	/* by enum cache_era; STARTS for one that was not asked for */
+	enum cache_verdict kernels[16];
+	/* the set is disabled before its root is read; some kernels oops then */
 	bool before_root;
 	bool has_summary;		/* a cache device whose tree could be walked */
 	struct cache_fsck_summary summary;
@@ -59,27 +60,27 @@ struct cache_fsck {
 	size_t size;
 	struct cache_dev *const *devs;	/* cache and backing devices, in any order */
 	unsigned ndevs;
-	struct cache_fsck_result *results;	/* ndevs; written over */
-	uint32_t eras;			/* drivers that are asked about, a mask; 0: all but the oldest */
-	/* May be NULL. Each finding as it is made, @dev an index of devs. */
+	struct cache_fsck_result *results;	/* ndevs of them; overwritten */
+	uint32_t eras;			/* drivers to check for, a mask; 0: all but the oldest */
+	/* May be NULL. Called for each finding; @dev is an index of devs. */
 	void (*report)(void *ctx, unsigned dev, const struct cache_finding *f);
-	/* May be NULL; non-zero asks to stop. See struct cache_sink. */
+	/* May be NULL; a non-zero return asks to stop. See struct cache_sink. */
 	int (*progress)(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 			uint64_t max);
 	void *ctx;
 };
 
 /**
- * cache_fsck_run() - check all devices, backing ones together with their cache
+ * cache_fsck_run() - check all devices, backing devices together with their cache
  *
- * The devices stay open, and the caller's. What stops the check of one device is in
- * its result and does not stop the others.
+ * The devices stay open and are owned by the caller. An error of one device is in its result
+ * and does not stop the check of the others.
  *
- * Memory: 3 bytes per bucket of the cache in hand, one bit per bucket while its tree is
- * walked and one where a prio_set is lost; 8 bytes per live extent, or one bit per 4 KiB
- * of the cache where the former would be more than a quarter of that; 40 bytes per key of the journal that is to be replayed (28 to hold
- * it, 12 at most to put it in order or to rehearse the replay); and for the nodes in hand
- * some 50 MiB at most. `tests/size/run` measures it.
+ * Memory: 3 bytes per bucket of the current cache device, one bit per bucket while its tree is
+ * walked and one where a prio_set is lost; 8 bytes per live extent, or one bit per 4 KiB of the
+ * cache where the former would be more than a quarter of that; 40 bytes per key of the journal
+ * that is to be replayed (28 to hold it, 12 at most to sort it or to simulate the replay); and
+ * at most some 50 MiB for nodes. `tests/size/run` measures it.
  * Return: 0 whatever was found; -ECANCELED; -ENOMEM; -EINVAL for a wrong size.
  */
 int cache_fsck_run(const struct cache_fsck *f);

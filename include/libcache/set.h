@@ -3,10 +3,10 @@
  * One cache device with all that a kernel would load at its start (behaviour 7): superblock,
  * journal, gens, uuid table and btree. The device is only read.
  *
- *	cache_set_load()	as far as wanted
- *	cache_set_bucket()	what a bucket holds
- *	cache_set_slot()	the backing device or flash volume of an inode
- *	cache_set_each_range()	what of them is cached, and where
+ * 	cache_set_load()	up to a given stage
+ * 	cache_set_bucket()	what a bucket holds
+ * 	cache_set_slot()	the backing device or flash volume of an inode
+ * 	cache_set_each_range()	what of them is cached, and where
  *
  * Threads: a set and its device are used by one thread at a time; different sets are
  * independent.
@@ -31,10 +31,10 @@ enum cache_load {
 	CACHE_LOAD_JOURNAL,
 	CACHE_LOAD_PRIOS,	/* and the uuid table */
 	CACHE_LOAD_GENS,	/* the whole tree is read, as the kernel's start does */
-	CACHE_LOAD_MARKS,	/* and with prios and sectors used: all that an allocator asks for */
+	CACHE_LOAD_MARKS,	/* and with prios and sectors used, which an allocator needs */
 };
 
-/* What a bucket is for: the words of the kernel's priority_stats, and more. */
+/* The use of a bucket: the words of the kernel's priority_stats, and more. */
 enum cache_role {
 	CACHE_ROLE_SUPERBLOCK, CACHE_ROLE_JOURNAL, CACHE_ROLE_PRIO, CACHE_ROLE_UUID,
 	CACHE_ROLE_BTREE, CACHE_ROLE_DIRTY, CACHE_ROLE_CLEAN, CACHE_ROLE_FREE,
@@ -43,13 +43,13 @@ enum cache_role {
 
 /**
  * cache_set_load() - load a cache device
- * @dev:  open device; stays the caller's, and open until cache_set_close()
- * @upto: how far
- * @sink: receives everything that is wrong, and loading goes on where it safely
- *        can; NULL: the first damage is the error
- * @set:  receives the set; cache_set_close() it
+ * @dev:  open device; owned by the caller, and open until cache_set_close()
+ * @upto: the last stage to load
+ * @sink: receives every finding, and loading continues if it safely can; NULL: the first damage
+ *        is the error
+ * @set:  receives the set; release it with cache_set_close()
  *
- * With a sink a superblock that is not usable leaves a set with only that; ask
+ * With a sink, an unusable superblock gives a set that has nothing else; check
  * cache_set_loaded(). A backing device loads as far as CACHE_LOAD_SUPER.
  *
  * Memory: 11 bytes per bucket, for CACHE_LOAD_GENS 3 and a quarter; 56 per journal entry,
@@ -63,14 +63,14 @@ int cache_set_load(struct cache_dev *dev, enum cache_load upto,
 		     struct cache_err *err);
 void cache_set_close(struct cache_set *set);
 
-/* How far it got: damage may have stopped it early. */
+/* The last stage that was loaded: damage may have stopped it early. */
 enum cache_load cache_set_loaded(const struct cache_set *set);
 /* Of the set; valid until it is closed. */
 const struct cache_sb *cache_set_super(const struct cache_set *set);
 
 /*
- * What @bucket is for, from marks as the kernel has them after its start. @bucket is below the
- * superblock's nbuckets, and the set loaded up to CACHE_LOAD_GENS.
+ * The use of @bucket, from marks as the kernel has them after its start. @bucket must be less
+ * than the superblock's nbuckets, and the set loaded up to CACHE_LOAD_GENS.
  */
 enum cache_role cache_set_role(const struct cache_set *set, uint64_t bucket);
 const char *cache_role_name(enum cache_role role);
@@ -78,10 +78,10 @@ const char *cache_role_name(enum cache_role role);
 /* What a bucket holds. */
 struct cache_bucket_state {
 	enum cache_role role;
-	bool	 gen_known;	/* false: what told it is lost */
+	bool	 gen_known;	/* false: its gen is lost */
 	uint8_t	 gen;
 	uint16_t prio;
-	uint32_t used_sectors;	/* of live extents; no more than 8191 are counted */
+	uint32_t used_sectors;	/* of live extents; saturates at 8191 */
 	uint64_t reserved[4];
 };
 
@@ -89,16 +89,17 @@ struct cache_bucket_state {
  * cache_set_bucket() - what the kernel knows of a bucket after its start
  * @set: loaded up to CACHE_LOAD_MARKS
  *
- * Return: 0; -ERANGE past the last bucket; -EINVAL for a set that is loaded less far.
+ * Return: 0; -ERANGE past the last bucket; -EINVAL for a set that was not loaded that far.
  */
 int cache_set_bucket(const struct cache_set *set, uint64_t bucket,
 		     struct cache_bucket_state *state);
 
-/* A slot of the uuid table; its index is the inode of its extents. */
+/* A slot of the uuid table; the inode of its extents is its index. */
 struct cache_slot {
 	uint8_t	 uuid[16];
 	uint8_t	 label[CACHE_SB_LABEL_BYTES + 1];	/* terminated */
-	bool	 flash;			/* a volume on the cache alone, of ->sectors */
+	/* a volume that exists only on the cache; its size is ->sectors */
+	bool	 flash;
 	uint32_t first_reg, last_reg;	/* Unix times */
 	uint64_t sectors;
 	uint64_t reserved[4];
@@ -108,34 +109,34 @@ struct cache_slot {
  * cache_set_slot() - the device whose extents have the number @inode
  * @set: loaded up to CACHE_LOAD_PRIOS
  *
- * Return: 0; -ENOENT when no device has it; -ERANGE past the table; -EINVAL for a set that
- * is loaded less far.
+ * Return: 0; -ENOENT when no device has it; -ERANGE past the table; -EINVAL for a set that was
+ * not loaded that far.
  */
 int cache_set_slot(const struct cache_set *set, uint64_t inode, struct cache_slot *slot);
 
-/* A stretch of a backing device that is cached, as the driver sees it after its start. */
+/* A cached range of a backing device, as the driver sees it after its start. */
 struct cache_range {
 	uint64_t inode;		/* which device: cache_set_slot() */
-	/* Sectors, end excluded: of the backing device as it lies, data offset included. */
+	/* Sectors, end excluded: of the whole backing device, including the data offset. */
 	uint64_t start, end;
-	uint64_t cache_sector;	/* where on the cache device it lies */
+	uint64_t cache_sector;	/* its place on the cache device */
 	bool	 dirty;		/* the backing device does not have it yet */
-	bool	 from_journal;	/* known from the journal alone */
+	bool	 from_journal;	/* only the journal has it */
 	bool	 readable;	/* live, and on this device */
 };
 
-/* A return that is not zero ends the walk and is returned. @range is valid during the call. */
+/* A non-zero return ends the walk and is returned. @range is valid during the call. */
 typedef int cache_range_fn(void *ctx, const struct cache_range *range);
 
 /**
  * cache_set_each_range() - all cached ranges in order of inode and start
  * @set:  loaded up to CACHE_LOAD_GENS
- * @sink: receives what is found wrong now; NULL: the first damage is the error
+ * @sink: receives the findings of this walk; NULL: the first damage is the error
  *
  * Reads the tree again; memory: one node per level. Ranges that the driver does not follow (a
  * stale pointer, another member of the set) are delivered, and are not readable.
- * Return: 0; what @fn returned; -EINVAL for a set that is loaded less far; -ECANCELED; -EIO,
- * -ENOMEM; without a sink the errno of the first broken rule.
+ * Return: 0; what @fn returned; -EINVAL for a set that was not loaded that far; -ECANCELED;
+ * -EIO, -ENOMEM; without a sink the errno of the first broken rule.
  */
 int cache_set_each_range(struct cache_set *set, cache_range_fn *fn, void *ctx,
 			 const struct cache_sink *sink, struct cache_err *err);

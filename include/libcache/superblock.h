@@ -19,7 +19,7 @@ CACHE_DECLS_BEGIN
 struct cache_dev;
 struct cache_members;
 
-/* One copy only, and the driver transfers 4 KiB there (format 1). */
+/* There is only one copy, and the driver transfers 4 KiB there (format 1). */
 #define CACHE_SB_SECTOR			8u
 #define CACHE_SB_BYTES			4096
 #define CACHE_SB_LABEL_BYTES		32
@@ -62,19 +62,20 @@ enum cache_bdev_state {
 };
 
 struct cache_sb {
-	uint64_t csum_stored, csum_computed;	/* computed over a bounded count of keys */
-	uint64_t offset_sector;		/* where it says it lives */
+	uint64_t csum_stored, csum_computed;	/* computed over a limited number of keys */
+	uint64_t offset_sector;		/* the sector that it says it is at */
 	uint64_t version;
 	uint8_t  magic[16];
 	uint8_t  uuid[16], set_uuid[16];
-	uint8_t  label[CACHE_SB_LABEL_BYTES + 1];	/* terminated here */
+	uint8_t  label[CACHE_SB_LABEL_BYTES + 1];	/* with a terminating NUL */
 	uint64_t flags, seq;
 	uint64_t feature_compat, feature_incompat, feature_ro_compat;
 	uint64_t pad[5];
 	uint64_t nbuckets;		/* cache devices; else 0 */
 	uint64_t data_offset_sectors;	/* backing devices; else 0 */
 	uint32_t block_sectors;
-	uint64_t bucket_sectors;	/* features applied; 0 for an absurd exponent */
+	/* with the features applied; 0 for an impossible exponent */
+	uint64_t bucket_sectors;
 	uint16_t bucket_field;		/* the 16 bits as stored */
 	uint16_t nr_in_set, nr_this_dev;
 	uint32_t last_mount;		/* Unix time */
@@ -122,17 +123,17 @@ const char *cache_mode_name(unsigned mode);
 const char *cache_bdev_state_name(unsigned state);
 
 /**
- * cache_sb_read() - read and decode; judges nothing
+ * cache_sb_read() - read and decode, without any check
  *
  * Return: 0; -ERANGE when the device is too small to hold one; -EIO.
  */
 int cache_sb_read(struct cache_dev *dev, struct cache_sb *sb, struct cache_err *err);
 
-/* Whether it has bcache's magic; what has not is no superblock, and nothing in it counts. */
+/* Whether it has bcache's magic. Without it there is no superblock, and no field has a meaning. */
 bool cache_sb_has_magic(const struct cache_sb *sb);
 
 /**
- * cache_sb_check() - every rule of format 1.6, in the driver's order, and ours
+ * cache_sb_check() - check every rule of format 1.6, in the driver's order, and our own
  * @dev_sectors:    size of the device; 0: not known, its rule is left out
  * @logical_block_bytes: of the device
  * @sink: receives every broken rule; NULL: the first is the error
@@ -144,8 +145,8 @@ int cache_sb_check(const struct cache_sb *sb, uint64_t dev_sectors,
 		   struct cache_err *err);
 
 /*
- * True when sizes are sane enough to look further, though a rule is broken: no
- * division by zero, nothing past the device, nr_this_dev is an index of jset fields.
+ * True when the sizes are usable although a rule is broken: no division by zero, nothing past
+ * the device, nr_this_dev is an index of jset fields.
  */
 bool cache_sb_is_usable(const struct cache_sb *sb, uint64_t dev_sectors);
 

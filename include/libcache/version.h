@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Versions. The macros say with which headers a program was compiled, cache_version() which
- * library it runs with. The Makefile takes the version of a release from these three lines.
+ * Versions. The macros give the version of the headers, cache_version() that of the library in
+ * use. The Makefile takes the version of a release from these three lines.
  *
  * Threads: everything here may be called from any thread at any time.
  */
@@ -35,7 +35,7 @@ CACHE_DECLS_BEGIN
  * cache_version() - the version of the library in use
  * @number: receives it as CACHE_VERSION_OF() makes it; may be NULL
  *
- * Return: the same in words, "1.2.3", with static life.
+ * Return: the same as a static string, "1.2.3".
  */
 const char *cache_version(unsigned *number);
 
