@@ -289,6 +289,12 @@ static bool on_confirm(void *ctx, unsigned dev, const struct cache_repair_plan *
 	return cmd_ask(prompt);
 }
 
+/* -y */
+static bool agree(void *ctx, unsigned dev, const struct cache_repair_plan *p)
+{
+	return true;
+}
+
 static uint64_t random_seed(void)
 {
 	struct timespec t;
@@ -453,8 +459,8 @@ static int check_and_repair(struct run *r)
 		.progress = on_progress, .field = on_field, .slot = on_slot, .open = on_open,
 		.close = on_close, .repaired = on_repaired, .ctx = r };
 
-	if (o->mode == MODE_ASK && !o->dry_run)
-		opts.confirm = on_confirm;
+	if (!o->dry_run && o->mode != MODE_PREEN)
+		opts.confirm = o->mode == MODE_ASK ? on_confirm : agree;
 	return cache_repair_run(r->devs, o->n, &opts, r->results);
 }
 

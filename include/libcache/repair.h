@@ -151,7 +151,8 @@ struct cache_repair_opts {
 	/*
 	 * false: leave the device as it is. Called with a plan that is complete: once for the
 	 * superblock, if that needs repair, and once for the rest, where rebuild or
-	 * clear_discard is set. NULL: every plan is agreed to.
+	 * clear_discard is set. NULL: only plans that are safe are agreed to, as with safe_only;
+	 * in a dry run all are.
 	 */
 	bool (*confirm)(void *ctx, unsigned dev, const struct cache_repair_plan *plan);
 	/* Only for cache_repair_run(). Called for each finding; @again: of the second check. */

@@ -229,6 +229,8 @@ int cache_repair_run(struct cache_dev *const *devs, unsigned ndevs,
 
 	if (ret)
 		return ret;
+	/* nobody agreed to a plan that is not safe; in a dry run none is carried out */
+	o.safe_only |= !o.confirm && !o.dry_run;
 	memset(results, 0, ndevs * sizeof(*results));
 	r.checked = calloc(ndevs + 1, sizeof(*r.checked));
 	r.seen = calloc(ndevs + 1, sizeof(*r.seen));

@@ -92,11 +92,17 @@ static bool is_forged(struct cache_dev *backing)
 						     sb.csum_stored == sb.csum_computed);
 }
 
+static bool agree(void *ctx, unsigned dev, const struct cache_repair_plan *plan)
+{
+	return true;
+}
+
 static void repair(struct pair *p, struct cache_dev **devs, unsigned n, unsigned bits)
 {
 	struct cache_repair_opts opts = { .size = sizeof(opts), .seed = 1, .eras = 0,
 					  .allow_data_loss = bits & DATA_LOSS,
-					  .dry_run = bits & DRY_RUN, .guess = bits & GUESS };
+					  .dry_run = bits & DRY_RUN, .guess = bits & GUESS,
+					  .confirm = agree };
 	uint32_t cache_writes = p->cache.o.nwrites, backing_writes = p->backing.o.nwrites;
 	bool forged = is_forged(devs[!(bits & BACKING_FIRST)]);
 	struct cache_repair_result res[3];

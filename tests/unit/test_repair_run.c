@@ -193,12 +193,10 @@ TEST(a_plan_that_is_declined_is_not_carried_out)
 	cache_dev_close(dev);
 }
 
-TEST(an_unsafe_plan_is_declined_unasked_where_only_safe_ones_are_wanted)
+/* A set from a kernel with a damaged root: the plan is not safe. */
+static struct cache_dev *without_root(void)
 {
 	struct cache_dev *dev = set_open("churn-lru");
-	struct calls c = { .agree = true, .open = dev };
-	struct cache_repair_opts opts = all_of(&c);
-	struct cache_repair_result res;
 	struct cache_set *set = set_load(dev);
 	uint8_t buf[CACHE_SECTOR_BYTES];
 	uint64_t root = cache_ptr_sector(set->journal.newest.btree_root.ptr[0]);
@@ -208,10 +206,50 @@ TEST(an_unsafe_plan_is_declined_unasked_where_only_safe_ones_are_wanted)
 	buf[200] ^= 1;
 	buf[300] ^= 1;	/* one wrong byte alone would be corrected */
 	CHECK_EQ(cache_dev_write(dev, root, 1, buf, NULL), 0);
+	return dev;
+}
+
+TEST(an_unsafe_plan_is_declined_unasked_where_only_safe_ones_are_wanted)
+{
+	struct cache_dev *dev = without_root();
+	struct calls c = { .agree = true, .open = dev };
+	struct cache_repair_opts opts = all_of(&c);
+	struct cache_repair_result res;
+
 	opts.safe_only = true;
 	CHECK_EQ(cache_repair_run(&dev, 1, &opts, &res), 0);
 	CHECK(res.declined && !res.done && !res.plan.safe);
 	CHECK(!strchr(c.made, 'c'));
+	cache_dev_close(dev);
+}
+
+TEST(without_confirm_a_plan_that_may_lose_data_is_declined)
+{
+	struct cache_dev *dev = without_root(), *before = set_copy(dev);
+	struct cache_repair_opts opts = { .size = sizeof(opts), .seed = 3 };
+	struct cache_repair_result res;
+
+	CHECK_EQ(cache_repair_run(&dev, 1, &opts, &res), 0);
+	CHECK(res.tried && res.declined && !res.done && !res.plan.safe);
+	CHECK(is_same(dev, before));
+	opts.allow_data_loss = true;
+	CHECK_EQ(cache_repair_run(&dev, 1, &opts, &res), 0);
+	CHECK(res.declined && !res.done);
+	CHECK(is_same(dev, before));
+	cache_dev_close(before);
+	cache_dev_close(dev);
+}
+
+TEST(without_confirm_a_dry_run_shows_every_plan)
+{
+	struct cache_dev *dev = without_root(), *before = set_copy(dev);
+	struct cache_repair_opts opts = { .size = sizeof(opts), .seed = 3, .dry_run = true };
+	struct cache_repair_result res;
+
+	CHECK_EQ(cache_repair_run(&dev, 1, &opts, &res), 0);
+	CHECK(!res.declined && !res.done && res.plan.rebuild && !res.plan.safe);
+	CHECK(is_same(dev, before));
+	cache_dev_close(before);
 	cache_dev_close(dev);
 }
 
