@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What main.c knows of an applet: one row of applets.def. */
+/* What main.c needs of an applet: one row of applets.def. */
 #ifndef CMD_APPLET_H
 #define CMD_APPLET_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-bench: how fast buckets are allocated, and beside what. */
+/* cache-bench: measures how fast buckets are allocated, also side by side with the reference. */
 #include "applet.h"
 #include "cache_bench.h"
 
@@ -205,7 +205,7 @@ static const struct argp argp = {
 	"and marks of DEV, of which nothing is changed."
 };
 
-/* Only a file that is new: what is there already might be somebody's disk. */
+/* Only a new file: an existing one might be a disk with data. */
 static int open_commit_file(struct opts *o)
 {
 	int fd;
@@ -313,7 +313,7 @@ static int bench(struct opts *o)
 	return o->html ? write_page(o, &ours, &ref) : EXIT_DONE;
 }
 
-/* A row for each driver; their shares of 1 % and 0.1 % are of all allocations. */
+/* One row per driver; the shares of 1 % and 0.1 % are of all allocations. */
 static int bench_gc(struct opts *o)
 {
 	const struct cache_set *set = o->show.set;

@@ -9,7 +9,7 @@
 
 extern const char *const bench_workloads[];	/* by enum cache_bench_workload */
 
-/* One run as fields of the open object, and the histogram for people. */
+/* Writes one run as fields of the open object and, as text, the histogram. */
 void bench_show(struct cmd *c, const struct cache_bench_opts *o,
 		const struct cache_bench_result *r);
 void bench_show_histogram(struct cmd *c, const struct cache_bench_result *r);

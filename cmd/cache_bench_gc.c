@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-bench --gc: what allocations wait for gc, driver by driver, in simulated time. */
+/* cache-bench --gc: how long allocations wait for gc with each driver, in simulated time. */
 #include "cache_bench.h"
 
 static const struct cache_field cols[] = {

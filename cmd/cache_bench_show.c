@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-bench: what a run says, as a table, a histogram, or against another run. */
+/* cache-bench: shows a run as a table, as a histogram, or compared with another run. */
 #include "cache_bench.h"
 
 #include <json-c/json.h>
@@ -110,7 +110,7 @@ void bench_show(struct cmd *c, const struct cache_bench_opts *o,
 	json_histogram(r, b);
 }
 
-/* One line to a power of two; a bar is as long as its share of the fullest. */
+/* One line per power of two; the length of a bar is its share of the greatest count. */
 void bench_show_histogram(struct cmd *c, const struct cache_bench_result *b)
 {
 	static const char bar[] = "##################################################";
@@ -192,7 +192,7 @@ static void compare_docs(struct cmd *c, struct json_object *before, struct json_
 	cache_report_end(r);
 }
 
-/* Runs that did different things can be compared, but not unsaid. */
+/* Runs with different parameters are compared, but with a message. */
 static void warn_if_different(struct cmd *c, struct json_object *x, struct json_object *y)
 {
 	static const char *const keys[] = { "policy", "workload", "nbuckets", "threads" };

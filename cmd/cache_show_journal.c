@@ -333,7 +333,7 @@ static int show_journal(struct opts *o)
 
 	show_ring(o);
 	if (!journal(o)->nentries)
-		return EXIT_FAILED;	/* of a set that has run, and that was said */
+		return EXIT_FAILED;	/* the set has run, and the error was reported */
 	show_newest(o);
 	ret = show_replay(o);
 	if (ret)

@@ -136,7 +136,7 @@ static void on_cancel(int sig)
 
 void cmd_catch_cancel(void)
 {
-	/* the default action comes back, so a second Ctrl-C kills */
+	/* the default action is restored, so a second Ctrl-C kills */
 	struct sigaction sa = { .sa_handler = on_cancel, .sa_flags = SA_RESETHAND };
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction old;

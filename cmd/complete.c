@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What may stand behind an option, and names of devices: for completions. */
+/* Possible values of options, and names of devices, for completions. */
 #include "applet.h"
 
 #include "host/ids.h"

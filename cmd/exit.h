@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a process says when it ends. */
+/* Exit status of a process. */
 #ifndef CMD_EXIT_H
 #define CMD_EXIT_H
 
 enum {
 	EXIT_DONE	= 0,
-	EXIT_FAILED	= 1,	/* it failed, or what was looked at is not right */
+	EXIT_FAILED	= 1,	/* it failed, or what was examined is not right */
 	EXIT_USAGE	= 2,
 };
 
-/* cache-fsck alone: the bits of fsck(8) */
+/* only for cache-fsck: the bits of fsck(8) */
 enum {
 	FSCK_CLEAN	 = 0,
 	FSCK_CORRECTED	 = 1,

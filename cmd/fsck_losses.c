@@ -10,7 +10,7 @@
 #include "fsck_show.h"
 #include "host/ids.h"
 
-/* One range as it is shown: sectors of the bcache device, which has no data offset. */
+/* One range as shown: in sectors of the bcache device, which has no data offset. */
 struct shown {
 	char uuid[CACHE_UUID_TEXT_BYTES];
 	const char *path;		/* NULL: not given */
@@ -41,7 +41,7 @@ static struct shown shown_of(struct fsck_losses *l, const struct cache_repair_lo
 	struct shown s = { .loss = loss, .start = start - loss->data_start,
 			   .certain = loss->certain && !loss->kept };
 
-	/* what ends before the data begins is named where it is */
+	/* a range that ends before the data begins keeps its sector numbers */
 	if (loss->end <= start)
 		s.start = loss->start;
 	if (loss->end <= start)
@@ -54,7 +54,7 @@ static struct shown shown_of(struct fsck_losses *l, const struct cache_repair_lo
 	return s;
 }
 
-/* The device as people know it; without a uuid only the slot is known. */
+/* The name of the device; without a uuid only its slot is known. */
 static void name_of(const struct shown *s, char *buf, size_t nbytes)
 {
 	if (cache_uuid_is_zero(s->loss->uuid))

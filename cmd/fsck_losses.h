@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a repair loses: lines for people, an array in JSON, a file of TSV. */
+/* The losses of a repair: lines of text, an array in JSON, a file of TSV. */
 #ifndef CMD_FSCK_LOSSES_H
 #define CMD_FSCK_LOSSES_H
 
@@ -14,7 +14,8 @@ struct fsck_losses {
 	struct cache_dev **devs;	/* with a backing device among them its path is given */
 	unsigned n;
 	struct cache_losses all;
-	uint8_t asked_uuid[16];		/* whose path was asked for last, and what it is */
+	/* the uuid whose path was searched for last, and the path */
+	uint8_t asked_uuid[16];
 	const char *asked_path;
 	FILE *file;			/* of --losses; NULL: none */
 	const char *name;
@@ -25,7 +26,10 @@ int fsck_losses_open(struct fsck_losses *l, const char *name);
 /* Writes and closes the file. 0, or EXIT_FAILED after a message. */
 int fsck_losses_close(struct fsck_losses *l);
 
-/* A line a merged range of device @dev and one with the sum; @done: it has happened. */
+/*
+ * One line per merged range of device @dev, and one with the sum; @done: the repair was carried
+ * out.
+ */
 void fsck_losses_text(struct fsck_losses *l, unsigned dev, bool done);
 /* "losses": [...] of all devices. */
 void fsck_losses_json(struct fsck_losses *l);

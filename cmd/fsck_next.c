@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a person can do with a set that was not repaired, and what of it can still be read. */
+/* What a person can do with a set that was not repaired, and what can still be read of it. */
 #include "fsck_show.h"
 
 #include <inttypes.h>
@@ -54,7 +54,7 @@ static bool read_dirty(const struct fsck_show *s, unsigned i, char *line, size_t
 
 void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx)
 {
-	/* each writes its line, and tells whether it applies */
+	/* each writes its line if it applies, and returns whether it does */
 	static bool (*const steps[])(const struct fsck_show *, unsigned, char *, size_t) = {
 		prove_set, restore_super, guess_super, read_dirty,
 	};

@@ -90,7 +90,7 @@ const char *fsck_kernel_words(const struct cache_fsck_result *r)
 	}
 }
 
-/* Notes are not shown by themselves: say that there are some. */
+/* Notes are not shown by default: tell that there are some. */
 static const char *notes_words(const struct cmd *cmd, const struct cache_fsck_result *r)
 {
 	if (cmd->verbose || !r->count[CACHE_SEVERITY_NOTE])
@@ -145,12 +145,12 @@ static void text_repaired(const struct fsck_show *s, unsigned i)
 		cache_report_line(cmd_report(s->cmd), "%s: superblock repaired", s->paths[i]);
 	if (m->plan.rebuild)
 		text_rebuilt(s, i);
-	/* the second look says whether */
+	/* the second check tells whether */
 	if (m->plan.clear_discard && !fsck_findings_has(s->left, i, CACHE_P_SB_DISCARD))
 		cache_report_line(cmd_report(s->cmd), "%s: discard bit cleared", s->paths[i]);
 }
 
-/* "clean" would be misread where there is dirty data: then it is "sound". */
+/* "clean" would be misunderstood if there is dirty data: then it is "sound". */
 static void state_words(const struct fsck_show *s, const struct cache_fsck_result *res,
 			char *buf, size_t size)
 {
@@ -166,7 +166,7 @@ static void state_words(const struct fsck_show *s, const struct cache_fsck_resul
 		 cache_fsck_is_clean(res) ? "sound" : word, dirty);
 }
 
-/* Whether the kernels that are meant do not all do the same. */
+/* Whether the kernels asked for behave differently. */
 static bool kernels_differ(const struct fsck_show *s, const struct cache_fsck_result *res)
 {
 	for (unsigned i = 0; i < CACHE_ERAS; i++)
@@ -379,7 +379,7 @@ static void json_result(const struct fsck_show *s, unsigned i)
 		json_summary(s, &res->summary);
 }
 
-/* The cache device speaks for the set; a backing device alone for itself. */
+/* The result of the cache device counts for the set; a backing device only for itself. */
 static unsigned main_device(const struct fsck_show *s)
 {
 	for (unsigned i = 0; i < s->n; i++)

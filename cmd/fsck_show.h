@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What cache-fsck says: findings as they are made, then a result for each device. */
+/* The output of cache-fsck: findings as they are made, then a result for each device. */
 #ifndef CMD_FSCK_SHOW_H
 #define CMD_FSCK_SHOW_H
 
@@ -11,15 +11,16 @@
 
 struct fsck_losses;
 
-/* Findings kept for JSON, which can say only at the end what was repaired. */
+/* Findings kept for JSON, which can only tell at the end which were repaired. */
 struct fsck_findings {
 	struct fsck_finding {
 		unsigned dev;
 		struct cache_finding f;
 	} *list;
 	size_t n, capacity;
-	uint64_t missed;	/* not kept: there were too many */
-	bool (*seen)[CACHE_P_COUNT];	/* of each device, each code: kept or not */
+	uint64_t missed;	/* not kept, because there were too many */
+	/* for each device and code: whether it was found, kept or not */
+	bool (*seen)[CACHE_P_COUNT];
 	unsigned nseen;
 };
 
@@ -46,17 +47,17 @@ void fsck_show_finding(const struct cmd *cmd, struct cache_report *r, const char
 		       const struct cache_finding *f);
 /* One line per device, and with -v its numbers. */
 void fsck_show_text(const struct fsck_show *s);
-/* The whole document. */
+/* The whole JSON document. */
 void fsck_show_json(const struct fsck_show *s);
 
 /* "the kernel will start this cache set", "the kernel will panic ..." */
 const char *fsck_kernel_words(const struct cache_fsck_result *r);
 
-/* As it is now: after repairing, if that was done. */
+/* The state now: after the repair, if there was one. */
 const struct cache_fsck_result *fsck_final_result(const struct fsck_show *s, unsigned i);
 void fsck_show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUMAN_BYTES]);
 
-/* A line for each thing to do about a device that repairing was tried on, in vain. */
+/* One line for each thing to do about a device that could not be repaired. */
 typedef void fsck_next_fn(void *ctx, const char *line);
 void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which applet was asked for: by the name we were called with, or by the first argument. */
+/* Selects the applet: by the name of the program, or by the first argument. */
 #include "applet.h"
 #include "common.h"
 #include "nearest.h"
@@ -55,7 +55,7 @@ static int unknown(const char *name)
 	return EXIT_USAGE;
 }
 
-/* Whoever writes to a device ends at a safe point, not where a reader went away. */
+/* A program that writes to a device ends at a safe point, not at a closed pipe. */
 static int run(const struct applet *a, int argc, char **argv)
 {
 	argv[0] = (char *)a->name;

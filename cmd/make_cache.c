@@ -66,7 +66,7 @@ static const char doc[] =
 	"\vSizes take k, m, g, t, p (base 1024), optionally with iB, and s for sectors. "
 	"Every check is made over all devices before the first byte is written.";
 
-/* The peer's words where it has them, ours in front of the argument elsewhere. */
+/* make-bcache's messages if it has them, otherwise ours after the argument. */
 static error_t bad(struct argp_state *state, const char *peer_words, const char *what,
 		   const char *arg)
 {
@@ -80,7 +80,7 @@ static error_t bad(struct argp_state *state, const char *peer_words, const char 
 	return EINVAL;
 }
 
-/* In sectors. The peer's limits speak first, and in its words. */
+/* In sectors. The limits of make-bcache are checked first, with its messages. */
 static error_t parse_size(struct argp_state *state, const char *what, const char *arg,
 			  uint64_t *sectors)
 {
@@ -161,7 +161,7 @@ static error_t add_device(struct argp_state *state, const char *name)
 	return 0;
 }
 
-/* A -U after the only device still means that device. */
+/* A -U after the only device still applies to it. */
 static error_t end_of_options(struct argp_state *state)
 {
 	struct make *mk = state->input;
@@ -192,7 +192,7 @@ static bool has_control(const char *text)
 	return false;
 }
 
-/* A line break or an escape sequence in a label would be for a terminal, not for people. */
+/* A line break or an escape sequence in a label would be interpreted by a terminal. */
 static error_t parse_label(struct argp_state *state, const char *arg)
 {
 	struct make *mk = state->input;
@@ -293,7 +293,7 @@ static int check_twice(struct make *mk, unsigned i)
 	return 0;
 }
 
-/* Scripts know the peer's words for what fails here. */
+/* Scripts search for make-bcache's messages about these errors. */
 static int open_as_peer(struct make *mk, const struct make_target *t, struct cache_dev **dev)
 {
 	struct cache_err err = { 0 };

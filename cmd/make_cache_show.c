@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* make-cache: what it finds, asks and says. */
+/* make-cache: its output and its questions. */
 #include "make_cache.h"
 
 #include "base/types.h"
@@ -61,7 +61,7 @@ static void on_dirty(void *ctx, const uint8_t *uuid, const char *label, uint64_t
 	more->sectors = sectors;
 }
 
-/* Said whatever -q says: it is nowhere else. */
+/* Printed even with -q: no other output has it. */
 static void show_dirty(const struct make *mk, const struct make_target *t)
 {
 	char size[CACHE_HUMAN_BYTES];
@@ -83,7 +83,7 @@ static void show_dirty(const struct make *mk, const struct make_target *t)
 	}
 }
 
-/* Of a cache only: what is on a backing device is there after all. */
+/* Only for a cache: the content of a backing device is still there. */
 static void find_dirty(struct make *mk, unsigned i)
 {
 	struct make_target *t = &mk->targets[i];
@@ -106,7 +106,7 @@ static bool may_overwrite(const struct make *mk, const struct cache_signature *s
 	return mk->force || (mk->wipe_bcache && is_bcache(s));
 }
 
-/* The peer's words: scripts look for them. */
+/* The messages of make-bcache: scripts search for them. */
 static int peer_refuses(const struct make_target *t, const struct cache_signature *s)
 {
 	if (is_bcache(s))
@@ -153,7 +153,7 @@ int make_ask(struct make *mk)
 	return ask ? ask_person(mk) : 0;
 }
 
-/* Where it differs, 1.1 and later say more than 1.0.8: both are parsed by scripts. */
+/* Where the versions differ, 1.1 and later print more than 1.0.8: scripts parse both. */
 static void show_text(const struct make *mk, unsigned i)
 {
 	const struct cache_sb *sb = &mk->m.devs[i].sb;
@@ -255,7 +255,7 @@ static void report_device(struct cache_report *r, const struct make *mk, unsigne
 	cache_report_end(r);
 }
 
-/* Cache devices come first, as the peer has them. */
+/* Cache devices come first, as in make-bcache. */
 static void each_device(const struct make *mk, struct cache_report *r)
 {
 	for (int bdev = 0; bdev < 2; bdev++)

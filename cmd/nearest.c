@@ -14,7 +14,7 @@ static unsigned min(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Insertions, deletions, replacements and swaps of neighbours that make @b of @a. */
+/* Number of insertions, deletions, replacements and swaps of neighbours that turn @a into @b. */
 static unsigned distance(const char *a, const char *b)
 {
 	unsigned row[3][NAME_MAX_BYTES + 1];
@@ -38,13 +38,13 @@ static unsigned distance(const char *a, const char *b)
 	return row[na % 3][nb];
 }
 
-/* Letters that are missing, when @name is a part of @whole; else too many. */
+/* Number of missing letters, when @name is a part of @whole; otherwise too many. */
 static unsigned missing(const char *name, const char *whole)
 {
 	return *name && strstr(whole, name) ? (unsigned)(strlen(whole) - strlen(name)) : FAR;
 }
 
-/* The best of all by one measure; of two that are as near, the first that is no old name. */
+/* The best of all by one measure; if two are equal, the first that is not an alias. */
 static const char *best(const char *name, unsigned (*measure)(const char *, const char *),
 			unsigned limit)
 {

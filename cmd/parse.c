@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How a process starts: descriptors, locale, the command line, and what is wrong with it. */
+/* The start of a process: descriptors, locale, the command line and its errors. */
 #include "common.h"
 
 #include "base/types.h"
@@ -98,18 +98,18 @@ static void print_version(FILE *out, struct argp_state *state)
 }
 
 /*
- * What getopt and argp say of a command line that is wrong. Both write to stderr and end the
- * process: until they are done stderr is memory, so that what was typed reaches a terminal
- * escaped, and a JSON document holds the error as it holds every other.
+ * Error messages of getopt and argp. Both write to stderr and end the process: meanwhile stderr
+ * is a memory buffer, so that the user's text reaches a terminal escaped, and a JSON document
+ * contains the error like any other.
  */
 static struct {
 	struct cmd *c;
-	FILE *real;		/* stderr; NULL: nothing is kept at the moment */
+	FILE *real;		/* stderr; NULL: nothing is redirected */
 	char *text;
 	size_t nbytes;
 } usage;
 
-/* The first line, without the name in front. */
+/* The first line, without the program name. */
 static void report_usage_error(struct cmd *c, const char *text)
 {
 	size_t name = strlen(c->name);
@@ -163,7 +163,7 @@ static bool takes_value(const struct argp_option *o, int key)
 	return false;
 }
 
-/* Whether --json is among the options: an error may come before it. */
+/* Whether --json is among the options: an error may occur before it is parsed. */
 static bool has_json(const struct argp_option *options, int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {

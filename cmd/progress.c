@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How far long work has come: a bar for people, lines for programs. */
+/* Progress of long work: a bar for people, lines for programs. */
 #include "common.h"
 
 #include "base/utf8.h"
@@ -37,7 +37,7 @@ void cmd_progress_init(struct cmd_progress *p, const struct cmd *c, const char *
 	};
 }
 
-/* Of the terminal; it may change while we work. */
+/* Width of the terminal; it may change meanwhile. */
 static unsigned columns(void)
 {
 	struct winsize w;
@@ -45,7 +45,7 @@ static unsigned columns(void)
 	return !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col ? w.ws_col : 80;
 }
 
-/* "12.0 MiB/s  0:07 left", or nothing that is known yet. */
+/* "12.0 MiB/s  0:07 left", or nothing if it is not known yet. */
 static void rate_words(const struct cmd_progress *p, uint64_t current, uint64_t max, char *buf,
 		       size_t nbytes)
 {
@@ -69,7 +69,7 @@ static void rate_words(const struct cmd_progress *p, uint64_t current, uint64_t 
 		 s < 1 && s > 0 ? "1 s" : left);
 }
 
-/* As wide as the terminal; what has no place is left out, the rate first. */
+/* As wide as the terminal; parts that do not fit are left out, the rate first. */
 static void show_bar(const struct cmd_progress *p, const char *what, uint64_t current,
 		     uint64_t max)
 {
@@ -97,7 +97,7 @@ static void show_bar(const struct cmd_progress *p, const char *what, uint64_t cu
 	fflush(stderr);
 }
 
-/* A newline in a path would be a line of its own. */
+/* A newline in a path would start another line. */
 static void put_line(const struct cmd_progress *p, unsigned pass, uint64_t current, uint64_t max)
 {
 	char *name = cache_utf8_clean(p->device, CACHE_UTF8_ESCAPE);

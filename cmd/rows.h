@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Rows by hand, where there are millions: formatting costs more than reading what they show. */
+/* Rows formatted by hand, for millions of them: stdio's formatting takes longer than reading. */
 #ifndef CMD_ROWS_H
 #define CMD_ROWS_H
 

@@ -49,7 +49,7 @@ static void show_bucket(struct question *q)
 	cache_report_u64(r, &used, cache_bucket_sectors_used(&set->buckets, b));
 }
 
-/* Entries of the ring that lie where was asked. */
+/* Entries of the ring in that range. */
 static void show_entries(struct question *q)
 {
 	static const struct cache_field cols[] = {

@@ -13,7 +13,7 @@ struct super_backup {
 	bool dry_run, yes, force;
 };
 
-/* Exit status after all was said. */
+/* Exit status; everything was reported. */
 int super_save(const struct super_backup *s);
 int super_restore(const struct super_backup *s);
 

@@ -23,7 +23,7 @@ const char *super_type(const struct cache_sb *sb)
 	       cache_sb_is_bdev(sb) ? "backing" : "cache";
 }
 
-/* Letters, digits and .-_ as they are, the rest as %hex. */
+/* Letters, digits and .-_ unchanged, the rest as %hex. */
 static void print_label(const uint8_t *label)
 {
 	fputs("dev.label\t\t", stdout);
@@ -45,7 +45,7 @@ static void print_uuid(const char *label, const uint8_t *uuid)
 	printf("%s\t\t%s\n", label, cache_uuid_format(uuid, text));
 }
 
-/* The four lines that judge; how far they got. */
+/* The four lines that give a verdict; how many of them hold. */
 static bool print_head(const struct cache_sb *sb, bool peer, bool force)
 {
 	if (!has_our_magic(sb)) {
@@ -123,7 +123,7 @@ static void print_tail(const struct cache_sb *sb)
 	print_uuid("cset.uuid", sb->set_uuid);
 }
 
-/* What the peer has no line for; later lines go after these. */
+/* Lines that bcache-super-show does not have; later lines go after these. */
 static void print_more(const struct cache_sb *sb)
 {
 	printf("\nsb.flags\t\t0x%" PRIx64 "\nsb.seq\t\t\t%" PRIu64 "\n", sb->flags, sb->seq);
@@ -156,7 +156,7 @@ void super_print(const struct cache_sb *sb, bool all)
 		print_more(sb);
 }
 
-/* After print_head(): what the peer's other lines and its exit status are. */
+/* After print_head(): the other lines of bcache-super-show, and its exit status. */
 static int peer_rest(const struct cache_sb *sb)
 {
 	if (!is_version_known(sb, true))

@@ -10,21 +10,21 @@
 	{ "undo", 'z', "FILE", 0, "save what is overwritten to FILE, for cache-undo" }
 
 /**
- * cmd_undo() - from now on what is overwritten on @dev is saved
+ * cmd_undo() - from now on save what is overwritten on @dev
  * @dev:   replaced by the wrapper
  * @index: of several devices of one call: the first has FILE, then FILE.2, FILE.3 ...
  *
- * Return: 0, or an exit status after an error was said; *@dev is NULL then.
+ * Return: 0, or an exit status after an error was reported; *@dev is NULL then.
  */
 int cmd_undo(struct cmd *c, struct cache_dev **dev, const char *file, unsigned index);
 
-/* Says how to take it back: once the file of @index is there to stay. */
+/* Tells how to undo, when the file of @index is kept. */
 void cmd_undo_note(const struct cmd *c, const char *device, const char *file, unsigned index);
 
 /* The name of the file of device @index; @buf may hold it. */
 const char *cmd_undo_name(const char *file, unsigned index, char *buf, size_t nbytes);
 
-/* Removes the file of @index again: nothing was written, so it would save nothing. */
+/* Removes the file of @index: nothing was written, so it would restore nothing. */
 void cmd_undo_forget(const char *file, unsigned index);
 
 #endif
