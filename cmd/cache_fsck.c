@@ -15,12 +15,12 @@ enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD, OP
 
 static const struct argp_option options[] = {
 	{ NULL, 'n', NULL, 0, "only look: open read-only, answer no to everything" },
-	{ NULL, 'p', NULL, 0, "repair without asking, where nothing dirty can be lost" },
+	{ NULL, 'p', NULL, 0, "repair without asking, if no dirty data can be lost" },
 	{ NULL, 'a', NULL, 0, "the same as -p" },
 	{ NULL, 'y', NULL, 0, "repair without asking; dirty data that can be read is never dropped" },
 	{ "dry-run", OPT_DRY, NULL, 0, "show what repairing would do, write nothing" },
 	{ "allow-data-loss", OPT_LOSS, NULL, 0, "drop dirty data that cannot be right where it is" },
-	{ "guess", OPT_GUESS, NULL, 0, "where nothing proves a field of the superblock, take what is likely" },
+	{ "guess", OPT_GUESS, NULL, 0, "use the likely value of a superblock field that nothing proves" },
 	{ "drop-device", OPT_DROP, "UUID", 0, "give up the dirty data of this backing device" },
 	{ "clear-discard", OPT_DISCARD, NULL, 0, "switch off the discards of the cache device" },
 	{ "fold-journal", OPT_FOLD, NULL, 0, "replay the journal into a new tree and leave it empty, "
@@ -29,7 +29,7 @@ static const struct argp_option options[] = {
 	{ "losses", OPT_LOSSES, "FILE", 0, "write what is lost, or in doubt, to FILE as tab-separated values" },
 	{ "kernel", OPT_KERNEL, CMD_KERNEL_ARG, 0, CMD_KERNEL_DOC },
 	CMD_UNDO_OPTION,
-	{ "force", 'f', NULL, 0, "check even what looks clean; every check here is a whole one" },
+	{ "force", 'f', NULL, 0, "accepted and ignored: every check is a full one" },
 	{ NULL, 't', NULL, 0, "say how long it took" },
 	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD; 0: draw a bar" },
 	{ }

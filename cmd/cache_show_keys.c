@@ -17,7 +17,7 @@ enum { OPT_RAW = 1, OPT_EFFECTIVE, OPT_NODES, OPT_STALE, OPT_INODE, OPT_RANGE, O
 static const struct argp_option options[] = {
 	{ "effective", OPT_EFFECTIVE, NULL, 0,
 	  "sets and journal merged as the driver would: only what is live (the default)" },
-	{ "raw", OPT_RAW, NULL, 0, "every set of every node as it lies" },
+	{ "raw", OPT_RAW, NULL, 0, "every set of every node as stored" },
 	{ "nodes", OPT_NODES, NULL, 0, "one row per node instead of one per key" },
 	{ "inode", OPT_INODE, "N", 0, "only keys of slot N of the uuid table" },
 	{ "range", OPT_RANGE, "A-B", 0, "only keys that touch sectors A up to B, B not in it" },

@@ -178,10 +178,10 @@ static void on_repaired(void *ctx, unsigned i, const struct cache_repair_result 
 	}
 	if (p->drop_all_clean)
 		cmd_warn(&r->o->cmd, r->paths[i],
-			 "the newest writes may be missing: what is lost named ranges that are not known");
+			 "the newest writes may be missing: the lost metadata named unknown ranges");
 	if (p->root_lost)
 		cmd_warn(&r->o->cmd, r->paths[i],
-			 "dirty data may be missing: the root of the btree is lost, and nobody knows all nodes that it led to");
+			 "dirty data may be missing: the root of the btree is lost, and it is not known which nodes it led to");
 	if (p->cannot)
 		cmd_warn(&r->o->cmd, r->paths[i], "%s", p->cannot);
 }

@@ -229,7 +229,7 @@ static void show_end(const struct restore *r)
 		cache_report_bool(out, &f_dry_run, r->s->dry_run);
 		cache_report_bool(out, &f_restored, r->differs && !r->s->dry_run);
 	} else if (!r->differs && !r->s->cmd->quiet) {
-		cache_report_line(out, "%s: is as the backup has it", r->s->path);
+		cache_report_line(out, "%s: is identical to the backup", r->s->path);
 	}
 }
 

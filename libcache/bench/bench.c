@@ -42,7 +42,7 @@ static int run_on(const struct cache_bench_opts *o, struct cache_buckets *t,
 	if (!ret && !r->count)
 		ret = -ENOSPC;
 	if (ret)
-		return cache_err_set(err, ret, 0, ret == -ENOSPC ? "not one bucket could be had" :
+		return cache_err_set(err, ret, 0, ret == -ENOSPC ? "no bucket could be allocated" :
 				     "the run failed: %s", strerror(-ret));
 	return 0;
 }

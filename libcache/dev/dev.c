@@ -150,7 +150,7 @@ static int check_writable(const struct cache_dev *dev, struct cache_err *err)
 {
 	if (dev->writable)
 		return 0;
-	return cache_err_set(err, -EBADF, 0, "the device was opened to look, not to write");
+	return cache_err_set(err, -EBADF, 0, "the device was opened read-only");
 }
 
 int cache_dev_write(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,

@@ -250,7 +250,7 @@ static int learn_block_device(struct cache_dev *dev, dev_t rdev, struct cache_er
 	uint64_t nbytes = 0;
 
 	if (ioctl(dev->fd, BLKGETSIZE64, &nbytes) || ioctl(dev->fd, BLKSSZGET, &ssz))
-		return cache_err_set(err, -errno, 0, "cannot learn its size: %s",
+		return cache_err_set(err, -errno, 0, "cannot determine its size: %s",
 				     strerror(errno));
 	if (ssz < (int)CACHE_SECTOR_BYTES || !cache_is_pow2(ssz))
 		return cache_err_set(err, -EINVAL, 0, "odd logical block of %d bytes", ssz);

@@ -240,7 +240,7 @@ int cache_probe(const struct cache_dev *dev, struct cache_signature *sig, unsign
 		ask_ourselves(fd, sig, n);
 	close(fd);
 	if (ret)
-		cache_err_set(err, ret, 0, "cannot learn what lies on it");
+		cache_err_set(err, ret, 0, "cannot determine what is on it");
 	return ret;
 }
 

@@ -85,7 +85,7 @@ static int learn_runs(struct saver *s)
 		return ret;
 	ret = check(s, record);
 	if (ret)
-		cache_err_set(s->err, ret, 0, "cannot look through it: %s", strerror(-ret));
+		cache_err_set(s->err, ret, 0, "cannot probe it: %s", strerror(-ret));
 	if (!ret)
 		ret = cache_image_record_take(record, &s->run, &s->nruns, s->err);
 	cache_dev_close(record);

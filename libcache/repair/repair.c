@@ -90,7 +90,7 @@ static const char *hopeless(const struct cache_set *set)
 	if (!set->sb.njournal)
 		return "the superblock names no journal bucket";
 	if (set->loaded < CACHE_LOAD_MARKS)
-		return "what the buckets hold cannot be learned";
+		return "the content of the buckets cannot be determined";
 	return NULL;
 }
 

@@ -175,7 +175,7 @@ int cache_repair_changed(const struct repair_again *a, struct cache_err *err)
 {
 	if (!a->changed)
 		return 0;
-	return cache_err_set(err, -EIO, 0, "a btree node read well before, and now does not");
+	return cache_err_set(err, -EIO, 0, "a btree node could be read before, and now cannot");
 }
 
 /*

@@ -173,7 +173,7 @@ void cache_owner_correct(struct uuids_repair *m, unsigned k)
 		return;
 	e = m->u->slot[i];
 	memcpy(e.uuid, b->uuid, sizeof(e.uuid));
-	cache_slot_give(m, i, &e, "all but one bit of it, and a backing device at hand");
+	cache_slot_give(m, i, &e, "a backing device at hand whose uuid differs in one bit");
 }
 
 bool cache_owner_is_in(const struct uuids_repair *m, const struct cache_uuids *old)

@@ -69,7 +69,7 @@ static void settle_overwritten(struct uuids_repair *m)
 		cache_fsck_bound_slot(&m->c->slots[i], &m->u->slot[i]);
 		if (owner) {
 			e = cache_owner_entry(owner);
-			cache_slot_give(m, i, &e, "its uuid is whole, and a backing device at hand");
+			cache_slot_give(m, i, &e, "a backing device at hand with the same uuid");
 		} else if (!m->d->scan && (!cache_slot_is_needed(m, i) || m->opts->allow_data_loss)) {
 			empty_slot(m, i);
 		}

@@ -50,7 +50,7 @@ static int check_image(const struct cache_set *set, struct cache_err *err)
 				     "the set has no journal that could be continued");
 	if (set->loaded != CACHE_LOAD_MARKS)
 		return cache_err_set(err, -EUCLEAN, 0,
-				     "what the buckets of the set hold is not known");
+				     "the content of the set's buckets is not known");
 	return 0;
 }
 
@@ -218,7 +218,7 @@ int cache_commit_prios(struct cache_commit *c, const struct cache_buckets *t,
 	int ret;
 
 	if (c->has_prios || t->nbuckets != c->set->sb.nbuckets)
-		return cache_err_set(err, -EINVAL, 0, "one prio chain a commit, for all buckets");
+		return cache_err_set(err, -EINVAL, 0, "only one prio chain per commit, for all buckets");
 	ret = check_gens(c, t, err);
 	if (ret)
 		return ret;
@@ -274,7 +274,7 @@ int cache_commit_outlive(struct cache_commit *c, struct cache_err *err)
 		return ret;
 	if (seq == UINT64_MAX)
 		return cache_err_set(err, -EUCLEAN, 0,
-				     "the journal has an entry of the greatest seq there is");
+				     "the journal has an entry with the greatest possible seq");
 	c->entry.pos.seq = cache_max_u64(c->entry.pos.seq, seq + 1);
 	return 0;
 }

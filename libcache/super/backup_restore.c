@@ -127,10 +127,10 @@ static int ask_journal(const struct restore *r)
 	}
 	if ((ev.nentries || has_run) && !cache_sb_is_synced(saved))
 		return refuse(r, "the set has run since the backup was made: with that superblock "
-			      "a kernel would begin it anew; cache-fsck can repair the one that is there");
+			      "a kernel would initialise it again; cache-fsck can repair the one that is there");
 	if (ev.nentries)
 		return fits(&ev, saved) ? 0 :
-		       refuse(r, "its journal lies as another geometry has it than the backup's");
+		       refuse(r, "the place of its journal does not fit the geometry in the backup");
 	if (r->there_is_right && has_run == cache_sb_is_synced(saved))
 		return 0;
 	if (ev.nstrangers && cache_sb_is_synced(saved))

@@ -236,7 +236,7 @@ static const struct {
 	const char *cannot;
 } reasons[] = {
 	{ CACHE_P_SB_MAGIC, "nothing on the device looks like a cache that has run" },
-	{ CACHE_P_SB_VERSION, "its version is unknown here, and nothing says that it is wrong" },
+	{ CACHE_P_SB_VERSION, "its version is unknown, and nothing proves that it is wrong" },
 	{ CACHE_P_SB_COMPAT, "it has features that are unknown here: a newer tool is needed" },
 	{ CACHE_P_SB_RO_COMPAT, "it has features that are unknown here: a newer tool is needed" },
 	{ CACHE_P_SB_INCOMPAT, "it has features that are unknown here: a newer tool is needed" },
@@ -246,7 +246,7 @@ static const struct {
 	{ CACHE_P_SB_NBUCKETS_QUEUE, "the device has too few buckets for a kernel: format it with smaller ones" },
 	{ CACHE_P_SB_DATA_OFFSET, "nothing on a backing device proves where its data starts" },
 	{ CACHE_P_SB_UUID, "which slot of the cache a backing device without uuid has is not known" },
-	{ CACHE_P_BDEV_SIZE, "the device ends before its data begins: it was cut, or is another" },
+	{ CACHE_P_BDEV_SIZE, "the device ends before its data begins: it was truncated, or is another device" },
 };
 
 static void on_broken_rule(void *ctx, const struct cache_finding *f)
@@ -256,7 +256,7 @@ static void on_broken_rule(void *ctx, const struct cache_finding *f)
 	if (r->plan->cannot ||
 	    cache_problem_info(f->code)->severity != CACHE_SEVERITY_CORRUPT)
 		return;
-	r->plan->cannot = "what its superblock should say is not proven by anything on it";
+	r->plan->cannot = "nothing on it proves what its superblock should contain";
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		if (reasons[i].code == f->code)
 			r->plan->cannot = reasons[i].cannot;

@@ -28,7 +28,7 @@ lose_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc statu
 	cache-super-show -q --save "$HEAD" "$IMG"
 	touch -d @0 "$IMG"
 	run -0 cache-super-show --restore "$HEAD" -z "$T/undo" -y "$IMG"
-	[[ "$output" == *"is as the backup has it" ]]
+	[[ "$output" == *"is identical to the backup" ]]
 	[ "$(stat -c %Y "$IMG")" = 0 ]
 	[ ! -e "$T/undo" ]
 }
