@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-show-keys: what the btree holds, as a driver would see it or as it lies. */
+/* cache-show-keys: the content of the btree, as a driver would see it or as stored. */
 #include "applet.h"
 #include "rows.h"
 #include "show_keys.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_BYTES	(256u << 10)	/* of formatted rows, then they are written */
+#define ROWS_BYTES	(256u << 10)	/* formatted rows are written when they reach this size */
 #define ROW_BYTES_MAX	256u
 
 enum { OPT_RAW = 1, OPT_EFFECTIVE, OPT_NODES, OPT_STALE, OPT_INODE, OPT_RANGE, OPT_DIRTY,
@@ -167,7 +167,7 @@ static char *put_cell(char *p, bool known, uint64_t v)
 	return p;
 }
 
-/* The cells of show_keys_cols between TABs. */
+/* The cells of show_keys_cols, separated by TABs. */
 static void put_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,
 		    uint64_t node_bucket, const uint32_t *block)
 {
@@ -235,7 +235,7 @@ void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned lev
 	cache_report_end(r);
 }
 
-/* @prev, of the same node or NULL, is where a child begins to cover. */
+/* The position where a child's range begins; @prev: its left neighbour in the node, or NULL. */
 static bool is_wanted(const struct show_keys *o, const struct cache_bkey *k, unsigned level,
 		      const struct cache_bkey *prev)
 {
@@ -261,7 +261,7 @@ static int show_extent(void *ctx, const struct cache_extent *e)
 	return 0;
 }
 
-/* Interior keys: the journal has none, and what is bad is not followed. */
+/* Interior keys: the journal has none, and invalid ones are not followed. */
 static int show_interior(void *ctx, const struct cache_btree_node *n)
 {
 	struct show_keys *o = ctx;
@@ -291,7 +291,7 @@ static void show_set(struct show_keys *o, const struct cache_btree_node *n,
 	for (uint32_t at = 0; at < set->nwords; at += words) {
 		words = cache_bkey_decode(set->words + at, set->nwords - at, &k);
 		if (!words)
-			return;		/* a finding said so */
+			return;		/* a finding reported it */
 		if (is_wanted(o, &k, n->level, at ? &prev : NULL))
 			show_keys_row(o, &k, n->level, n->bucket, &set->block);
 		prev = k;
@@ -357,7 +357,7 @@ static void begin_table(struct show_keys *o, unsigned flags)
 	cache_report_table(cmd_report(&o->show.cmd), o->nodes ? "nodes" : "keys", cols, n, flags);
 }
 
-/* The tree was judged when it was loaded: nothing is said twice. */
+/* The tree was checked when it was loaded: no finding is reported twice. */
 static const struct cache_sink silent = { cache_sink_ignore, NULL };
 
 static int show_table(struct show_keys *o)

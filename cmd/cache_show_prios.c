@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_BYTES	(256u << 10)	/* of formatted rows, then they are written */
+#define ROWS_BYTES	(256u << 10)	/* formatted rows are written when they reach this size */
 #define ROW_BYTES_MAX	128u
 
 enum { OPT_RAW = 1, OPT_RECOVERED };
@@ -78,7 +78,7 @@ static const char *mark_name(const struct show_prios *o, const struct show_bucke
 	return o->raw ? "-" : cache_role_name(v->role);
 }
 
-/* Equal buckets in a row; a run of one with -a. */
+/* Consecutive equal buckets; with -a each run has one bucket. */
 struct run {
 	uint64_t first, count, sectors_used;
 	struct show_bucket v;
@@ -106,7 +106,7 @@ static struct run run_from(const struct show_prios *o, uint64_t first)
 	return run;
 }
 
-/* A row of -a, as scripts want it. */
+/* A row of -a, for scripts. */
 static char *put_bucket(char *p, const struct show_prios *o, const struct run *run)
 {
 	const struct show_bucket *v = &run->v;
@@ -124,7 +124,7 @@ static char *put_bucket(char *p, const struct show_prios *o, const struct run *r
 	return p;
 }
 
-/* A row as people want it: in columns. */
+/* A row for people: in columns. */
 static char *put_run(char *p, const struct show_prios *o, const struct run *run)
 {
 	const struct show_bucket *v = &run->v;
@@ -147,7 +147,7 @@ static char *put_run(char *p, const struct show_prios *o, const struct run *run)
 	return p;
 }
 
-/* By hand: stdio's formatting costs more than reading the whole chain. */
+/* Formatted by hand: stdio's formatting takes longer than reading the whole chain. */
 static int text_rows(struct show_prios *o)
 {
 	char *buf = malloc(ROWS_BYTES), *p = buf;

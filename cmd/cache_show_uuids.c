@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-show-uuids: devices attached to a cache set, and what it holds of each. */
+/* cache-show-uuids: devices attached to a cache set, and how much of each is cached. */
 #include "applet.h"
 #include "show.h"
 
@@ -39,7 +39,7 @@ static const struct argp argp = {
 	"and how much of each is cached, and dirty. Of a set of several cache devices name all."
 };
 
-/* What the extents of one slot add up to. */
+/* The sum of the extents of one slot. */
 struct amount {
 	uint64_t cached, dirty;		/* sectors */
 };
@@ -74,7 +74,7 @@ static const char *time_text(uint32_t t, char *buf, size_t nbytes)
 	return buf;
 }
 
-/* Seconds since 1970 in JSON and with --bytes; else as a clock and a calendar say it. */
+/* Seconds since 1970 in JSON and with --bytes; otherwise date and time. */
 static void time_cell(struct opts *o, uint32_t t)
 {
 	struct cache_report *r = cmd_report(&o->show.cmd);
@@ -114,7 +114,7 @@ static void slot_row(struct opts *o, uint32_t i, const struct amount *a)
 	cache_report_end(r);
 }
 
-/* Free slots are left out, unless something in the cache claims to be theirs. */
+/* Free slots are left out, unless extents in the cache belong to them. */
 static bool is_wanted(const struct opts *o, uint32_t i, const struct amount *a)
 {
 	switch (cache_uuid_state(&o->show.set->uuids.slot[i])) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cache-super-show: print and verify a superblock, save it to a file and put it back.
- * Called bcache-super-show it answers byte for byte, and ends, as the tool of bcache-tools 1.0.8 does.
+ * cache-super-show: print and verify a superblock, save it to a file and restore it. Called as
+ * bcache-super-show, output and exit status are those of bcache-tools 1.0.8, byte for byte.
  */
 #include "applet.h"
 #include "common.h"
@@ -38,7 +38,7 @@ struct show {
 	struct cache_sb sb;
 	uint64_t dev_sectors;
 	uint32_t block_bytes;		/* logical, of the hardware */
-	unsigned corrupt;		/* rules broken */
+	unsigned corrupt;		/* number of broken rules */
 };
 
 #define FIELD(name, unit) static const struct cache_field f_##name = \
@@ -107,7 +107,7 @@ static void json_backing(struct cache_report *r, const struct cache_sb *sb)
 	cache_report_str(r, &f_state, cache_bdev_state_name(cache_sb_bdev_state(sb)));
 }
 
-/* A broken rule: an object of problems[], or a line of talk. */
+/* A broken rule: an object of problems[], or a line of text. */
 static void on_problem(void *ctx, const struct cache_finding *f)
 {
 	const struct cache_problem_info *info = cache_problem_info(f->code);

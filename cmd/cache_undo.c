@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-undo: put back what a writing applet saved with -z. */
+/* cache-undo: restore what a writing applet saved with -z. */
 #include "undo.h"
 
 #include "applet.h"
@@ -16,7 +16,7 @@
 
 struct undo {
 	struct cmd cmd;
-	const char *file, *device, *save;	/* @save: -z of our own */
+	const char *file, *device, *save;	/* @save: the file of our own -z */
 	bool dry_run, force, yes;
 	char *path;
 	struct cache_undo *undo;
@@ -62,7 +62,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-/* What a file that anybody could have written says would be written to a device. */
+/* Whether any user could have written the file, whose content would be written to a device. */
 static int check_owner(struct undo *u)
 {
 	static const char words[] = "another user can write to the undo file";
@@ -94,7 +94,7 @@ static int check(struct undo *u)
 	struct cache_err err = { 0 };
 	int ret = cache_undo_check(u->undo, u->dev, &err);
 
-	/* with a part of the file missing nothing good can come of it */
+	/* with an incomplete file the result would be a mixture */
 	if (ret && ret != -EBADMSG && u->force) {
 		cmd_warn(&u->cmd, u->path, "%s", cache_err_text(&err, ret));
 		return 0;
@@ -134,7 +134,7 @@ static struct origin_text origin_of(const struct undo *u)
 	return t;
 }
 
-/* On a terminal; without one -y is taken for granted. */
+/* Asks on a terminal; without one -y is assumed. */
 static bool may_apply(const struct undo *u)
 {
 	const struct origin_text t = origin_of(u);

@@ -37,9 +37,9 @@ struct cmd {
 #define CMD_INIT_FSCK	{ .usage_status = FSCK_USAGE }
 
 /*
- * The first thing that a process does. A device that is opened while descriptor 1 or 2 is closed
- * would get what is written for people: each of 0 to 2 that is closed is taken, by something
- * that fails where it is used. The locale says what characters a terminal can show.
+ * The first thing that a process does. If descriptor 1 or 2 is closed, a device that is opened
+ * would get that number and receive messages: so each closed one of 0 to 2 is opened for
+ * something that fails when it is used. The locale tells which characters a terminal can show.
  */
 void cmd_start(void);
 
@@ -53,20 +53,22 @@ void cmd_parse(struct cmd *c, const struct argp *argp, int argc, char **argv,
 /* Helpers for argp parsers: a value that does not parse is a usage error. */
 uint64_t cmd_arg_bytes(const struct argp_state *state, const char *what, const char *arg);
 uint64_t cmd_arg_number(const struct argp_state *state, const char *what, const char *arg);
-/* A number that may have k, m, g, t or p behind it, each 1024 times more. */
+/* A number that may be followed by k, m, g, t or p, each 1024 times more. */
 uint64_t cmd_arg_count(const struct argp_state *state, const char *what, const char *arg);
 /* Of -C: 0, or a descriptor that the caller of this process has open for writing. */
 int cmd_arg_fd(const struct argp_state *state, const char *arg);
 
-/* A place or length in sectors: a number of them, or a size with its unit ("2048s", "1m") that
- * is whole sectors. Return: 0 or -EINVAL. */
+/*
+ * A position or length in sectors: a number of sectors, or a size with a unit ("2048s", "1m")
+ * that is a whole number of sectors. Return: 0 or -EINVAL.
+ */
 int cmd_sectors_parse(const char *arg, uint64_t *sectors);
 
 /* The number below @n whose name is @arg; anything else is a usage error. */
 unsigned cmd_arg_name(const struct argp_state *state, const char *what, const char *arg,
 		      const char *(*name)(unsigned), unsigned n);
 
-/* The report on stdout, text or JSON as asked for; opened once. Never NULL. */
+/* The report on stdout, as text or JSON; opened once. Never NULL. */
 struct cache_report *cmd_report(struct cmd *c);
 
 /* Finish the report and stdout. Returns @status, or EXIT_FAILED (FSCK_ERROR bit set
@@ -77,29 +79,33 @@ int cmd_end(struct cmd *c, int status);
  * @err may be NULL. Returns EXIT_FAILED. */
 int cmd_error(struct cmd *c, const char *device, int code, const struct cache_err *err);
 
-/* The same with words of its own. */
+/* The same with a text of its own. */
 int cmd_fail(struct cmd *c, const char *device, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The same with a code and a sector (0: none) for the document. */
+/* The same with a code and a sector (0: none) for the JSON document. */
 void cmd_fail_with(struct cmd *c, const char *device, int code, uint64_t sector,
 		   const char *text);
 
-/* One line or part of one on stdout or stderr, in which anything from a device or a command
- * line may stand: what a terminal must not get is escaped, a newline too. */
+/*
+ * One line, or a part of one, on stdout or stderr that may contain text from a device or a
+ * command line: characters that are unsafe for a terminal are escaped, also newlines.
+ */
 void cmd_put(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Talk on stderr: warnings unless -q, notes from -v (level 1), -vv (2) on. */
+/* Messages on stderr: warnings unless -q; notes with -v (level 1) or -vv (2). */
 void cmd_warn(const struct cmd *c, const char *device, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void cmd_note(const struct cmd *c, unsigned level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The path of a device named by path, UUID= or LABEL=; the caller frees it. A label may also be
- * that in the uuid table of a cache. NULL after an error was printed. */
+/*
+ * The path of a device named by path, UUID= or LABEL=; the caller frees it. The label may also
+ * be one in the uuid table of a cache. NULL after an error was printed.
+ */
 char *cmd_device(struct cmd *c, const char *spec);
 
-/* For readers: warn that what somebody else has open may be stale. */
+/* For applets that read: warns that the content of a device in use may be stale. */
 void cmd_warn_in_use(const struct cmd *c, const char *path);
 
 /*
@@ -109,13 +115,15 @@ void cmd_warn_in_use(const struct cmd *c, const char *path);
  */
 void cmd_confine(void);
 
-/* For writers: false, with an error that says who holds it and how to let go, when
- * the kernel's bcache driver, a mount or another holder has the device. */
+/*
+ * For applets that write: false, with an error that names the holder and how to release the
+ * device, when the kernel's bcache driver, a mount or another holder has it.
+ */
 bool cmd_may_write(struct cmd *c, const char *path);
 
 /**
  * cmd_open() - open a device as a writing applet does
- * @dry_run: read-only, with all the checks of a write: nobody else has it, it can be written
+ * @dry_run: read-only, with all the checks of a write: it is not in use and can be written
  *
  * Return: 0, or a negative errno after an error was printed.
  */
@@ -124,13 +132,13 @@ int cmd_open(struct cmd *c, const char *path, bool dry_run, struct cache_dev **d
 /* Open a device, or a metadata image of one in its place, to read. As cache_dev_open(). */
 int cmd_open_to_read(const char *path, struct cache_dev **dev, struct cache_err *err);
 
-/* True, with an error that names it, when something else lives there and no bcache. */
+/* True, with an error that names it, when there is something else on the device and no bcache. */
 bool cmd_is_foreign(struct cmd *c, struct cache_dev *dev);
 
-/* y/N on the terminal; false without one. @prompt ends without " (y/N) ". */
+/* Asks y/N on the terminal; false without one. @prompt ends without " (y/N) ". */
 bool cmd_ask(const char *prompt);
 
-/* From then on Ctrl-C, SIGTERM and SIGHUP only set a flag; a second one kills. */
+/* From now on Ctrl-C, SIGTERM and SIGHUP only set a flag; a second one kills. */
 void cmd_catch_cancel(void);
 bool cmd_cancelled(void);
 
@@ -151,10 +159,10 @@ struct cmd_progress {
 
 void cmd_progress_init(struct cmd_progress *p, const struct cmd *c, const char *device,
 		       int fd, uint64_t unit_bytes);
-/* Cheap to call often. @pass counts from 1; @what is one word for people. */
+/* Cheap enough to be called often. @pass counts from 1; @what is one word for people. */
 void cmd_progress(struct cmd_progress *p, unsigned pass, const char *what,
 		  uint64_t current, uint64_t max);
-/* Takes the bar away. */
+/* Removes the bar. */
 void cmd_progress_end(struct cmd_progress *p);
 
 #endif

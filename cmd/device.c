@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Devices of the command line: found by name, opened, and who else has them. */
+/* Devices of the command line: found by name, opened, and their other users. */
 #include "common.h"
 
 #include "host/probe.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Backing devices to which the uuid table of some cache gives a label. */
+/* Backing devices to which the uuid table of some cache gives this label. */
 struct labelled {
 	const char *label;
 	uint8_t (*uuid)[16];

@@ -183,7 +183,7 @@ static int refuse(struct show *s, int code, const char *why)
 	return show_failed(s, cache_err_set(&err, code, 0, "%s", why), &err);
 }
 
-/* Why there is nothing to show, or -1: there is. */
+/* Reports why there is nothing to show and returns the exit status, or -1. */
 static int nothing(struct show *s, enum cache_load upto)
 {
 	const struct cache_set *set = s->set;

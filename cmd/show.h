@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the show applets share: one cache device, loaded as far as wanted, and
- * what was found wrong on the way, said at once and told again in the JSON.
+ * What the show applets share: one cache device, loaded as far as needed, and its findings,
+ * printed at once and repeated in the JSON document.
  */
 #ifndef CMD_SHOW_H
 #define CMD_SHOW_H
@@ -10,7 +10,7 @@
 #include "set/members.h"
 #include "set/set.h"
 
-#define SHOW_PROBLEMS_HELD	256	/* more are only counted in JSON */
+#define SHOW_PROBLEMS_HELD	256	/* further ones are only counted in JSON */
 
 struct show;
 
@@ -37,7 +37,7 @@ struct show {
 	unsigned nmore;
 	struct show_member more[CACHE_MAX_CACHES_PER_SET - 1];
 	struct cache_sb sb;		/* of @dev, if the set is one of several */
-	uint64_t nproblems;		/* notes not among them */
+	uint64_t nproblems;		/* without notes */
 	struct cache_finding problem[SHOW_PROBLEMS_HELD];
 };
 
@@ -55,8 +55,8 @@ error_t show_parse_device(struct show *s, int key, char *arg, struct argp_state 
 /**
  * show_open() - find, open and load the device
  *
- * Return: true when s->set is loaded as far as @upto; false when there is nothing
- * to show, why was said, and *@status is the exit status.
+ * Return: true when s->set is loaded as far as @upto; false when there is nothing to show,
+ * which was reported, and *@status is the exit status.
  */
 bool show_open(struct show *s, enum cache_load upto, int *status);
 
@@ -68,11 +68,13 @@ void show_place(const struct show *s, uint64_t bucket, uint64_t *member, uint64_
 /* Close everything; @status becomes a failure when something was found wrong. */
 int show_end(struct show *s, int status);
 
-/* A library call failed half-way. */
+/* Reports that a library call failed. */
 int show_failed(struct show *s, int code, const struct cache_err *err);
 
-/* What every table of keys has in the middle; show_key_cells() fills it. Of the
- * pointers only the first is shown: drivers have never made more. */
+/*
+ * The middle columns of every table of keys; show_key_cells() fills them. Only the first of the
+ * pointers is shown: drivers have never made more.
+ */
 #define SHOW_KEY_COLS							\
 	{ "inode", "INODE", CACHE_UNIT_COUNT },				\
 	{ "start", "START", CACHE_UNIT_COUNT },				\
@@ -87,8 +89,10 @@ int show_failed(struct show *s, int code, const struct cache_err *err);
 /* Whether the pointer of @k leads to a device of the set, here or not. */
 bool show_has_ptr(const struct show *s, const struct cache_bkey *k);
 
-/* Sectors throughout; null is what has no meaning: the start of a key of an interior
- * node, whose size is that of a node, or a pointer to no device that is there. */
+/*
+ * All in sectors; null if it has no meaning: the start of an interior node's key, whose size is
+ * that of a node, or a pointer to no existing device.
+ */
 void show_key_cells(struct show *s, const struct cache_bkey *k, unsigned level);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What all priorities add up to: priority_stats, and a histogram with marks. */
+/* Statistics of all priorities: priority_stats, and a histogram with marks. */
 #include "show_prios.h"
 
 #include "alloc/stats.h"
@@ -44,7 +44,7 @@ static void stats_percent(struct show_prios *o, const char *key, const char *lab
 		kernel_line(cmd_report(&o->show.cmd), label, percent);
 }
 
-/* In the kernel's words and order. */
+/* With the kernel's labels and order. */
 static void show_stats(struct show_prios *o, const struct cache_stats *st)
 {
 	static const struct cache_field

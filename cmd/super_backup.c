@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Header backups: made with a look, put back with a question, and then a full check. */
+/* Header backups: saved after a check, restored after a question, and then checked again. */
 #include "super_backup.h"
 
 #include "finding.h"
@@ -47,7 +47,7 @@ static void show_backup(const struct super_backup *s, const struct cache_backup 
 	cache_report_str(r, &f_set_uuid, cache_uuid_format(b->sb.set_uuid, id));
 }
 
-/* A fixed time where every byte is to be the same again. */
+/* A fixed time if the output must be the same each time. */
 static uint64_t now(void)
 {
 	const char *epoch = getenv("SOURCE_DATE_EPOCH");
@@ -121,7 +121,7 @@ static int put_back(struct restore *r, bool dry_run)
 	return ret ? cmd_error(r->s->cmd, r->s->path, ret, &err) : EXIT_DONE;
 }
 
-/* The plan, in words or as "changes" of the document. */
+/* The plan, as text or as "changes" of the document. */
 static int show_plan(struct restore *r)
 {
 	struct cache_report *out = cmd_report(r->s->cmd);
@@ -182,7 +182,7 @@ static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 	cache_report_end(out);
 }
 
-/* What the device is now, looked at from the beginning. */
+/* Checks the device again from the beginning. */
 static int check(const struct super_backup *s)
 {
 	struct cache_report *out = cmd_report(s->cmd);
@@ -217,7 +217,7 @@ static int open_device(struct restore *r)
 	const struct super_backup *s = r->s;
 	if (cmd_open(s->cmd, s->path, s->dry_run, &r->dev))
 		return EXIT_FAILED;
-	/* without a superblock it may be something else by now */
+	/* without a superblock it may be something else now */
 	return !s->force && cmd_is_foreign(s->cmd, r->dev) ? EXIT_FAILED : EXIT_DONE;
 }
 

@@ -63,7 +63,7 @@ static const struct cache_driver drivers[CACHE_ERAS] = {
 
 #define VERSION(major, minor, patch)	\
 	((uint64_t)(major) << 32 | (uint64_t)(minor) << 16 | (uint64_t)(patch))
-#define ANY	0xffffu			/* as the last patch, or minor: all that follow */
+#define ANY	0xffffu			/* as the last patch, or minor version: any */
 
 /* Both ends included. */
 struct span {
@@ -81,12 +81,12 @@ static const uint64_t begins[CACHE_ERAS] = {
 /* The newest series of which any version was examined. */
 static const uint64_t newest_examined = VERSION(7, 3, ANY);
 
-/* Versions not examined that may be like the next era too. */
+/* Versions that were not examined and may behave like the next era too. */
 static const struct span between[] = {
 	SERIES(6, 13, 6, 15), SERIES(6, 19, 7, 1),
 };
 
-/* F; the fix of some branches left a second hole for a while. */
+/* F; the fix of some stable branches left a second hole for a while. */
 static const struct span oops[] = {
 	{ VERSION(5, 10, 191), VERSION(5, 10, ANY) },
 	{ VERSION(6, 1, 52), VERSION(6, 1, 122) },
@@ -98,7 +98,7 @@ static const struct span oops_unknown[] = {
 	{ VERSION(6, 12, 5), VERSION(6, 12, 36) },
 };
 
-/* What is not certain of the versions of a span. */
+/* What is uncertain about the versions of a span. */
 static const struct {
 	struct span span;
 	const char *text;
@@ -222,8 +222,8 @@ static bool number(const char **p, unsigned *n)
 }
 
 /*
- * The versions that @release may be: one; or a whole series, where only that is said, or
- * where a distribution counts its own builds behind a patch level of 0.
+ * The versions that @release may be: one; or a whole series, if only that is given, or if a
+ * distribution counts its own builds after a patch level of 0.
  */
 static bool parse(const char *release, struct span *v)
 {

@@ -2,9 +2,9 @@
 /*
  * Versions of the driver: the one table of what differs between them (doc/kernels.md, 2).
  *
- * An era is a span of kernel versions whose driver does the same in all that matters to
- * us; its name is the version by which people know it. Whatever foretells, allocates or advises
- * asks this table; no other code compares kernel versions.
+ * An era is a span of kernel versions whose driver behaves the same in everything that we
+ * simulate; its name is a well-known version of the span. Code that predicts, allocates or
+ * advises uses this table; no other code compares kernel versions.
  */
 #ifndef LIBCACHE_ERAS_H
 #define LIBCACHE_ERAS_H
@@ -19,30 +19,33 @@
 /* The letters are those of doc/kernels.md, part 2. */
 struct cache_driver {
 	const char *name;
-	bool examined;			/* its whole driver was; false: a part of it */
-	bool forgives_front_gap;	/* A: with the discard bit, on a device that discards */
+	bool examined;			/* the whole driver was examined; false: a part of it */
+	/* A: accepts a gap at the front, with the discard bit and a device that discards */
+	bool forgives_front_gap;
 	bool discards;			/* B: sends discards if the bit is set */
-	bool ring_waits_for_discard;	/* C: a ring bucket is free when its discard came back */
+	/* C: a ring bucket is free only when its discard is complete */
+	bool ring_waits_for_discard;
 	bool wide_btree_reserve;	/* D: see cache_driver_btree_buckets() */
-	bool invalidates_during_gc;	/* E: what was reclaimable when gc began */
-	bool checks_prio_write;		/* G: and asks for gc where buckets are too few */
-	bool fails_when_disabled;	/* H: an allocation of a set that was given up */
+	bool invalidates_during_gc;	/* E: buckets that were reclaimable when gc began */
+	bool checks_prio_write;		/* G: and starts gc if there are too few buckets */
+	bool fails_when_disabled;	/* H: fails an allocation of a set that was disabled */
 	bool several_caches;		/* I: sets of up to eight cache devices */
 	unsigned npolicies;		/* replacement policies that it knows, by number from 0 on */
-	unsigned gc_step_nodes;		/* K: a step of gc is this, or nodes / gc_step_divisor */
+	/* K: nodes in one step of gc; or nodes / gc_step_divisor */
+	unsigned gc_step_nodes;
 	unsigned gc_step_divisor;
 	bool gc_small_steps;		/* K: never more than gc_step_nodes while searches run */
 	unsigned gc_pause_ms;		/* K: between steps, while a request runs */
-	unsigned gc_pause_wanted_ms;	/* K: while somebody waits for a bucket */
+	unsigned gc_pause_wanted_ms;	/* K: the same while a thread waits for a bucket */
 };
 
-/* Those that were examined; what "all kernels" means. */
+/* The eras that were examined; "all kernels" means these. */
 uint32_t cache_eras_all(void);
-/* Of the mask @eras, those whose driver has @test. */
+/* The subset of the mask @eras whose driver has @test. */
 uint32_t cache_eras_which(uint32_t eras, bool (*test)(const struct cache_driver *d));
 /* The name of the first era whose driver has @test; "?": none has. */
 const char *cache_driver_since(bool (*test)(const struct cache_driver *d));
-/* Tests for these: sets of one cache only; the discard bit means nothing. */
+/* Tests for these: only sets of one cache device; the discard bit has no effect. */
 bool cache_driver_is_single(const struct cache_driver *d);
 bool cache_driver_ignores_discard(const struct cache_driver *d);
 /* All those that know no replacement policy of number @policy. */
@@ -68,18 +71,19 @@ enum cache_certainty { CACHE_NO, CACHE_UNCERTAIN, CACHE_YES };
 
 #define CACHE_RELEASE_NOTES	8
 
-/* What is known of a kernel by the name of its release. */
+/* What is known of a kernel from the name of its release. */
 struct cache_release {
 	enum cache_era era;
-	/* mask: @era, and those that it may be like, where it lies between two examined ones */
+	/* mask: @era, and the eras that it may behave like, if it is between two examined ones */
 	uint32_t eras;
-	bool newer;			/* than all that were examined */
+	bool newer;			/* newer than all that were examined */
 	/*
-	 * F: a set that is given up before its root is read makes the kernel oops, where others
-	 * only disable the set.
+	 * F: the kernel oopses when a set is disabled before its root is read; others only
+	 * disable the set.
 	 */
 	enum cache_certainty oopses;
-	const char *note[CACHE_RELEASE_NOTES];	/* what is not certain; static life, NULL ends */
+	/* what is uncertain; static strings, NULL at the end */
+	const char *note[CACHE_RELEASE_NOTES];
 };
 
 /**
@@ -95,7 +99,7 @@ struct cache_release {
 int cache_driver_of_release(const char *release, struct cache_release *r,
 			    struct cache_err *err);
 
-/* The kernels that oops (F above), as people write versions; for a message. */
+/* The kernels that oops (F above), as version ranges for a message. */
 const char *cache_driver_oops_versions(void);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The allocator's run on a loaded set, in memory. The image stays what is on disk;
- * a second bucket table holds what the run makes of it.
+ * The allocator's run on a loaded set, in memory. The set stays as on disk; a second bucket
+ * table holds the result of the run.
  */
 #include "offline/offline_impl.h"
 
@@ -13,9 +13,9 @@
 #include "alloc/mark.h"
 #include "alloc/sectors.h"
 
-/* RANDOM may miss what there is: only so many refills in vain say that it is dry. */
+/* RANDOM may miss buckets: after this many refills without a result there are none. */
 #define RANDOM_TRIES	8
-/* What a stream of the sector allocator writes at a time. */
+/* Size of the writes of a stream of the sector allocator. */
 #define STREAM_SECTORS	128
 #define STREAM_STRIDE	(UINT64_C(1) << 40)
 
@@ -97,9 +97,9 @@ static int mark_node(void *ctx, const struct cache_btree_node *n)
 }
 
 /*
- * The driver's gc, without the rewriting of nodes. The tree does not change under
- * us, and what the run has invalidated it has pinned, so the marks of all others
- * are the same after every walk: one is enough.
+ * The driver's gc, without rewriting nodes. The tree does not change during the run, and the
+ * buckets that the run has invalidated are pinned, so the marks of all others are the same
+ * after every walk: one walk is enough.
  */
 static void gc(void *ctx)
 {
@@ -122,7 +122,7 @@ static void trace(void *ctx, enum cache_alloc_event ev, uint64_t bucket, uint32_
 		o->lost_sectors += detail;
 }
 
-/* No commit_gens: until the run ends nobody writes into a bucket. */
+/* No commit_gens: until the run ends no bucket is written to. */
 static const struct cache_alloc_ops ops = { .need_gc = gc, .trace = trace };
 
 static int start(struct cache_offline *o, struct cache_err *err)
@@ -232,7 +232,7 @@ static void give(struct cache_offline *o, uint64_t b, struct cache_offline_resul
 		o->opts.taken(o->opts.ctx, b, cache_bucket_gen(&o->t, b));
 }
 
-/* Again while the policy finds something, even if not enough to go on with. */
+/* Refills again while the policy finds buckets, even if too few to continue. */
 static int get_patiently(struct cache_offline *o, int (*get)(struct cache_offline *, void *),
 			 void *arg)
 {
@@ -286,7 +286,7 @@ static int get_sectors(struct cache_offline *o, void *arg)
 	return cache_sectors_alloc(g->s, &g->req, &g->space);
 }
 
-/* What one stream writes in its turn. */
+/* One write of one stream. */
 static int write_piece(struct cache_offline *o, struct cache_offline_result *res,
 		       struct stream_get *g)
 {
@@ -306,7 +306,7 @@ static int write_piece(struct cache_offline *o, struct cache_offline_result *res
 	return ret;
 }
 
-/* Sequential streams, one a write point, in turn; far apart from each other. */
+/* Sequential streams, one per write point, in turn; far apart from each other. */
 static int run_sectors(struct cache_offline *o, struct cache_offline_result *res,
 		       struct cache_sectors *s)
 {
@@ -334,7 +334,7 @@ static void conclude(struct cache_offline *o, struct cache_offline_result *res)
 
 	res->invalidated = a->stats.invalidated;
 	res->prio_writes = a->stats.commits;
-	res->gcs = a->stats.gcs - 1;	/* the first was the start itself */
+	res->gcs = a->stats.gcs - 1;	/* the first one was the start itself */
 	res->lost_sectors = o->lost_sectors;
 	for (int i = 0; i < CACHE_RESERVE_NR; i++)
 		res->queued[i] = a->free[i].used;

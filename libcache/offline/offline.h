@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The bucket allocator run on a real device without a kernel: the set is loaded
- * and marked as the driver's start does, buckets are taken in memory, and if asked
- * one commit makes the new gens durable.
+ * The bucket allocator run on a real device without a kernel: the set is loaded and marked as
+ * the driver's start does, buckets are taken in memory, and if requested one commit makes the
+ * new gens durable.
  *
- *	cache_offline_open()	check the whole set, load it
- *	cache_offline_new()	the allocator as it stands after a start
- *	cache_offline_run()	take buckets; nothing is written
- *	cache_offline_plan()	where the journal entry will go, and can it
- *	cache_offline_commit()	the switch, and a check of what came of it
+ * 	cache_offline_open()	check the whole set, load it
+ * 	cache_offline_new()	the allocator as it stands after a start
+ * 	cache_offline_run()	take buckets; nothing is written
+ * 	cache_offline_plan()	where the journal entry will go, and can it
+ * 	cache_offline_commit()	the switch, and a check of what came of it
  *
- * What goes to disk is one prio chain and one journal entry without keys, however
- * many prio writes a running driver had made meanwhile: no bucket is written to
- * during the run, so no gen has to be durable before its end (D1). The entry keeps
- * what is to be replayed; where there is nothing, it is a checkpoint.
+ * What goes to disk is one prio chain and one journal entry without keys, however many prio
+ * writes a running driver had made meanwhile: no bucket is written to during the run, so no gen
+ * has to be durable before its end (D1). The entry keeps the range to be replayed; if that has
+ * no keys, it is a checkpoint.
  *
- *	gens	of every bucket invalidated by the run, queued ones too, one ahead
- *	prios	as a start has them, those of taken buckets as new
- *	chain	in buckets that nothing pointed to and the run gave to nobody; never
- *		in one invalidated now, whose data the old state still needs
- *	pins	buckets named by journal keys are never taken, as in the driver
- *		before its replay; those taken stay so until the end of the run
+ * 	gens	of every bucket invalidated by the run, queued ones too, one ahead
+ * 	prios	as a start has them, those of taken buckets as new
+ * 	chain	in buckets that nothing pointed to and the run gave to nobody; never
+ * 		in one invalidated now, whose data the old state still needs
+ * 	pins	buckets named by journal keys are never taken, as in the driver
+ * 		before its replay; those taken stay so until the end of the run
  *
- * To the next start a taken bucket is an unused one: nobody has put a key to it.
+ * For the next start a taken bucket is unused: no key points to it.
  */
 #ifndef LIBCACHE_OFFLINE_H
 #define LIBCACHE_OFFLINE_H
@@ -43,27 +43,28 @@ struct cache_offline_opts {
 	enum cache_policy  policy;
 	enum cache_reserve reserve;
 	uint64_t count;			/* of buckets, or with write_points of sectors */
-	unsigned write_points;		/* streams through the sector allocator; 0: none */
+	/* number of streams through the sector allocator; 0: none */
+	unsigned write_points;
 	uint64_t seed;
 	/*
 	 * Mask of the drivers meant; 0: all. The allocator is that of the newest of them, and
 	 * a commit has to leave a set that each of them will start.
 	 */
 	uint32_t eras;
-	/* Each bucket taken, in order. May be NULL. */
+	/* Called for each bucket taken, in order. May be NULL. */
 	void (*taken)(void *ctx, uint64_t bucket, uint8_t gen);
-	/* Asked between buckets and before the switch; true ends it. May be NULL. */
+	/* Called between buckets and before the switch; true ends the run. May be NULL. */
 	bool (*cancelled)(void *ctx);
 	void *ctx;
 };
 
 enum cache_offline_stop {
 	CACHE_OFFLINE_DONE,	/* as many as were asked for */
-	CACHE_OFFLINE_DRY,	/* nothing more to reclaim, not after a gc either */
+	CACHE_OFFLINE_DRY,	/* nothing more to reclaim, not even after a gc */
 	CACHE_OFFLINE_NO_RESERVE, /* too few buckets queued for a prio write */
 };
 
-/* Buckets the allocator may deal with, by what they hold. */
+/* Buckets that the allocator may use, by content. */
 struct cache_offline_buckets {
 	uint64_t metadata, dirty, clean, unused;
 	uint64_t available;	/* clean or unused, and no journal key names them */
@@ -73,9 +74,9 @@ struct cache_offline_result {
 	enum cache_offline_stop stop;
 	uint64_t taken;
 	uint64_t taken_sectors;		/* with write_points; else 0 */
-	uint64_t invalidated;		/* taken ones, and those queued for later */
-	uint64_t lost_sectors;		/* cached and clean that they held */
-	uint64_t prio_writes;		/* a driver had made */
+	uint64_t invalidated;		/* taken buckets, and those queued */
+	uint64_t lost_sectors;		/* clean cached data that they held */
+	uint64_t prio_writes;		/* number that a driver would have made */
 	uint64_t gcs;
 	uint64_t queued[CACHE_RESERVE_NR], queued_inc;	/* invalidated, not taken */
 	struct cache_offline_buckets before, after;	/* as a start counts them */
@@ -102,7 +103,7 @@ int cache_offline_open(struct cache_dev *dev, uint32_t eras, struct cache_fsck_r
 
 /**
  * cache_offline_new() - the allocator of a set, right after its start
- * @set: loaded up to CACHE_LOAD_MARKS, undamaged; not changed, must outlive the run
+ * @set: loaded up to CACHE_LOAD_MARKS, undamaged; unchanged; must outlive the run
  *
  * Memory: 8 bytes per bucket, and what the policy holds.
  * Return: 0; -EINVAL for options out of range; -EIO; -ENOMEM.
@@ -114,8 +115,8 @@ void cache_offline_free(struct cache_offline *o);
 /**
  * cache_offline_run() - take buckets, in memory
  *
- * Once. A gc that the policy asks for walks the tree as the driver's does, but
- * rewrites no node. To have fewer than asked for is no error: see stop.
+ * Call it once. A gc that the policy asks for walks the tree as the driver's does, but rewrites
+ * no node. Fewer buckets than asked for are not an error: see stop.
  *
  * Return: 0; -ECANCELED; -EUCLEAN when the allocator broke an invariant, which is
  * a bug; -EIO, -ENOMEM from a gc.
@@ -134,7 +135,7 @@ int cache_offline_each_era(struct cache_set *set, const struct cache_offline_opt
 			   struct cache_offline_result res[CACHE_ERAS], struct cache_err *err);
 
 /**
- * cache_offline_plan() - all of the commit but the writes
+ * cache_offline_plan() - everything of the commit except the writes
  *
  * Return: 0; -EUCLEAN when the driver would not find the new entry in a ring with a
  * hole; -ENOSPC when the ring is full, -ENOBUFS when no unused bucket is left for the prio

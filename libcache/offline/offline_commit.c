@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the run did in memory becomes durable; and the set is judged before and after. */
+/* Makes the result of a run durable, and checks the set before and after. */
 #include "offline/offline_impl.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include "format/members.h"
 #include "replay/replay.h"
 
-/* The first finding that is damage, or keeps a kernel from starting. */
+/* The first finding that means damage, or that keeps a kernel from starting the set. */
 struct first {
 	bool any;
 	uint32_t eras;			/* mask, of those that it concerns; 0: all */
@@ -98,8 +98,8 @@ int cache_offline_open(struct cache_dev *dev, uint32_t eras, struct cache_fsck_r
 }
 
 /*
- * What a start will meet after the commit: a set like the loaded one, but for the buckets that
- * were emptied and a ring that is one entry further. The loaded one is not changed.
+ * Predicts the start after the commit: of a set like the loaded one, except for the emptied
+ * buckets and a ring that is one entry further. The loaded set is not changed.
  */
 static int forecast(const struct cache_offline *o, const struct cache_commit_place *p,
 		    struct cache_replay_forecast *f, struct cache_err *err)

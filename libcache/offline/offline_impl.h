@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the run (offline.c) and what makes it durable (offline_commit.c). */
+/* Shared by the run (offline.c) and the commit of it (offline_commit.c). */
 #ifndef LIBCACHE_OFFLINE_IMPL_H
 #define LIBCACHE_OFFLINE_IMPL_H
 
@@ -9,15 +9,15 @@
 struct cache_offline {
 	struct cache_set *set;	/* as it lies on disk; never changed */
 	struct cache_offline_opts opts;
-	struct cache_buckets t;		/* what the run makes of its buckets */
+	struct cache_buckets t;		/* its buckets after the run */
 	struct cache_alloc a;
 	uint64_t *own;			/* the set's own buckets: ring, uuids, prios */
 	size_t nown;
 	uint64_t *taken;		/* one bit per bucket */
 	uint64_t *replayed;		/* one bit per bucket: a journal key names it */
-	uint64_t unused;		/* buckets nothing pointed to, not taken */
+	uint64_t unused;		/* buckets without pointers that were not taken */
 	uint64_t lost_sectors;
-	bool walked;			/* a gc has been through the tree */
+	bool walked;			/* a gc has walked the tree */
 	int gc_ret;
 	struct cache_err gc_err;
 	struct cache_commit *commit;
