@@ -534,7 +534,7 @@ static int read_batch(struct cache_dev *dev, const struct place *p, unsigned n)
 	return ret;
 }
 
-TEST(a_batch_that_the_ring_does_not_take_is_read_all_the_same)
+TEST(a_batch_that_the_ring_does_not_take_is_read_anyway)
 {
 	static const enum call calls[] = { CALL_RING, CALL_SUBMIT, CALL_REAP };
 	unsigned runs = 0;
@@ -556,7 +556,7 @@ TEST(a_batch_that_the_ring_does_not_take_is_read_all_the_same)
 }
 
 /* Reads that the kernel cannot answer yet, from a pipe with nothing in it. */
-TEST(what_is_in_flight_when_waiting_fails_is_awaited_all_the_same)
+TEST(what_is_in_flight_when_waiting_fails_is_awaited_anyway)
 {
 	struct cache_uring *ring = NULL;
 	struct cache_dev_req req[2];

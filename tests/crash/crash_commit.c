@@ -88,15 +88,15 @@ static void cut(const char *image, enum scenario s)
 	cache_dev_close(c.base);
 }
 
-TEST(new_gens_are_there_or_not) { cut("churn-lru", RAISE_GENS); }
-TEST(new_gens_in_four_prio_sets_are_there_or_not) { cut("wb-crash", RAISE_GENS); }
-TEST(an_entry_alone_is_there_or_not) { cut("registered", ENTRY_ONLY); }
-TEST(one_key_is_there_or_not) { cut("two-backs", ONE_KEY); }
+TEST(new_gens_are_written_completely_or_not_at_all) { cut("churn-lru", RAISE_GENS); }
+TEST(new_gens_in_four_prio_sets_are_written_completely_or_not_at_all) { cut("wb-crash", RAISE_GENS); }
+TEST(an_entry_alone_is_done_completely_or_not_at_all) { cut("registered", ENTRY_ONLY); }
+TEST(one_key_is_done_completely_or_not_at_all) { cut("two-backs", ONE_KEY); }
 TEST(many_keys_are_there_all_or_none) { cut("flash-vol", MANY_KEYS); }
 TEST(a_checkpoint_over_a_replay_is_one_step) { cut("wb-clean", CHECKPOINT); }
 TEST(a_checkpoint_is_one_step_in_a_full_ring_too) { cut("ring-full", CHECKPOINT); }
 
-TEST(whatever_transfer_of_a_commit_fails_is_said)
+TEST(each_failed_transfer_of_a_commit_is_reported)
 {
 	enum scenario s = RAISE_GENS;
 	struct crash c = { .base = set_open("churn-lru"), .work = commit, .ctx = &s };
@@ -105,7 +105,7 @@ TEST(whatever_transfer_of_a_commit_fails_is_said)
 	cache_dev_close(c.base);
 }
 
-TEST(whatever_memory_a_commit_lacks_is_said)
+TEST(each_failed_allocation_of_a_commit_is_reported)
 {
 	enum scenario s = RAISE_GENS;
 	struct crash c = { .base = set_open("registered"), .work = commit, .ctx = &s };
@@ -159,12 +159,12 @@ static void cut_alloc(const char *image, enum cache_policy policy, uint64_t coun
 	cache_dev_close(c.base);
 }
 
-TEST(allocated_by_lru_is_there_or_not) { cut_alloc("churn-lru", CACHE_POLICY_LRU, 500); }
-TEST(allocated_by_fifo_is_there_or_not) { cut_alloc("wb-crash", CACHE_POLICY_FIFO, 2000); }
-TEST(allocated_by_chance_is_there_or_not) { cut_alloc("two-backs", CACHE_POLICY_RANDOM, 99); }
-TEST(all_that_can_be_had_is_there_or_not) { cut_alloc("churn-lru", CACHE_POLICY_LRU, 9999); }
+TEST(allocated_by_lru_is_done_completely_or_not_at_all) { cut_alloc("churn-lru", CACHE_POLICY_LRU, 500); }
+TEST(allocated_by_fifo_is_done_completely_or_not_at_all) { cut_alloc("wb-crash", CACHE_POLICY_FIFO, 2000); }
+TEST(allocated_by_chance_is_done_completely_or_not_at_all) { cut_alloc("two-backs", CACHE_POLICY_RANDOM, 99); }
+TEST(all_that_can_be_had_is_done_completely_or_not_at_all) { cut_alloc("churn-lru", CACHE_POLICY_LRU, 9999); }
 
-TEST(whatever_transfer_of_the_allocator_fails_is_said)
+TEST(each_failed_transfer_of_the_allocator_is_reported)
 {
 	struct cache_offline_opts o = { .count = 99, .reserve = CACHE_RESERVE_NONE };
 	struct crash c = { .base = set_open("registered"), .work = alloc, .ctx = &o };
@@ -173,7 +173,7 @@ TEST(whatever_transfer_of_the_allocator_fails_is_said)
 	cache_dev_close(c.base);
 }
 
-TEST(whatever_memory_the_allocator_lacks_is_said)
+TEST(each_failed_allocation_of_the_allocator_is_reported)
 {
 	struct cache_offline_opts o = { .count = 99999, .reserve = CACHE_RESERVE_NONE };
 	struct crash c = { .base = set_open("registered"), .work = alloc, .ctx = &o };

@@ -95,7 +95,7 @@ static void plan_without_memory(const struct case_of *c, struct cache_dev *dev,
 	cache_dev_close(watched);
 }
 
-TEST(whatever_memory_a_plan_lacks_is_said_and_nothing_is_written)
+TEST(each_failed_allocation_of_a_plan_is_reported_and_nothing_is_written)
 {
 	each_case(plan_without_memory);
 }

@@ -72,7 +72,7 @@ static void look_at(const char *image, unsigned step)
 TEST(a_read_that_fails_is_never_called_clean) { look_at("registered", 1); }
 TEST(a_read_that_fails_in_a_deep_tree_is_never_called_clean) { look_at("churn-lru", 1); }
 
-TEST(whatever_memory_a_check_lacks_is_said)
+TEST(each_failed_allocation_of_a_check_is_reported)
 {
 	struct cache_dev *base = set_open("registered");
 	bool struck = true;
@@ -205,7 +205,7 @@ TEST(a_formatter_cut_off_leaves_no_half_device)
 	cache_dev_close(base);
 }
 
-TEST(whatever_memory_a_formatter_lacks_is_said)
+TEST(each_failed_allocation_of_a_formatter_is_reported)
 {
 	struct cache_dev *base = used_device();
 	bool struck = true;
@@ -314,7 +314,7 @@ TEST(an_undo_whose_device_fails_says_so_and_can_be_run_again)
 	taken_fini(&t);
 }
 
-TEST(whatever_memory_an_undo_lacks_is_said)
+TEST(each_failed_allocation_of_an_undo_is_reported)
 {
 	struct taken t = format_with_undo();
 	bool struck = true;
@@ -356,7 +356,7 @@ static int allocate(struct cache_dev *dev, unsigned write_points, struct cache_e
 	return ret;
 }
 
-TEST(whatever_memory_the_allocator_on_a_set_lacks_is_said)
+TEST(each_failed_allocation_of_the_allocator_on_a_set_is_reported)
 {
 	struct cache_dev *base = set_open("registered");
 
@@ -373,7 +373,7 @@ TEST(whatever_memory_the_allocator_on_a_set_lacks_is_said)
 	cache_dev_close(base);
 }
 
-TEST(whatever_memory_a_benchmark_lacks_is_said)
+TEST(each_failed_allocation_of_a_benchmark_is_reported)
 {
 	static struct cache_bench_result r;
 	static const struct cache_bench_opts rows[] = {

@@ -354,7 +354,7 @@ static bool fail_at(struct pair *p, bool back, unsigned kind, uint64_t n,
 	return fault.seen >= n;
 }
 
-TEST(whatever_transfer_fails_data_is_right_and_what_stays_dirty_is_said)
+TEST(if_any_transfer_fails_data_is_right_and_what_stays_dirty_is_reported)
 {
 	static const struct {
 		unsigned kind, step;
@@ -466,7 +466,7 @@ TEST(a_writeback_that_is_asked_to_stop_commits_what_was_copied)
 	close_pair(&p);
 }
 
-TEST(whatever_memory_a_writeback_lacks_is_said_and_data_is_right)
+TEST(each_failed_allocation_of_a_writeback_is_reported_and_data_is_right)
 {
 	struct pair p = open_pair("rewrite-61");
 	bool struck = true;

@@ -498,7 +498,7 @@ TEST(the_kernel_s_way_loses_data_when_a_prio_write_was_refused)
 	done(&f);
 }
 
-TEST(a_prio_write_without_room_is_refused_by_the_newer_and_awaited_by_the_older)
+TEST(a_prio_write_without_space_is_refused_by_the_newer_and_awaited_by_the_older)
 {
 	struct cache_alloc_opts o = lru;
 	struct fake f;

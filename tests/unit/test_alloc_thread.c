@@ -133,7 +133,7 @@ static void *take_all(void *arg)
 }
 
 /* All take and keep until nothing is left; then they wait, and must be let go. */
-TEST(io_disable_lets_all_who_wait_go)
+TEST(io_disable_wakes_all_waiting_threads)
 {
 	static struct fixture f;
 	pthread_t tid[NTHREADS];
@@ -150,7 +150,7 @@ TEST(io_disable_lets_all_who_wait_go)
 	done(&f);
 }
 
-TEST(a_failed_prio_write_lets_all_who_wait_go)
+TEST(a_failed_prio_write_wakes_all_waiting_threads)
 {
 	static struct fixture f;
 
@@ -173,7 +173,7 @@ static void *stop_it(void *arg)
 	return NULL;
 }
 
-TEST(a_stop_lets_one_who_waits_go_with_an_error)
+TEST(a_stop_wakes_a_waiting_thread_with_an_error)
 {
 	static struct fixture f;
 	pthread_t tid;
@@ -189,7 +189,7 @@ TEST(a_stop_lets_one_who_waits_go_with_an_error)
 	cache_buckets_fini(&f.t);
 }
 
-TEST(who_does_not_wait_is_told_at_once)
+TEST(a_caller_that_does_not_wait_is_answered_at_once)
 {
 	static struct fixture f;
 	uint64_t b;

@@ -116,7 +116,7 @@ TEST(an_empty_first_set_is_an_empty_node)
 	node_free(&t);
 }
 
-TEST(zero_size_keys_are_dropped_without_a_word)
+TEST(zero_size_keys_are_dropped_silently)
 {
 	struct node t = node_new();
 	struct cache_bkey k[2] = { extent(0, 8, 8, false, 4096, 1), extent(0, 8, 16, false, 4096, 1) };
@@ -336,7 +336,7 @@ TEST(a_stale_child_is_not_followed_and_leaves_a_hole)
 	node_free(&t);
 }
 
-TEST(a_tree_that_bites_its_tail_ends)
+TEST(a_walk_of_a_tree_with_a_cycle_ends)
 {
 	struct node t = tree_new();
 	struct cache_gens gens = gens_of_one(&t.d.sb);

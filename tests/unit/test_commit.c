@@ -423,7 +423,7 @@ TEST(a_set_that_never_ran_has_nothing_to_commit_to)
 	cache_dev_close(dev);
 }
 
-TEST(an_abandoned_commit_has_not_happened)
+TEST(an_abandoned_commit_changes_nothing)
 {
 	struct work w = begin("two-backs");
 	struct set_state now;

@@ -207,7 +207,7 @@ TEST(a_device_that_cannot_discard_is_no_error_and_one_that_fails_is)
 	cache_dev_close(dev);
 }
 
-TEST(a_fault_strikes_a_discard_as_it_does_a_write)
+TEST(a_fault_affects_a_discard_as_it_does_a_write)
 {
 	struct cache_fault fault = { .kinds = CACHE_FAULT_WRITE, .at = 2, .error = -EIO };
 	struct cache_dev *dev;
@@ -332,7 +332,7 @@ TEST(a_flipped_read_succeeds_with_one_bit_wrong)
 	cache_dev_close(dev);
 }
 
-TEST(a_failing_flush_is_said)
+TEST(a_failing_flush_is_reported)
 {
 	struct cache_fault f = { .kinds = CACHE_FAULT_FLUSH, .at = 1, .error = -EIO };
 	struct cache_err err = { 0 };

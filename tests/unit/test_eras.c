@@ -53,7 +53,7 @@ TEST(each_release_gives_its_era_and_whether_it_oopses)
 	}
 }
 
-TEST(what_is_not_certain_of_a_release_is_said)
+TEST(what_is_not_certain_of_a_release_is_reported)
 {
 	struct cache_release r;
 

@@ -30,7 +30,7 @@ TEST(without_a_cause_the_code_has_its_own_words)
 	CHECK_STR(cache_err_text(&err, -EIO), err.text);
 }
 
-TEST(who_asks_for_no_words_still_gets_the_code)
+TEST(without_a_struct_for_the_text_the_code_is_returned)
 {
 	CHECK_EQ(cache_err_set(NULL, -EIO, 0, "lost"), -EIO);
 	CHECK_EQ(cache_err_prefix(NULL, -EIO, "bucket"), -EIO);

@@ -6,7 +6,7 @@
 
 #include "test.h"
 
-TEST(bytes_stand_in_the_order_they_are_read)
+TEST(bytes_are_in_the_order_in_which_they_are_read)
 {
 	uint8_t uuid[16];
 	char text[CACHE_UUID_TEXT_BYTES];
@@ -17,7 +17,7 @@ TEST(bytes_stand_in_the_order_they_are_read)
 	CHECK_STR(cache_uuid_format(uuid, text), "20212223-2425-2627-2829-2a2b2c2d2e2f");
 }
 
-TEST(what_is_no_uuid_is_refused_and_changes_nothing)
+TEST(text_that_is_no_uuid_is_refused_and_changes_nothing)
 {
 	static const char *const bad[] = {
 		"", "x", "20212223-2425-2627-2829-2a2b2c2d2e2",

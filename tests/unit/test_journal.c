@@ -208,7 +208,7 @@ TEST(entries_behind_a_damaged_one_are_found_and_are_the_newest)
 }
 
 /* Further back than the driver's own look at the bucket gets. */
-TEST(a_bucket_that_cannot_be_read_behind_a_damaged_entry_is_said_once)
+TEST(a_bucket_that_cannot_be_read_behind_a_damaged_entry_is_reported_once)
 {
 	static const struct {
 		unsigned bad;		/* sectors into the bucket */
@@ -528,7 +528,7 @@ TEST(an_entry_left_ahead_of_the_ring_is_one_the_driver_would_not_see)
 	done(&d, &j);
 }
 
-TEST(two_entries_of_one_seq_that_differ_are_said)
+TEST(two_entries_of_one_seq_that_differ_are_reported)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	struct cache_journal j;
@@ -655,7 +655,7 @@ TEST(keys_that_do_not_tile_end_their_entry)
 	done(&d, &j);
 }
 
-TEST(an_entry_that_changes_between_two_reads_is_said)
+TEST(an_entry_that_changes_between_two_reads_is_reported)
 {
 	struct disk d = disk_new(1024, 32, 8);
 	cache_le64 words[CACHE_JSET_MAX_WORDS];
@@ -679,7 +679,7 @@ static struct cache_journal_gap search(struct cache_journal *j, const struct cac
 	return gap;
 }
 
-TEST(a_ring_of_more_entries_than_the_driver_remembers_is_searched_all_the_same)
+TEST(a_ring_of_more_entries_than_the_driver_remembers_is_searched_anyway)
 {
 	struct cache_sb sb = disk_sb(1024, 32, 8);
 	size_t n = 3 * CACHE_JOURNAL_OPEN_MAX;

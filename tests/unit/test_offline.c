@@ -85,7 +85,7 @@ static void commit(struct run *r)
 		TEST_FAIL("%s", r->err.text);
 }
 
-TEST(the_amounts_before_are_those_of_fsck)
+TEST(the_counts_before_are_those_of_fsck)
 {
 	struct run *r = run_new("wb-crash", CACHE_POLICY_LRU, CACHE_RESERVE_NONE, 1);
 

@@ -36,7 +36,7 @@ TEST(what_a_newer_caller_adds_may_be_zero_and_else_is_refused)
 	CHECK(strstr(err.text, "does not know"));
 }
 
-TEST(a_size_that_is_none_is_refused)
+TEST(an_invalid_size_is_refused)
 {
 	static const size_t sizes[] = { 0, 1, sizeof(size_t) - 1, sizeof(size_t) + 1 };
 

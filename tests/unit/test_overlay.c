@@ -54,7 +54,7 @@ static void check_key(const struct cache_bkey *k, uint64_t start, uint64_t end, 
 		CHECK_EQ(cache_ptr_sector(k->ptr[0]), sector);
 }
 
-TEST(nothing_lies_on_nothing)
+TEST(an_empty_overlay_has_no_piece)
 {
 	struct cache_keys out = tops(NULL, 0);
 	struct cache_overlay none = { 0 };
@@ -135,7 +135,7 @@ TEST(an_end_beyond_the_greatest_position_is_still_an_end)
 	cache_keys_fini(&out);
 }
 
-TEST(what_has_no_room_in_an_index_of_32_bits_is_refused)
+TEST(what_does_not_fit_an_index_of_32_bits_is_refused)
 {
 	struct cache_overlay o;
 

@@ -346,7 +346,7 @@ TEST(lru_by_priorities_that_the_driver_never_gives_takes_what_there_is)
 }
 
 /* Bounds count in what a full bucket can lose; damage may make one fuller than full. */
-TEST(a_bucket_with_more_sectors_than_it_has_room_for_is_still_taken_in_time)
+TEST(a_bucket_whose_sectors_count_exceeds_its_size_is_still_taken_in_time)
 {
 	const uint64_t fat = 77;
 	struct run r;

@@ -85,7 +85,7 @@ TEST(a_chain_of_three_gives_every_bucket_and_ends_by_count)
 	done(&d, &p);
 }
 
-TEST(a_damaged_member_is_said_and_the_others_are_still_read)
+TEST(a_damaged_member_is_reported_and_the_others_are_still_read)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
@@ -118,7 +118,7 @@ TEST(a_damaged_head_says_nothing_against_the_others)
 	done(&d, &p);
 }
 
-TEST(a_wrong_magic_is_said_before_the_checksum)
+TEST(a_wrong_magic_is_reported_before_the_checksum)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;
@@ -172,7 +172,7 @@ TEST(members_of_two_generations_are_told_apart)
 	done(&d, &p);
 }
 
-TEST(a_head_in_the_journal_is_said)
+TEST(a_head_in_the_journal_is_reported)
 {
 	struct disk d = chain_disk();
 	struct cache_prios p;

@@ -22,7 +22,7 @@ TEST(every_text_names_only_fields_that_a_finding_has)
 	}
 }
 
-TEST(a_code_that_is_none_has_an_empty_row)
+TEST(an_unknown_code_has_an_empty_row)
 {
 	static const int none[] = { CACHE_P_NONE, CACHE_P_COUNT, -1 };
 

@@ -167,7 +167,7 @@ static unsigned try_image(const char *name, unsigned step)
 	return runs;
 }
 
-TEST(metadata_that_cannot_be_read_is_never_repaired_without_leave_nor_called_clean)
+TEST(metadata_that_cannot_be_read_is_never_repaired_without_permission_nor_called_clean)
 {
 	static const char *const images[] = {
 		"registered", "churn-lru", "churn-510", "flash-73", "flash-vol",

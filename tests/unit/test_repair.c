@@ -670,7 +670,7 @@ TEST(hidden_entries_are_replayed_though_others_are_lost)
 }
 
 /* Two prio_sets a chain: of a newer one the first is there alone. */
-TEST(a_prio_chain_of_which_a_part_is_left_came_after_hidden_entries_all_the_same)
+TEST(a_prio_chain_of_which_a_part_is_left_came_after_hidden_entries_anyway)
 {
 	struct disk d = young_of(6000);
 	uint64_t per = cache_prios_per_bucket(&d.sb);

@@ -67,7 +67,7 @@ TEST(the_set_of_most_entries_was_here_last_unless_it_is_known)
 	cache_dev_close(d.dev);
 }
 
-TEST(a_crowd_of_sets_is_not_followed_without_end)
+TEST(entries_of_many_sets_are_not_followed_without_end)
 {
 	struct disk d = disk_new(32768, BS, 200);
 	struct repair_evidence ev;

@@ -107,7 +107,7 @@ TEST(which_device_owns_a_lost_slot_is_not_guessed)
 	cache_dev_close(both.dev);
 }
 
-TEST(a_device_that_is_not_dirty_or_has_no_room_for_the_data_does_not_own_it)
+TEST(a_device_that_is_not_dirty_or_is_too_small_for_the_data_does_not_own_it)
 {
 	struct disk d = two_devices(0x30, 0);	/* slot 1 has 100 to 208 */
 	struct cache_sb b = backing(0x50, 0x20), wrong[5] = { b, b, b, b, b };
@@ -253,7 +253,7 @@ TEST(an_overwritten_table_is_filled_from_an_older_one)
 }
 
 /* What was overwritten must be found again by whoever comes with the device. */
-TEST(what_was_overwritten_and_could_be_anybodys_stays_so_and_all_else_is_repaired)
+TEST(what_was_overwritten_and_could_belong_to_several_devices_stays_so_and_all_else_is_repaired)
 {
 	struct disk d = noisy();
 	struct cache_sb b = backing(0x30, 0x20);

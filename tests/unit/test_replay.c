@@ -254,7 +254,7 @@ static int insert_until_it_ends(struct play *p)
 	return ret;
 }
 
-TEST(a_replay_without_buckets_or_room_in_the_ring_hangs)
+TEST(a_replay_without_buckets_or_space_in_the_ring_hangs)
 {
 	struct play *p = play_new(NULL, 0);
 

@@ -117,7 +117,7 @@ static int strict(struct disk *d)
 	return ret;
 }
 
-TEST(a_whole_set_loads_without_a_word)
+TEST(an_intact_set_loads_silently)
 {
 	struct disk d = whole();
 	struct findings h;
@@ -289,7 +289,7 @@ static bool nth_read(unsigned n, enum cache_fault_effect effect)
 	return f.seen >= n;
 }
 
-TEST(whichever_read_fails_it_is_said)
+TEST(whichever_read_fails_it_is_reported)
 {
 	for (unsigned n = 1; nth_read(n, CACHE_FAULT_FAIL); n++)
 		CHECK(n < 200);
@@ -297,7 +297,7 @@ TEST(whichever_read_fails_it_is_said)
 		CHECK(n < 200);
 }
 
-TEST(whichever_read_lies_it_is_survived)
+TEST(a_wrong_bit_in_any_read_is_survived)
 {
 	for (unsigned n = 1; nth_read(n, CACHE_FAULT_FLIP); n++)
 		CHECK(n < 200);

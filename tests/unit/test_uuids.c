@@ -139,7 +139,7 @@ TEST(two_retired_slots_are_nothing_odd)
 	cache_dev_close(d.dev);
 }
 
-TEST(a_slot_no_driver_writes_is_said)
+TEST(a_slot_no_driver_writes_is_reported)
 {
 	struct disk d = disk_new(1024, 16, 8);
 	struct cache_uuid_disk e[3] = { 0 };
