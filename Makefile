@@ -269,7 +269,8 @@ fuzz:
 fuzzers: $(FUZZ_BIN) $(IMAGES)
 
 # gcc -fanalyzer, cppcheck, clang-tidy: what is off and why stands in tests/analyze/known.
-analyze:
+analyze: all
+	$(Q)BUILD=$(BUILD) tests/analyze/tests_only
 	$(Q)tests/analyze/run
 
 # The unit tests, each access watched; the three that run for long are left to make check-asan.
