@@ -107,6 +107,7 @@ END
 			cache-alloc) args=("$path" -c 1) ;;
 			cache-bench) args=(-c 100 "$path") ;;
 			cache-fsck) args=(-n "$path") ;;
+			cache-image) args=(save "$path" "saved.$RANDOM") ;;
 			cache-undo) args=(-n "$path" "$path") ;;
 			make-cache) args=(-n "$path") ;;
 			*) args=("$path") ;;
