@@ -478,7 +478,7 @@ static int run(struct opts *o)
 		return EXIT_FAILED;
 	ret = cache_writeback_run(o->devs[0], &o->run, &res, &err);
 	cmd_progress_end(&o->progress);
-	writeback_show_result(&o->show, &res);
+	writeback_show_result(&o->show, &res, ret);
 	if (!ret && o->export)
 		show_export(o);
 	else if (o->exported)

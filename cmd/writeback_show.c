@@ -194,13 +194,14 @@ static void text_device(struct writeback_show *s, const struct cache_writeback_d
 				  s->export ? "exported" : "written back", left);
 }
 
-static void text_result(struct writeback_show *s, const struct cache_writeback_result *res)
+static void text_result(struct writeback_show *s, const struct cache_writeback_result *res,
+			int ret)
 {
 	text_failed(s);
 	for (unsigned i = 0; i < res->n && !s->look; i++)
 		if (!s->export || res->devices[i].written_sectors)
 			text_device(s, &res->devices[i]);
-	if (!res->n && (!s->look || !s->told))
+	if (!ret && !res->n && (!s->look || !s->told))
 		cache_report_line(cmd_report(s->cmd), "%s: no dirty data", s->paths[0]);
 	if (res->dropped_clean)
 		cache_report_line(cmd_report(s->cmd), "%s: too few buckets were unused for the new tree: all clean data was dropped from the cache",
@@ -289,13 +290,14 @@ static void json_result(struct writeback_show *s, const struct cache_writeback_r
 	fsck_losses_json(&s->losses);
 }
 
-void writeback_show_result(struct writeback_show *s, const struct cache_writeback_result *res)
+void writeback_show_result(struct writeback_show *s, const struct cache_writeback_result *res,
+			   int ret)
 {
 	close_ranges(s);
 	if (s->cmd->json)
 		json_result(s, res);
 	else
-		text_result(s, res);
+		text_result(s, res, ret);
 }
 
 static int by_cache_sector(const void *a, const void *b)

@@ -45,8 +45,9 @@ void writeback_show_range(struct writeback_show *s, const struct cache_writeback
 void writeback_show_failed(struct writeback_show *s, const struct cache_writeback_device *d,
 			   const struct cache_writeback_failure *f);
 
-/* What became of it. */
-void writeback_show_result(struct writeback_show *s, const struct cache_writeback_result *res);
+/* What became of it; @ret is what the run returned. */
+void writeback_show_result(struct writeback_show *s, const struct cache_writeback_result *res,
+			   int ret);
 
 /* Sectors that could not be copied as TSV in @name, and in @name.map the bad ones of the cache
  * device as ddrescue takes them. 0, or EXIT_FAILED after a message. */
