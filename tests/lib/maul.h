@@ -303,18 +303,18 @@ static inline void maul_lie_about_node(struct maul *m, const struct maul_node *n
 static inline void maul_csum_node(struct maul *m, const struct maul_node *n)
 {
 	uint32_t nsectors = cache_btree_node_sectors(&m->sb);
-	uint64_t at = cache_ptr_sector(n->ptr), room = nsectors * 512ull;
+	uint64_t at = cache_ptr_sector(n->ptr), capacity = nsectors * 512ull;
 	uint32_t block_bytes = m->sb.block_sectors * 512;
-	uint8_t *buf = cache_dev_buf(room);
+	uint8_t *buf = cache_dev_buf(capacity);
 	uint64_t which = maul_below(m, n->nsets ? n->nsets : 1), off = 0;
 	struct cache_bset_disk *d;
 
 	cache_dev_read(m->dev, at, nsectors, buf, NULL);
-	for (d = (void *)buf; which-- && off < room; d = (void *)(buf + off))
+	for (d = (void *)buf; which-- && off < capacity; d = (void *)(buf + off))
 		off += (cache_bset_bytes(d) + block_bytes - 1) / block_bytes * block_bytes;
-	if (off < room && cache_bset_bytes(d) <= room - off) {
+	if (off < capacity && cache_bset_bytes(d) <= capacity - off) {
 		maul_flip(m, d, cache_bset_bytes(d));
-		if (cache_bset_bytes(d) <= room - off)
+		if (cache_bset_bytes(d) <= capacity - off)
 			d->csum = cache_le64_of(cache_bset_csum(d, n->ptr));
 		cache_dev_write(m->dev, at, nsectors, buf, NULL);
 		maul_lie_about_node(m, n);
