@@ -270,8 +270,8 @@ fuzzers: $(FUZZ_BIN) $(IMAGES)
 
 # gcc -fanalyzer, cppcheck, clang-tidy: what is off and why stands in tests/analyze/known.
 analyze: all
-	$(Q)BUILD=$(BUILD) tests/analyze/tests_only
-	$(Q)tests/analyze/run
+	$(Q)(BUILD=$(BUILD) tests/analyze/tests_only; tests/analyze/run) | tee $(BUILD)/analyze.log
+	$(Q)! grep '^not ok' $(BUILD)/analyze.log
 
 # The unit tests, each access watched; the three that run for long are left to make check-asan.
 check-valgrind: $(UNIT_BIN) $(IMAGES)

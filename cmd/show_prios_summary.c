@@ -68,7 +68,7 @@ static void show_stats(struct show_prios *o, const struct cache_stats *st)
 		cache_report_u64(r, &quantiles, st->quantile[i]);
 		p += sprintf(p, "%s%u", i ? " " : "[", st->quantile[i]);
 	}
-	strcpy(p, "]");
+	memcpy(p, "]", sizeof("]"));
 	cache_report_end(r);
 	kernel_line(r, "Quantiles:", line);
 	cache_report_end(r);

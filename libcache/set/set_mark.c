@@ -479,6 +479,7 @@ static int walk_and_see(struct marking *s, struct cache_extent_visit *visit)
 	if (!ret && s->stream)
 		ret = cache_set_stream_end(&stream);
 	visit->done = !ret && s->stream;
+	s->stream = NULL;
 	cache_set_stream_fini(&stream);
 	return ret < 0 ? ret : 0;
 }
