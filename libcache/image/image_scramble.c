@@ -213,9 +213,10 @@ static bool find_wrong_byte(const char *at, enum kind kind, uint64_t max, uint64
 	memcpy(copy, at, max);
 	if (max < header || !cache_correct_entry(copy, header, max, seeded ? &seed : NULL))
 		return false;
-	for (*where = 0; *where < max; (*where)++)
-		if (copy[*where] != at[*where]) {
-			*flip = copy[*where] ^ at[*where];
+	for (size_t i = 0; i < max; i++)
+		if (copy[i] != at[i]) {
+			*where = i;
+			*flip = copy[i] ^ at[i];
 			return true;
 		}
 	return false;
