@@ -363,11 +363,19 @@ TEST(a_gap_is_one_for_the_driver_though_some_of_it_is_hidden)
 	done(&d, &j);
 }
 
+/* The first block of the ring's bucket @index, as if nothing had been written there. */
+static void zero_block(struct disk *d, unsigned index)
+{
+	uint8_t *zeros = cache_dev_buf(8 * CACHE_SECTOR_BYTES);
+
+	disk_write(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[index]), 8, zeros);
+	free(zeros);
+}
+
 /* It was written to a wrong place: where it is missing, what stands behind it is hidden. */
 TEST(an_entry_in_a_wrong_place_does_not_hide_those_that_stood_behind_it)
 {
 	struct disk d = disk_new(1024, 32, 8);
-	uint8_t *zeros = cache_dev_buf(8 * CACHE_SECTOR_BYTES);
 	struct cache_journal j;
 	struct findings h;
 
@@ -375,30 +383,27 @@ TEST(an_entry_in_a_wrong_place_does_not_hide_those_that_stood_behind_it)
 	fill(&d, 2, 5, 8, 1);
 	fill(&d, 3, 9, 12, 1);
 	fill(&d, 6, 5, 5, 1);
-	disk_write(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[2]), 8, zeros);
+	zero_block(&d, 2);
 	j = ring(&d, &h);
 	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_GAP), 1);
 	CHECK_EQ(j.nreplay, 12);
-	free(zeros);
 	done(&d, &j);
 }
 
 TEST(the_newest_entry_in_a_wrong_place_does_not_hide_those_that_came_after_it)
 {
 	struct disk d = disk_new(1024, 32, 8);
-	uint8_t *zeros = cache_dev_buf(8 * CACHE_SECTOR_BYTES);
 	struct cache_journal j;
 	struct findings h;
 
 	fill(&d, 1, 1, 4, 1);
 	fill(&d, 2, 5, 8, 1);
 	fill(&d, 6, 5, 5, 1);
-	disk_write(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[2]), 8, zeros);
+	zero_block(&d, 2);
 	j = ring(&d, &h);
 	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_HIDDEN), 1);
 	CHECK_EQ(j.newest.pos.seq, 8);
 	CHECK_EQ(j.nreplay, 8);
-	free(zeros);
 	done(&d, &j);
 }
 
