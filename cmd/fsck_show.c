@@ -55,18 +55,33 @@ void fsck_findings_fini(struct fsck_findings *h)
 	free(h->seen);
 }
 
+/* Notes of sets that are clean, which people have to know all the same. */
+static const enum cache_problem always_shown[] = {
+	CACHE_P_BUCKET_LAG_NEAR, CACHE_P_BDEV_NEEDS_CACHE,
+};
+
+#define NALWAYS_SHOWN	(sizeof(always_shown) / sizeof(*always_shown))
+
+static bool is_always_shown(enum cache_problem code)
+{
+	for (unsigned i = 0; i < NALWAYS_SHOWN; i++)
+		if (always_shown[i] == code)
+			return true;
+	return false;
+}
+
 void fsck_show_finding(const struct cmd *cmd, struct cache_report *r, const char *path,
 		       const struct cache_finding *f)
 {
 	const struct cache_problem_info *info = cache_problem_info(f->code);
-	bool note = info->severity == CACHE_SEVERITY_NOTE;
+	bool note = info->severity == CACHE_SEVERITY_NOTE, shown = is_always_shown(f->code);
 	char line[512];
 
-	if (note && !cmd->verbose)
+	if (note && !shown && !cmd->verbose)
 		return;
 	cache_finding_text(f, line, sizeof(line));
 	cache_report_line(r, "%s: %s (0x%04x): %s%s", path, info->code, info->number,
-			  note ? "note: " : "", line);
+			  shown ? "warning: " : note ? "note: " : "", line);
 }
 
 const char *fsck_kernel_words(const struct cache_fsck_result *r)
@@ -90,18 +105,22 @@ const char *fsck_kernel_words(const struct cache_fsck_result *r)
 	}
 }
 
-/* Notes are not shown by default: tell that there are some. */
-static const char *notes_words(const struct cmd *cmd, const struct cache_fsck_result *r)
-{
-	if (cmd->verbose || !r->count[CACHE_SEVERITY_NOTE])
-		return "";
-	return r->count[CACHE_SEVERITY_NOTE] == 1 ? " (a note: -v shows it)"
-						  : " (notes: -v shows them)";
-}
-
 const struct cache_fsck_result *fsck_final_result(const struct fsck_show *s, unsigned i)
 {
 	return &s->results[i].after;
+}
+
+/* Most notes are not shown by default: tell that there are some. Each that is comes once. */
+static const char *notes_words(const struct fsck_show *s, unsigned i)
+{
+	const struct fsck_findings *h = s->results[i].checked_again ? s->left : s->findings;
+	uint64_t n = fsck_final_result(s, i)->count[CACHE_SEVERITY_NOTE];
+
+	for (unsigned k = 0; k < NALWAYS_SHOWN && n; k++)
+		n -= fsck_findings_has(h, i, always_shown[k]);
+	if (s->cmd->verbose || !n)
+		return "";
+	return n == 1 ? " (a note: -v shows it)" : " (notes: -v shows them)";
 }
 
 static const char *result_word(const struct fsck_show *s, unsigned i)
@@ -222,7 +241,7 @@ static void text_device(const struct fsck_show *s, unsigned i)
 	state_words(s, res, word, sizeof(word));
 	if (!res->has_summary) {
 		cache_report_line(out, "%s: %s; %s%s", s->paths[i], word,
-				  fsck_kernel_words(res), notes_words(s->cmd, res));
+				  fsck_kernel_words(res), notes_words(s, i));
 		text_kernels(s, i);
 		return;
 	}
@@ -230,7 +249,7 @@ static void text_device(const struct fsck_show *s, unsigned i)
 	cache_report_line(out, "%s: %s; %s; %" PRIu64 " extents, %s cached, %" PRIu64
 			  " nodes in %" PRIu64 " levels%s", s->paths[i], word,
 			  fsck_kernel_words(res), sum->extents, cached, sum->btree_nodes,
-			  sum->btree_levels, notes_words(s->cmd, res));
+			  sum->btree_levels, notes_words(s, i));
 	text_kernels(s, i);
 	if (!s->cmd->verbose)
 		return;

@@ -193,11 +193,23 @@ sb.nr_this_dev sb.last_mount sb.first_bucket sb.keys sb.d[0] sb.d[255] sb.obso_b
 	failed_on "$IMG"
 }
 
-@test "a backing device alone is checked, and known to need its cache" {
+@test "a backing device alone is checked, and its first line says that it needs its cache" {
 	image wb-crash.back1
-	look -v "$IMG"
+	look "$IMG"
 	[ "$status" = 0 ]
-	found BDEV_NEEDS_CACHE
+	[[ "$(head -n 1 "$T/out")" == *"BDEV_NEEDS_CACHE (0x0707): warning: backing device has dirty data in cache set e3b82d4e-e182-4911-b4f1-9be9696257d5; do not use it alone" ]]
+	[ "$(sed -n 2p "$T/out")" = "$IMG: clean; the kernel will start this backing device" ]
+}
+
+@test "gens near the limit: a warning with the number and what gc will do, on a set that is clean" {
+	image registered.cache
+	poke "$IMG" 'journal.append={like=0,ptrs=0}' 'prio.gen[clean0]=85'
+	for how in -n -p "-n -q"; do
+		# shellcheck disable=SC2086
+		run -0 cache-fsck $how "$IMG"
+		[[ "${lines[0]}" == *"BUCKET_LAG_NEAR (0x0608): warning: pointers lag by 80 gens or more in 1 of the buckets, in bucket 35 by 84: the kernel may warn of it, reuses no bucket that lags by 96, and its next garbage collection drops the old pointers" ]]
+	done
+	[[ "$(cache-fsck -n "$IMG")" == *"clean; the kernel will start this cache set"* ]]
 }
 
 @test "a cache and its backing device are clean together, in either order" {
