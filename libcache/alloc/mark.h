@@ -47,17 +47,15 @@ bool cache_mark_initial(struct cache_marks *m, const struct cache_bkey *k, unsig
  * gen nor another mark makes a difference. False: they may, and nothing was done. Only for gens
  * without a table of which none is unknown.
  */
-static inline bool cache_mark_plain(struct cache_gens *g, const struct cache_bkey *k,
-				    uint64_t bucket)
+static inline bool cache_mark_plain(struct cache_gens *g, uint8_t gen, bool dirty, uint64_t bucket)
 {
-	uint8_t *rec = cache_gens_rec(g, bucket), gen = cache_ptr_gen(k->ptr[0]);
+	uint8_t *rec = cache_gens_rec(g, bucket);
+	uint8_t mark = CACHE_GC_MARK_RECLAIMABLE + dirty;
 
 	if (rec[0] != gen || rec[1] != gen || rec[2] == CACHE_GC_MARK_METADATA)
 		return false;
-	if (cache_key_dirty(k))
-		rec[2] = CACHE_GC_MARK_DIRTY;
-	else if (!rec[2])
-		rec[2] = CACHE_GC_MARK_RECLAIMABLE;
+	if (rec[2] < mark)
+		rec[2] = mark;
 	return true;
 }
 

@@ -15,7 +15,7 @@
 #include "disk/node_reads.h"
 #include "format/members.h"
 
-#define BATCH_BYTES	(8u << 20)
+#define BATCH_BYTES	(1u << 20)
 
 struct walk {
 	struct cache_btree_walk *w;
@@ -186,6 +186,7 @@ static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
 	n->bucket = bucket_of(s, key);
 	n->lo_inode = cache_key_inode(left);
 	n->lo_offset = left->low;
+	n->undecoded = s->w->undecoded;
 	ret = r->hole ? cache_btree_node_parse(s->w->sb, r->data, n, s->w->sink, s->err)
 		      : cache_btree_node_salvage(s->w->sb, r->data, n, s->w->sink, s->err);
 	cache_node_reads_judge(&s->reads, key, n->nsets);

@@ -21,6 +21,11 @@ extern "C" {
 /* No tree is this deep: the root must be full before it is split. */
 #define CACHE_BTREE_LEVEL_MAX	16u
 
+/* A key with one pointer as it is stored in a set. */
+struct cache_stored_key {
+	cache_le64 high, low, ptr;
+};
+
 /* One verified set inside a node's buffer. */
 struct cache_bset_ref {
 	const cache_le64 *words;
@@ -46,6 +51,13 @@ struct cache_btree_node {
 	bool damaged;
 	/* A leaf of which every key has one pointer, to this device, and all keys are in order. */
 	bool plain;
+	/*
+	 * With @undecoded, which the caller sets, a plain leaf of one set whose keys are all in
+	 * its range keeps them where they are stored: @keys is empty then. Otherwise NULL.
+	 */
+	bool undecoded;
+	const struct cache_stored_key *stored;
+	size_t nstored;
 	/* Capacity of @sets, and the parser's memory, which the next call uses again. */
 	size_t sets_capacity;
 	struct cache_keys spare;
@@ -65,6 +77,35 @@ int cache_btree_node_parse(const struct cache_sb *sb, const void *data,
 			   struct cache_err *err);
 void cache_btree_node_fini(struct cache_btree_node *node);
 
+/* Number of keys, wherever they are. */
+static inline size_t cache_btree_node_nkeys(const struct cache_btree_node *n)
+{
+	return n->stored ? n->nstored : n->keys.n;
+}
+
+/* The first three words of key @i, which are all of it if it has one pointer. */
+static inline struct cache_packed_key cache_btree_node_packed(const struct cache_btree_node *n, size_t i)
+{
+	const struct cache_stored_key *s = n->stored + i;
+	const struct cache_bkey *k = n->keys.k + i;
+
+	if (n->stored)
+		return (struct cache_packed_key){ cache_le64_get(s->high), cache_le64_get(s->low),
+						  cache_le64_get(s->ptr) };
+	return (struct cache_packed_key){ k->high, k->low, k->ptr[0] };
+}
+
+/* Key @i, wherever it is. */
+static inline struct cache_bkey cache_btree_node_key(const struct cache_btree_node *n, size_t i)
+{
+	struct cache_packed_key p;
+
+	if (!n->stored)
+		return n->keys.k[i];
+	p = cache_btree_node_packed(n, i);
+	return cache_key_unpack(&p);
+}
+
 /*
  * Called for each node, parents before children, children in key order. A
  * non-zero return ends the walk and is returned. Gens that the visitor raises in
@@ -79,6 +120,7 @@ struct cache_btree_walk {
 	const struct cache_sink *sink;		/* may be NULL */
 	struct cache_bkey root;
 	unsigned root_level;
+	bool undecoded;		/* set it in each node: the visitor knows what that means */
 	cache_btree_node_fn *node;
 	void *ctx;
 	/* filled by the walk */

@@ -30,6 +30,12 @@ struct cache_finding cache_node_finding(const struct cache_node_parse *p,
 /* Reports a finding that ends the node's log: the sets after it cannot be trusted. */
 int cache_node_damage(struct cache_node_parse *p, const struct cache_finding *f);
 
+/*
+ * Whether the keys need neither a check nor a merge: then node->stored is set. Otherwise nothing
+ * was done.
+ */
+bool cache_node_take_stored(struct cache_node_parse *p);
+
 /* Checks and merges the keys of node->sets into node->keys; 0 or an error. */
 int cache_node_keys(struct cache_node_parse *p);
 

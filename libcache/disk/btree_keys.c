@@ -98,8 +98,9 @@ static bool is_plain(const struct cache_node_parse *p, const struct cache_bkey *
 {
 	uint64_t bucket;
 
-	return cache_key_size(k) && cache_key_size(k) <= k->low && k->low <= CACHE_KEY_OFFSET_MAX &&
-	       cache_geometry_is_plain(&p->geometry, k, &bucket);
+	return cache_key_ptrs(k) == 1 && cache_key_size(k) && cache_key_size(k) <= k->low &&
+	       k->low <= CACHE_KEY_OFFSET_MAX &&
+	       cache_geometry_is_plain(&p->geometry, k->high, k->ptr[0], &bucket);
 }
 
 /* Appends plain extents in order. Returns where in @set the first other key is. */

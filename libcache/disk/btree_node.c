@@ -132,13 +132,14 @@ int cache_btree_node_parse(const struct cache_sb *sb, const void *data,
 
 	node->nsets = node->used_blocks = 0;
 	node->keys.n = 0;
+	node->stored = NULL;
 	node->damaged = false;
 	node->plain = !node->level;
 	ret = check_size(&p);
 	if (ret || !node->nblocks)
 		return ret;
 	ret = find_sets(&p);
-	if (!ret)
+	if (!ret && !cache_node_take_stored(&p))
 		ret = cache_node_keys(&p);
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for a btree node") : ret;
 }
@@ -150,6 +151,7 @@ void cache_btree_node_fini(struct cache_btree_node *node)
 	node->nsets = node->sets_capacity = 0;
 	free(node->run);
 	node->run = NULL;
+	node->stored = NULL;
 	cache_keys_fini(&node->keys);
 	cache_keys_fini(&node->spare);
 }

@@ -17,6 +17,18 @@ struct cache_keys {
 	size_t n, capacity;
 };
 
+/* A key with one pointer; where there are millions of them, it is small. */
+struct cache_packed_key {
+	uint64_t high, low, ptr;
+};
+
+static inline struct cache_bkey cache_key_unpack(const struct cache_packed_key *p)
+{
+	struct cache_bkey k = { .high = p->high, .low = p->low, .ptr = { p->ptr } };
+
+	return k;
+}
+
 /* Makes space for @n more keys. 0 or -ENOMEM. */
 int cache_keys_reserve(struct cache_keys *keys, size_t n);
 

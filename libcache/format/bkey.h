@@ -48,6 +48,11 @@ static inline bool cache_key_high_dirty(uint64_t high)
 	return high >> 36 & 1;
 }
 
+static inline unsigned cache_key_high_ptrs(uint64_t high)
+{
+	return high >> 60 & 7;
+}
+
 /* sectors */
 static inline uint64_t cache_key_size(const struct cache_bkey *k)
 {
@@ -61,7 +66,7 @@ static inline bool cache_key_dirty(const struct cache_bkey *k)
 
 static inline unsigned cache_key_ptrs(const struct cache_bkey *k)
 {
-	return k->high >> 60 & 7;
+	return cache_key_high_ptrs(k->high);
 }
 
 /* the end of the extent, in sectors */

@@ -37,18 +37,19 @@ static inline struct cache_geometry cache_geometry_of(const struct cache_sb *sb)
 }
 
 /*
- * Whether @k has exactly one pointer, which resolves to this device, and cache_extent_invalid()
- * accepts its target; then @bucket is set.
+ * Whether a key with these words has exactly one pointer, which resolves to this device, and
+ * cache_extent_invalid() accepts its target; then @bucket is set. Without branches, as most keys
+ * pass.
  */
-static inline bool cache_geometry_is_plain(const struct cache_geometry *g,
-					   const struct cache_bkey *k, uint64_t *bucket)
+static inline bool cache_geometry_is_plain(const struct cache_geometry *g, uint64_t high,
+					   uint64_t ptr, uint64_t *bucket)
 {
-	uint64_t sector = cache_ptr_sector(k->ptr[0]);
+	uint64_t sector = cache_ptr_sector(ptr);
 
 	*bucket = sector >> g->bucket_shift;
-	return cache_key_ptrs(k) == 1 && cache_ptr_dev(k->ptr[0]) - g->dev < g->ndevs &&
-	       *bucket - g->first_bucket < g->nbuckets &&
-	       cache_key_size(k) + (sector & g->bucket_mask) <= g->bucket_mask + 1;
+	return (cache_key_high_ptrs(high) == 1) & (cache_ptr_dev(ptr) - g->dev < g->ndevs) &
+	       (*bucket - g->first_bucket < g->nbuckets) &
+	       (cache_key_high_size(high) + (sector & g->bucket_mask) <= g->bucket_mask + 1);
 }
 
 #endif

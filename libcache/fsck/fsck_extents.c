@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define LEAF_STEP	512u	/* keys of a leaf whose blocks are put into the list at once */
+
 static void found_extent(struct fsck_cache *c, const struct cache_extent *e,
 			 struct cache_finding f)
 {
@@ -165,73 +167,101 @@ static void learn_slot(struct fsck_cache *c, uint64_t inode)
 	c->wants_dirty = state == CACHE_SLOT_FLASH;
 }
 
-/*
- * Counts a plain extent without any problem: its gen is its bucket's, and it lies in the range
- * of its slot. False: judge_extent() must examine it.
- */
-static bool count_plain(struct fsck_cache *c, const struct cache_bkey *k, uint64_t bucket)
-{
-	uint64_t size = cache_key_size(k), start = k->low - size;
-	bool dirty = cache_key_dirty(k);
-	struct fsck_slot *slot;
+/* The sum of extents of one slot that follow each other. */
+struct tally {
+	uint64_t n, sectors, dirty, dirty_sectors, first, end;
+};
 
-	if (cache_key_inode(k) != c->inode)
-		learn_slot(c, cache_key_inode(k));
-	slot = c->slot;
-	if (!slot || cache_gens_gen(&c->set->gens, bucket) != cache_ptr_gen(k->ptr[0]) ||
-	    start < slot->data_start || k->low > slot->data_end || (c->wants_dirty && !dirty) ||
-	    bucket < cache_sb_reserved_buckets(&c->set->sb) ||
-	    (start | k->low) & (c->set->sb.block_sectors - 1))
+static void settle(struct fsck_cache *c, struct tally *t)
+{
+	struct fsck_slot *slot = c->slot;
+
+	if (t->n) {
+		c->sum->extents += t->n;
+		c->sum->cached_sectors += t->sectors;
+		c->sum->dirty_extents += t->dirty;
+		c->sum->dirty_sectors += t->dirty_sectors;
+		if (!slot->extents || t->first < slot->first)
+			slot->first = t->first;
+		slot->extents += t->n;
+		slot->end = cache_max_u64(slot->end, t->end);
+		slot->cached_sectors += t->sectors;
+		slot->dirty_extents += t->dirty;
+		slot->dirty_sectors += t->dirty_sectors;
+	}
+	*t = (struct tally){ .first = UINT64_MAX };
+}
+
+/*
+ * Counts a plain extent without any problem: it lies in the range of its slot, and its gen, if
+ * that is not known to be, is that of its bucket. False: judge_extent() must examine it.
+ */
+static bool count_plain(struct fsck_cache *c, const struct cache_packed_key *k, bool current,
+			struct tally *t)
+{
+	uint64_t size = cache_key_high_size(k->high), start = k->low - size;
+	uint64_t bucket = cache_ptr_sector(k->ptr) >> c->geometry.bucket_shift;
+	bool dirty = cache_key_high_dirty(k->high);
+
+	if ((k->high & CACHE_KEY_INODE_MAX) != c->inode) {
+		settle(c, t);
+		learn_slot(c, k->high & CACHE_KEY_INODE_MAX);
+	}
+	if (!c->slot ||
+	    (!current && cache_gens_gen(&c->set->gens, bucket) != cache_ptr_gen(k->ptr)) ||
+	    start < c->slot->data_start || k->low > c->slot->data_end ||
+	    (c->wants_dirty && !dirty) || bucket < c->reserved || (start | k->low) & c->block_mask)
 		return false;
-	c->sum->extents++;
-	c->sum->cached_sectors += size;
-	c->sum->dirty_extents += dirty;
-	c->sum->dirty_sectors += dirty ? size : 0;
-	if (!slot->extents++ || start < slot->first)
-		slot->first = start;
-	slot->end = cache_max_u64(slot->end, k->low);
-	slot->cached_sectors += size;
-	slot->dirty_extents += dirty;
-	slot->dirty_sectors += dirty ? size : 0;
+	t->n++;
+	t->sectors += size;
+	t->dirty += dirty;
+	t->dirty_sectors += dirty ? size : 0;
+	t->first = start < t->first ? start : t->first;
+	t->end = k->low > t->end ? k->low : t->end;
 	return true;
 }
 
 /* Delivers the extents that cannot be counted this way as a walk of the set would. */
 static int judge_key(struct fsck_cache *c, const struct cache_btree_node *n,
-		     const struct cache_bkey *k)
+		     const struct cache_packed_key *k)
 {
-	const struct cache_extent e = {
-		.key = *k, .leaf_bucket = n->bucket, .available = true,
-		.staleness = cache_bkey_staleness(&c->set->sb, &c->set->gens, k) };
+	struct cache_extent e = { .key = cache_key_unpack(k), .leaf_bucket = n->bucket,
+				  .available = true };
 
+	e.staleness = cache_bkey_staleness(&c->set->sb, &c->set->gens, &e.key);
 	return judge_extent(c, &e);
 }
 
-static int add_shared(struct fsck_cache *c, const struct cache_btree_node *n,
-		      const struct cache_bkey *k)
+/* Keys [first, first + nkeys) of a leaf. */
+static int judge_keys(struct fsck_cache *c, const struct cache_btree_node *n, size_t first,
+		      size_t nkeys, bool current)
 {
-	uint64_t shared;
-	int ret = cache_fsck_shared_add(&c->shared, cache_ptr_sector(k->ptr[0]),
-					cache_key_size(k), &shared);
-	const struct cache_extent e = { .key = *k, .leaf_bucket = n->bucket };
+	struct tally t = { .first = UINT64_MAX };
+	int ret = cache_fsck_shared_reserve(&c->shared, nkeys);
 
-	if (!ret && shared && !c->shared.again)
-		found_extent(c, &e, (struct cache_finding){
-			.code = CACHE_P_EXTENT_SHARED, .count = shared });
+	for (size_t i = first; i < first + nkeys && !ret; i++) {
+		struct cache_packed_key k = cache_btree_node_packed(n, i);
+
+		if (count_plain(c, &k, current, &t)) {
+			cache_fsck_shared_put(&c->shared, cache_ptr_sector(k.ptr),
+					      cache_key_high_size(k.high));
+			continue;
+		}
+		ret = judge_key(c, n, &k);
+		if (!ret)
+			ret = cache_fsck_shared_reserve(&c->shared, first + nkeys - i);
+	}
+	settle(c, &t);
 	return ret;
 }
 
-static int judge_leaf(void *ctx, const struct cache_btree_node *n)
+static int judge_leaf(void *ctx, const struct cache_btree_node *n, bool current)
 {
-	struct fsck_cache *c = ctx;
+	size_t nkeys = cache_btree_node_nkeys(n);
 	int ret = 0;
 
-	for (size_t i = 0; i < n->keys.n && !ret; i++) {
-		const struct cache_bkey *k = &n->keys.k[i];
-		uint64_t bucket = cache_ptr_sector(k->ptr[0]) >> c->geometry.bucket_shift;
-
-		ret = count_plain(c, k, bucket) ? add_shared(c, n, k) : judge_key(c, n, k);
-	}
+	for (size_t i = 0; i < nkeys && !ret; i += LEAF_STEP)
+		ret = judge_keys(ctx, n, i, cache_min_u64(LEAF_STEP, nkeys - i), current);
 	return ret;
 }
 
@@ -243,6 +273,8 @@ static int begin_visit(void *ctx, struct cache_set *set)
 	c->set = set;
 	c->inode = UINT64_MAX;
 	c->geometry = cache_geometry_of(&set->sb);
+	c->reserved = cache_sb_reserved_buckets(&set->sb);
+	c->block_mask = set->sb.block_sectors - 1;
 	cache_fsck_shared_init(&c->shared, &set->sb);
 	return cache_fsck_init_slots(c);
 }
@@ -259,14 +291,14 @@ static int see_extent(void *ctx, const struct cache_extent *e)
 	return ret ? ret : c->held.failed ? -ENOMEM : c->held.full;
 }
 
-static int see_leaf(void *ctx, const struct cache_btree_node *n)
+static int see_leaf(void *ctx, const struct cache_btree_node *n, bool current)
 {
 	struct fsck_cache *c = ctx;
 	const struct cache_sink *sink = c->sink, hold = { cache_fsck_hold, &c->held, NULL };
 	int ret;
 
 	c->sink = &hold;
-	ret = judge_leaf(c, n);
+	ret = judge_leaf(c, n, current);
 	c->sink = sink;
 	return ret ? ret : c->held.failed ? -ENOMEM : c->held.full;
 }

@@ -62,6 +62,7 @@ struct fsck_cache {
 	bool seen;
 	/* The slot of the previous extent, since most extents that follow have the same. */
 	struct cache_geometry geometry;
+	uint64_t reserved, block_mask;
 	uint64_t inode;			/* UINT64_MAX: the fields below are not set */
 	struct fsck_slot *slot;		/* NULL: the inode has no slot that can own data */
 	bool wants_dirty;

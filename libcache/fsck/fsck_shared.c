@@ -8,17 +8,21 @@
 #include "base/array.h"
 #include "base/bits.h"
 #include "base/checked.h"
+#include "base/huge_pages.h"
 #include "base/sort.h"
 
-#define LEN_BITS	16u	/* bits for an extent's size in sectors */
 #define LIST_SHARE	4	/* the list takes at most 1/4 of the bit map's size */
-#define AHEAD		16
+#define LIST_NEAR	16384	/* entries of the list that the near caches hold */
+#define AHEAD		32
+#define LEN_BITS	FSCK_SHARED_LEN_BITS
+#define LEN_MASK	((UINT64_C(1) << FSCK_SHARED_LEN_BITS) - 1)
 
 void cache_fsck_shared_init(struct fsck_shared *s, const struct cache_sb *sb)
 {
 	memset(s, 0, sizeof(*s));
 	s->shift = __builtin_ctz(cache_max_u64(sb->block_sectors, CACHE_PAGE_SECTORS));
 	s->nblocks = (sb->nbuckets * sb->bucket_sectors) >> s->shift;
+	s->limit = cache_bits_bytes(s->nblocks) / LIST_SHARE / sizeof(*s->list);
 }
 
 void cache_fsck_shared_fini(struct fsck_shared *s)
@@ -28,7 +32,7 @@ void cache_fsck_shared_fini(struct fsck_shared *s)
 	memset(s, 0, sizeof(*s));
 }
 
-/* Sets the bits; returns how many were set before. */
+/* Sets the bits. Return: how many were set before. */
 static uint64_t take(struct fsck_shared *s, uint64_t block, uint64_t n)
 {
 	uint64_t taken = 0;
@@ -48,16 +52,19 @@ static void drop_list(struct fsck_shared *s)
 /* Puts the list into the bit map, in any order, with prefetches. */
 static int flush(struct fsck_shared *s)
 {
-	if (!s->bits)
+	if (!s->bits) {
 		s->bits = cache_bits_new(s->nblocks);
-	if (!s->bits)
-		return -ENOMEM;
+		if (!s->bits)
+			return -ENOMEM;
+		cache_huge_pages(s->bits, cache_bits_bytes(s->nblocks));
+		s->limit = cache_min_u64(s->limit, LIST_NEAR);
+	}
 	for (size_t i = 0; i < s->n; i++) {
 		uint64_t e = s->list[i];
 
 		if (i + AHEAD < s->n)
 			__builtin_prefetch(&s->bits[(s->list[i + AHEAD] >> LEN_BITS) / 64], 1);
-		s->again |= take(s, e >> LEN_BITS, e & ((1u << LEN_BITS) - 1)) != 0;
+		s->again |= take(s, e >> LEN_BITS, e & LEN_MASK) != 0;
 	}
 	s->n = 0;
 	return 0;
@@ -88,9 +95,23 @@ int cache_fsck_shared_add(struct fsck_shared *s, uint64_t sector, uint64_t nsect
 		*shared = take(s, first, end - first) << s->shift;
 		return 0;
 	}
-	if ((s->n + 1) * sizeof(*s->list) > cache_bits_bytes(s->nblocks) / LIST_SHARE)
+	if (s->n + 1 > s->limit)
 		ret = flush(s);
 	return ret ? ret : append(s, first, end - first);
+}
+
+int cache_fsck_shared_reserve(struct fsck_shared *s, size_t n)
+{
+	int ret = s->n + n > s->limit ? flush(s) : 0;
+
+	while (!ret && s->capacity - s->n < n) {
+		void *p = cache_array_grow(s->list, s->capacity, &s->capacity, sizeof(*s->list));
+
+		if (!p)
+			return -ENOMEM;
+		s->list = p;
+	}
+	return ret;
 }
 
 static bool list_overlaps(struct fsck_shared *s)
@@ -103,7 +124,7 @@ static bool list_overlaps(struct fsck_shared *s)
 
 		if (block < end)
 			return true;
-		end = block + (s->list[i] & ((1u << LEN_BITS) - 1));
+		end = block + (s->list[i] & LEN_MASK);
 	}
 	return false;
 }

@@ -16,12 +16,14 @@
  * shared, but not by which extents: then ->again asks for all extents once more, and the second
  * time tells which.
  */
+#define FSCK_SHARED_LEN_BITS	16u	/* of an entry of the list: bits for the number of blocks */
+
 struct fsck_shared {
 	unsigned shift;		/* sectors per block, as a shift */
 	uint64_t nblocks;
 	uint64_t *bits;		/* NULL: the list has not been full yet */
 	uint64_t *list;		/* block << 16 | blocks */
-	size_t n, capacity;
+	size_t n, capacity, limit;	/* @limit: the list is put into the bits then */
 	bool again;
 	bool answers;		/* this is the second time */
 };
@@ -35,6 +37,22 @@ void cache_fsck_shared_fini(struct fsck_shared *s);
  */
 int cache_fsck_shared_add(struct fsck_shared *s, uint64_t sector, uint64_t nsectors,
 			  uint64_t *shared);
+
+/*
+ * The same for many, the first time only: makes space in the list for @n of them, each of which
+ * is then given to cache_fsck_shared_put(). 0 or -ENOMEM.
+ */
+int cache_fsck_shared_reserve(struct fsck_shared *s, size_t n);
+
+static inline void cache_fsck_shared_put(struct fsck_shared *s, uint64_t sector, uint64_t nsectors)
+{
+	uint64_t first = (sector + (UINT64_C(1) << s->shift) - 1) >> s->shift;
+	uint64_t end = (sector + nsectors) >> s->shift;
+
+	end = end < s->nblocks ? end : s->nblocks;
+	s->list[s->n] = first << FSCK_SHARED_LEN_BITS | (end - first);
+	s->n += first < end;
+}
 
 /* Call it after the last extent: it may set ->again, and then expects all extents once more. */
 int cache_fsck_shared_end(struct fsck_shared *s);

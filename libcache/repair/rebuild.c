@@ -17,11 +17,6 @@
 #define FILL_DEN	3
 #define PACKED_WORDS	3	/* size of a key with two words and one pointer */
 
-static struct cache_bkey unpack(const struct cache_packed_key *p)
-{
-	return (struct cache_bkey){ p->high, p->low, { p->ptr } };
-}
-
 /* Number of keys per node; at least two, or the number of levels would not be bounded. */
 static uint64_t keys_per_node(const struct cache_sb *sb)
 {
@@ -85,7 +80,7 @@ static int write_node(struct cache_rebuild *r, const struct cache_packed_key *ke
 	d->seq = cache_le64_of(random_seq(&r->rng));
 	d->version = cache_le32_of(CACHE_BSET_VERSION);
 	for (uint64_t i = 0; i < n; i++) {
-		struct cache_bkey k = unpack(&keys[i]);
+		struct cache_bkey k = cache_key_unpack(&keys[i]);
 
 		words += cache_bkey_encode(&k, words);
 	}
@@ -113,7 +108,7 @@ static int write_level(struct cache_rebuild *r, const struct cache_packed_key *k
 		int ret;
 
 		if (done + n < nkeys)
-			end = unpack(&keys[done + n - 1]);
+			end = cache_key_unpack(&keys[done + n - 1]);
 		ret = write_node(r, n ? keys + done : NULL, n, &end, buf, &child, err);
 		if (!ret && r->progress)
 			ret = r->progress(r->ctx, r->nnodes, r->max);
@@ -139,7 +134,7 @@ static int write_levels(struct cache_rebuild *r, const struct cache_packed_key *
 		if (ret)
 			return ret;
 		if (n == 1) {
-			root = unpack(&children[0]);
+			root = cache_key_unpack(&children[0]);
 			cache_commit_set_root(r->commit, &root, level);
 			return 0;
 		}

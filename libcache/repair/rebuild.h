@@ -4,13 +4,9 @@
 #define LIBCACHE_REBUILD_H
 
 #include "alloc/bucket.h"
+#include "disk/keys.h"
 #include "set/commit.h"
 #include "base/rng.h"
-
-/* An extent with one pointer. A rebuild may hold millions of them, so it is small. */
-struct cache_packed_key {
-	uint64_t high, low, ptr;
-};
 
 struct cache_rebuild {
 	struct cache_commit *commit;

@@ -81,6 +81,9 @@ typedef int cache_extent_fn(void *ctx, const struct cache_extent *e);
 int cache_set_each_extent(struct cache_set *set, cache_extent_fn *fn, void *ctx,
 			    const struct cache_sink *sink, struct cache_err *err);
 
+/* @current: it is known that the gen of each key is that of its bucket. */
+typedef int cache_set_leaf_fn(void *ctx, const struct cache_btree_node *n, bool current);
+
 /* What a load calls while it reads the tree. */
 struct cache_extent_visit {
 	/*
@@ -95,10 +98,10 @@ struct cache_extent_visit {
 	cache_extent_fn *fn;
 	/*
 	 * May be NULL. Called with a whole leaf instead of its extents: all of them are in its
-	 * range, the journal hides none, and the leaf is ->plain. It does not tell which are
-	 * stale.
+	 * range, the journal hides none, and the leaf is ->plain; it may be ->stored. Where it is
+	 * not all current, it does not tell which keys are stale.
 	 */
-	cache_btree_node_fn *leaf;
+	cache_set_leaf_fn *leaf;
 	void *ctx;
 	/* set when the extents shown were complete and are still right after the load */
 	bool done;

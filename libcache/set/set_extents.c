@@ -4,7 +4,7 @@
 
 static int push_leaf(void *ctx, const struct cache_btree_node *n)
 {
-	return cache_set_stream_leaf(ctx, n);
+	return cache_set_stream_leaf(ctx, n, false);
 }
 
 int cache_set_each_extent(struct cache_set *set, cache_extent_fn *fn, void *ctx,

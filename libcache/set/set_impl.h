@@ -30,8 +30,11 @@ struct cache_set_stream {
 /* Call it when @set has its overlay. 0 or -ENOMEM. */
 int cache_set_stream_init(struct cache_set_stream *s, struct cache_set *set,
 		    const struct cache_extent_visit *visit);
-/* The extents of a leaf and those of the journal that come before them; at the end all others. */
-int cache_set_stream_leaf(struct cache_set_stream *s, const struct cache_btree_node *n);
+/*
+ * The extents of a leaf and those of the journal that come before them; at the end all others.
+ * @current: as in cache_set_leaf_fn()
+ */
+int cache_set_stream_leaf(struct cache_set_stream *s, const struct cache_btree_node *n, bool current);
 int cache_set_stream_end(struct cache_set_stream *s);
 void cache_set_stream_fini(struct cache_set_stream *s);
 

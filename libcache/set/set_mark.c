@@ -22,6 +22,7 @@ struct marking {
 	struct cache_err *err;
 	uint64_t nodes, nodes_expected;
 	struct cache_geometry geometry;
+	bool current;		/* of the leaf that was marked last: see cache_set_leaf_fn() */
 	struct cache_set_stream *stream;	/* called for extents on the way; NULL: none */
 };
 
@@ -185,42 +186,53 @@ static int find_falsely_freed(struct marking *s, const struct cache_btree_node *
 	return ret;
 }
 
-#define AHEAD	16	/* number of keys whose buckets are prefetched */
+#define AHEAD	32	/* number of keys whose buckets are prefetched */
 
-/* A leaf of plain keys: most find their bucket in the expected state. */
+/* A leaf of plain keys: most find their bucket in the expected state; if all do, it is current. */
 static int mark_plain_leaf(struct marking *s, const struct cache_btree_node *n)
 {
 	struct cache_gens *g = &s->set->gens;
 	unsigned shift = s->geometry.bucket_shift;
+	size_t nkeys = cache_btree_node_nkeys(n);
 	int ret = 0;
 
-	for (size_t i = 0; i < n->keys.n && !ret; i++) {
-		const struct cache_bkey *k = &n->keys.k[i];
+	s->current = true;
+	for (size_t i = 0; i < nkeys && !ret; i++) {
+		struct cache_packed_key k = cache_btree_node_packed(n, i);
+		uint64_t ahead = cache_btree_node_packed(n, cache_min_u64(i + AHEAD, nkeys - 1)).ptr;
 
-		if (i + AHEAD < n->keys.n)
-			__builtin_prefetch(cache_gens_rec(g, cache_ptr_sector(k[AHEAD].ptr[0]) >>
-							  shift), 1);
-		if (!cache_mark_plain(g, k, cache_ptr_sector(k->ptr[0]) >> shift))
-			ret = mark(s, k, 0);
+		__builtin_prefetch(cache_gens_rec(g, cache_ptr_sector(ahead) >> shift), 1);
+		if (!cache_mark_plain(g, cache_ptr_gen(k.ptr), cache_key_high_dirty(k.high),
+				      cache_ptr_sector(k.ptr) >> shift)) {
+			struct cache_bkey key = cache_key_unpack(&k);
+
+			s->current = false;
+			ret = mark(s, &key, 0);
+		}
 	}
 	return ret;
 }
 
 static int mark_keys(struct marking *s, const struct cache_btree_node *n)
 {
+	size_t nkeys = cache_btree_node_nkeys(n);
 	int ret = 0;
 
 	if (n->plain && !s->set->gens.table && !s->m.gen_unknown)
 		return mark_plain_leaf(s, n);
-	for (size_t i = 0; i < n->keys.n && !ret; i++)
-		ret = mark(s, &n->keys.k[i], n->level);
+	s->current = false;
+	for (size_t i = 0; i < nkeys && !ret; i++) {
+		struct cache_bkey k = cache_btree_node_key(n, i);
+
+		ret = mark(s, &k, n->level);
+	}
 	return ret;
 }
 
 /* If an extent is rejected on the way, all are visited again later. */
 static int see_extents(struct marking *s, const struct cache_btree_node *n)
 {
-	int ret = s->stream ? cache_set_stream_leaf(s->stream, n) : 0;
+	int ret = s->stream ? cache_set_stream_leaf(s->stream, n, s->current) : 0;
 
 	if (ret > 0)
 		s->stream = NULL;
@@ -253,8 +265,10 @@ static struct cache_btree_walk walk_of(struct cache_set *set, cache_btree_node_f
 static int walk_tree(struct marking *s)
 {
 	struct cache_btree_walk w = walk_of(s->set, mark_node, s, s->sink);
-	int ret = cache_btree_walk(&w, s->err);
+	int ret;
 
+	w.undecoded = true;
+	ret = cache_btree_walk(&w, s->err);
 	memcpy(s->set->nnodes, w.nnodes, sizeof(w.nnodes));
 	s->set->read_bytes = w.read_bytes;
 	s->set->nbad_nodes = w.nbad;

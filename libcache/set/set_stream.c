@@ -89,24 +89,26 @@ static int push_within(struct cache_set_stream *s, const struct cache_btree_node
 /* Whether all extents are in the leaf's range, and before the next key of the journal. */
 static bool is_alone(const struct cache_set_stream *s, const struct cache_btree_node *n)
 {
-	const struct cache_bkey *first = n->keys.k, *last = n->keys.k + n->keys.n - 1;
+	struct cache_bkey first = cache_btree_node_key(n, 0);
+	struct cache_bkey last = cache_btree_node_key(n, cache_btree_node_nkeys(n) - 1);
 
-	return cache_pos_cmp(cache_key_inode(first), cache_key_start(first), n->lo_inode,
+	return cache_pos_cmp(cache_key_inode(&first), cache_key_start(&first), n->lo_inode,
 			     n->lo_offset) >= 0 &&
-	       cache_bkey_cmp(last, &n->key) <= 0 &&
-	       (!s->more || cache_bkey_is_before(last, &s->next));
+	       cache_bkey_cmp(&last, &n->key) <= 0 &&
+	       (!s->more || cache_bkey_is_before(&last, &s->next));
 }
 
-int cache_set_stream_leaf(struct cache_set_stream *s, const struct cache_btree_node *n)
+int cache_set_stream_leaf(struct cache_set_stream *s, const struct cache_btree_node *n, bool current)
 {
+	size_t nkeys = cache_btree_node_nkeys(n);
 	int ret = 0;
 
-	if (n->level || !n->keys.n)
+	if (n->level || !nkeys)
 		return 0;
 	if (s->visit->leaf && n->plain && is_alone(s, n))
-		return s->visit->leaf(s->visit->ctx, n);
-	for (size_t i = 0; i < n->keys.n && !ret; i++)
-		ret = push_within(s, n, n->keys.k[i]);
+		return s->visit->leaf(s->visit->ctx, n, current);
+	for (size_t i = 0; i < nkeys && !ret; i++)
+		ret = push_within(s, n, cache_btree_node_key(n, i));
 	return ret;
 }
 
