@@ -108,7 +108,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz
 BENCH_BIN := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 # The one list of applets and compat names; everything else asks it.
-APPLET_NAMES := $(shell awk -F'"' '/^(APPLET|ALIAS)/ { print $$2 }' cmd/applets.def)
+APPLET_NAMES := $(shell awk -F'"' '/^(APPLET|ALIAS|HELPER)/ { print $$2 }' cmd/applets.def)
 ALIAS_NAMES := $(shell awk -F'"' '/^ALIAS/ { print $$2 }' cmd/applets.def)
 LINKS := $(addprefix $(BUILD)/bin/,$(APPLET_NAMES))
 

@@ -18,9 +18,11 @@ struct applet {
 };
 
 #define APPLET(id, name, flags, summary) int id##_main(int argc, char **argv);
+#define HELPER(id, name, flags, summary) APPLET(id, name, flags, summary)
 #define ALIAS(id, name, flags, summary)
 #include "applets.def"
 #undef APPLET
+#undef HELPER
 #undef ALIAS
 
 /*

@@ -13,9 +13,11 @@
 static const struct applet applets[] = {
 #define APPLET(id, name, flags, summary) { name, id##_main, flags, summary },
 #define ALIAS(id, name, flags, summary) { name, id##_main, (flags) | APPLET_ALIAS, summary },
+#define HELPER ALIAS
 #include "applets.def"
 #undef APPLET
 #undef ALIAS
+#undef HELPER
 	{ NULL }
 };
 

@@ -273,6 +273,17 @@ int cache_probe_foreign(const struct cache_dev *dev, struct cache_err *err)
 	return ret;
 }
 
+bool cache_probe_is_known(int fd)
+{
+	blkid_probe pr = blkid_new_probe();
+	bool known = true;
+
+	if (pr && !blkid_probe_set_device(pr, fd, 0, 0) && !blkid_probe_enable_partitions(pr, 1))
+		known = !blkid_do_probe(pr);
+	blkid_free_probe(pr);
+	return known;
+}
+
 bool cache_probe_has_tag(int fd, const char *tag, const char *value)
 {
 	static const char *const parts[][2] = {

@@ -45,6 +45,12 @@ struct cache_signature {
 int cache_probe(const struct cache_dev *dev, struct cache_signature *sig, unsigned *n,
 		struct cache_err *err);
 
+/*
+ * Whether libblkid finds anything on the device open as @fd, or cannot look: what udev knows of
+ * it without our help. A superblock whose checksum is wrong is not found.
+ */
+bool cache_probe_is_known(int fd);
+
 /* Whether libblkid finds this UUID, LABEL, PARTUUID or PARTLABEL on the device. */
 bool cache_probe_has_tag(int fd, const char *tag, const char *value);
 
