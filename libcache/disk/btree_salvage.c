@@ -7,8 +7,9 @@
  * including the gen, and a bucket gets another gen before it is used again. So a set that
  * verifies was written for this node, and since a node is only appended to, it is newer than
  * all sets before it. The only exception is a copy, from a write that was misdirected or done
- * twice. It has the checksum of another set of the node; the second of two such sets is left
- * out, because it must not override what was written between them.
+ * twice. It has the checksum of another set of the node. The second of two such sets is left
+ * out, because it must not override what was written between them, unless the first one stands
+ * where a longer set was: then the first one is the copy.
  */
 #include "disk/btree_salvage.h"
 
@@ -26,6 +27,11 @@
 /* Bytes that may be checksummed while searching for sets, in nodes: hostile sets could overlap. */
 #define SUMMED_NODES	8
 
+struct used {
+	uint64_t csum;
+	bool is_over;		/* it stands over another set, of which the rest is there */
+};
+
 struct salvage {
 	const struct cache_sb *sb;
 	char *data;
@@ -36,8 +42,9 @@ struct salvage {
 	size_t nheld, held_capacity;
 	size_t nkept;			/* number of @held about corrected sets */
 	bool failed;			/* no memory for them */
-	uint64_t *csum;			/* checksum of each set that is used */
-	size_t ncsums, csum_capacity;
+	struct used *used;		/* each set that is used */
+	size_t nused, used_capacity;
+	uint32_t claimed;		/* block behind the last damaged set, by its header */
 	uint64_t budget;		/* number of bytes that may still be checksummed */
 	struct cache_keys newer;	/* keys of the sets behind the damage, in their order */
 };
@@ -134,30 +141,69 @@ static int parse(struct salvage *s, struct cache_err *err)
 	}
 }
 
-/* Notes the checksum of a set. 1: it is new; 0: another set has it; -ENOMEM. */
-static int note_csum(struct salvage *s, uint64_t csum)
+/* Notes a set. 1: it is used; 0: it is a copy of another one; -ENOMEM. */
+static int note_set(struct salvage *s, uint32_t block, bool is_over)
 {
+	uint64_t csum = cache_le64_get(set_at(s, block)->csum);
 	void *p;
 
-	for (size_t i = 0; i < s->ncsums; i++)
-		if (s->csum[i] == csum)
-			return 0;
-	p = cache_array_grow(s->csum, s->ncsums, &s->csum_capacity, sizeof(*s->csum));
+	for (size_t i = 0; i < s->nused; i++) {
+		struct used *u = &s->used[i];
+		bool was_over = u->is_over;
+
+		if (u->csum != csum)
+			continue;
+		u->is_over &= is_over;
+		return was_over;
+	}
+	p = cache_array_grow(s->used, s->nused, &s->used_capacity, sizeof(*s->used));
 	if (!p)
 		return -ENOMEM;
-	s->csum = p;
-	s->csum[s->ncsums++] = csum;
+	s->used = p;
+	s->used[s->nused++] = (struct used){ csum, is_over };
 	return 1;
 }
 
-/* Notes the checksums of the sets that were read before the damage. */
+static bool begins_like_set(const struct salvage *s, uint32_t block)
+{
+	const struct cache_bset_disk *d = set_at(s, block);
+
+	return cache_le64_get(d->magic) == s->magic ||
+	       (s->node->seq && cache_le64_get(d->seq) == s->node->seq);
+}
+
+/*
+ * Behind the last set before the damage begins no other one, whole or not, and it is not empty
+ * there: then that is the rest of a set over which this one was written.
+ */
+static bool is_over_rest(const struct salvage *s)
+{
+	const struct cache_bset_disk *d = set_at(s, s->node->used_blocks);
+
+	return s->node->used_blocks < s->node->nblocks &&
+	       !begins_like_set(s, s->node->used_blocks) && cache_le64_get(d->magic) &&
+	       cache_le64_get(d->seq);
+}
+
+/* Notes the sets that were read before the damage. */
 static int note_leading(struct salvage *s)
 {
+	const struct cache_btree_node *n = s->node;
 	int ret = 0;
 
-	for (uint32_t i = 0; i < s->node->nsets && ret >= 0; i++)
-		ret = note_csum(s, cache_le64_get(set_at(s, s->node->sets[i].block)->csum));
+	for (uint32_t i = 0; i < n->nsets && ret >= 0; i++)
+		ret = note_set(s, n->sets[i].block, i + 1 == n->nsets && is_over_rest(s));
 	return ret < 0 ? ret : 0;
+}
+
+/* A set that does not verify: where it would end, if its header is right. */
+static void note_claim(struct salvage *s, uint32_t block)
+{
+	uint64_t nbytes = cache_bset_bytes(set_at(s, block));
+
+	if (begins_like_set(s, block) && nbytes <= bytes_from(s, block))
+		s->claimed = cache_max_u64(s->claimed,
+					   block + cache_div_up(nbytes, s->block_bytes));
 }
 
 static bool verifies(struct salvage *s, uint32_t block)
@@ -165,7 +211,7 @@ static bool verifies(struct salvage *s, uint32_t block)
 	const struct cache_bset_disk *d = set_at(s, block);
 	uint64_t seq = cache_le64_get(d->seq), nbytes = cache_bset_bytes(d);
 
-	if (!seq || (s->ncsums ? seq != s->node->seq : !cache_le32_get(d->version)) ||
+	if (!seq || (s->nused ? seq != s->node->seq : !cache_le32_get(d->version)) ||
 	    cache_le64_get(d->magic) != s->magic ||
 	    cache_le32_get(d->version) > CACHE_BSET_VERSION ||
 	    nbytes > bytes_from(s, block) || nbytes > s->budget)
@@ -207,13 +253,13 @@ static int take_sets(struct salvage *s)
 		const struct cache_bset_disk *d = set_at(s, block);
 
 		if (!verifies(s, block)) {
-			block++;
+			note_claim(s, block++);
 			continue;
 		}
-		if (!s->ncsums)
+		if (!s->nused)
 			/* the first set is damaged: the seq is not known yet */
 			n->seq = cache_le64_get(d->seq);
-		ret = note_csum(s, cache_le64_get(d->csum));
+		ret = note_set(s, block, block < s->claimed);
 		if (ret > 0)
 			ret = take_keys(s, d);
 		block += cache_div_up(cache_bset_bytes(d), s->block_bytes);
@@ -272,7 +318,7 @@ int cache_btree_node_salvage(const struct cache_sb *sb, void *data,
 	for (size_t i = 0; i < s.nheld && !ret; i++)
 		ret = cache_found(sink, err, &s.held[i]);
 	free(s.held);
-	free(s.csum);
+	free(s.used);
 	cache_keys_fini(&s.newer);
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for a btree node") : ret;
 }

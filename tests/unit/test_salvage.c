@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is kept of a damaged node, and which wrong bytes are corrected. */
+#include "disk.h"
 #include "set.h"
 
 #include "disk/btree_salvage.h"
@@ -186,6 +187,60 @@ TEST(a_copy_of_an_older_set_behind_the_end_hides_nothing)
 	cache_btree_node_fini(&n);
 	cache_btree_node_fini(&right);
 	teardown(&s);
+}
+
+/* A node of a set of two blocks, and two of one; the last has the newest key for its range. */
+static struct disk three_sets(struct cache_bkey *key)
+{
+	struct disk d = disk_new(1024, 64, 8);
+	struct cache_bkey first[200];
+	struct cache_bkey over[] = { extent(0, 800, 808, true, 64 * 31, 1),
+				     extent(0, 800, 808, true, 64 * 32, 1) };
+
+	*key = root_key(&d.sb, 22, 1);
+	for (unsigned i = 0; i < 200; i++)
+		first[i] = extent(0, 8 * i, 8 * i + 8, true, 64 * 30, 1);
+	CHECK_EQ(put_bset(&d, key, 5, 0, first, 200), 2);
+	put_bset(&d, key, 5, 2, &over[0], 1);
+	put_bset(&d, key, 5, 3, &over[1], 1);
+	return d;
+}
+
+/* Where 0:800 is then. */
+static uint64_t place_of_800(struct disk *d, const struct cache_bkey *key)
+{
+	struct cache_btree_node n = { .key = *key, .bucket = 22 };
+	char *buf = cache_dev_buf(64 * CACHE_SECTOR_BYTES);
+	struct seen seen = { 0 };
+	const struct cache_sink sink = { .report = on_finding, .ctx = &seen };
+	uint64_t place = 0;
+
+	CHECK_EQ(cache_dev_read(d->dev, 22 * 64, 64, buf, NULL), 0);
+	CHECK_EQ(cache_btree_node_salvage(&d->sb, buf, &n, &sink, NULL), 0);
+	CHECK(n.damaged);
+	for (size_t i = 0; i < n.keys.n; i++)
+		if (n.keys.k[i].low == 808)
+			place = cache_ptr_sector(n.keys.k[i].ptr[0]);
+	cache_btree_node_fini(&n);
+	free(buf);
+	return place;
+}
+
+/* Over its first block what remains behind it is the rest of it, over its second one its header. */
+TEST(of_two_sets_that_are_the_same_the_one_that_stands_over_another_is_the_copy)
+{
+	for (unsigned block = 0; block < 2; block++)
+		for (unsigned from = 2; from < 4; from++) {
+			struct cache_bkey key;
+			struct disk d = three_sets(&key);
+			char *buf = cache_dev_buf(8 * CACHE_SECTOR_BYTES);
+
+			CHECK_EQ(cache_dev_read(d.dev, 22 * 64 + from * 8, 8, buf, NULL), 0);
+			disk_write(&d, 22 * 64 + block * 8, 8, buf);
+			CHECK_EQ(place_of_800(&d, &key), 64 * 32);
+			free(buf);
+			cache_dev_close(d.dev);
+		}
 }
 
 TEST(one_wrong_byte_anywhere_in_a_journal_entry_is_corrected)
