@@ -124,6 +124,24 @@ int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uin
 	return 0;
 }
 
+uint64_t cache_journal_blocks_between(const struct cache_sb *sb, const struct cache_jset_pos *a,
+				      const struct cache_jset_pos *b)
+{
+	uint64_t end = a->offset_sectors + cache_jset_sectors(sb, a->nwords);
+	uint64_t buckets = (b->index + sb->njournal - a->index) % sb->njournal;
+
+	if (!buckets && b->offset_sectors <= a->offset_sectors)
+		buckets = sb->njournal;
+	return (buckets * sb->bucket_sectors + b->offset_sectors - end) / sb->block_sectors;
+}
+
+bool cache_journal_can_follow(const struct cache_sb *sb, const struct cache_jset_pos *a,
+			      const struct cache_jset_pos *b)
+{
+	return b->seq > a->seq && b->last_seq >= a->last_seq &&
+	       b->seq - a->seq <= cache_journal_blocks_between(sb, a, b) + 1;
+}
+
 struct run {
 	const struct cache_sb *sb;
 	struct cache_journal *j;	/* its entries are those of the run */
@@ -133,14 +151,6 @@ struct run {
 	bool any, broken;
 	bool doubt;
 };
-
-/* Whether the entry can have been written after @last, @between sectors behind its end. */
-static bool can_follow(const struct run *r, const struct cache_jset_pos *last,
-		       const struct cache_jset_pos *pos, uint32_t between)
-{
-	return pos->seq > last->seq && pos->last_seq >= last->last_seq &&
-	       pos->seq - last->seq <= between / r->sb->block_sectors + 1;
-}
 
 static int add(struct run *r, const struct cache_jset_pos *pos)
 {
@@ -176,7 +186,7 @@ static int note_entry(void *ctx, const struct cache_jset_pos *at,
 	jset.pos.hidden = true;
 	r->doubt |= jset.pos.last_seq > jset.pos.seq;
 	if (last)
-		r->doubt |= !can_follow(r, last, &jset.pos, at->offset_sectors - r->end);
+		r->doubt |= !cache_journal_can_follow(r->sb, last, &jset.pos);
 	/* an entry that is missing between them may have named what those before it name */
 	if (last && (at->offset_sectors != r->end || jset.pos.seq != last->seq + 1))
 		j->nentries = 0;
@@ -230,15 +240,66 @@ static int note_survivor(void *ctx, const struct cache_jset_pos *at,
 	if (!d || (r->any && at->index == r->index && at->offset_sectors < r->end))
 		return 0;
 	cache_jset_decode(d, &jset);
-	if (r->any && at->index == r->index && jset.pos.seq > r->j->entries[r->j->nentries - 1].seq)
-		r->doubt |= !can_follow(r, &r->j->entries[r->j->nentries - 1], &jset.pos,
-					at->offset_sectors - r->end);
 	r->doubt |= jset.pos.last_seq > jset.pos.seq;
 	jset.pos.index = r->index = at->index;
 	jset.pos.offset_sectors = at->offset_sectors;
 	jset.pos.hidden = r->any = true;
 	r->end = at->offset_sectors + cache_jset_sectors(r->sb, jset.pos.nwords);
 	return add(r, &jset.pos);
+}
+
+/* So many entries can stand together where others belong. */
+#define MISPLACED_MAX	8
+
+/* Whether what follows @last in the ring are misdirected writes, and behind them it goes on. */
+static bool is_misplaced(const struct run *r, const struct cache_jset_pos *last, size_t i)
+{
+	const struct cache_journal *j = r->j;
+
+	if (cache_journal_can_follow(r->sb, last, &j->entries[i]))
+		return false;
+	for (size_t k = 1; k <= MISPLACED_MAX && k + 1 < j->nentries; k++)
+		if (cache_journal_can_follow(r->sb, last, &j->entries[(i + k) % j->nentries]))
+			return true;
+	return false;
+}
+
+/* Leaves out entries that stand between two of which the second was written soon after the first. */
+static void drop_misplaced(struct run *r)
+{
+	struct cache_journal *j = r->j;
+	size_t first = 0, kept = 0, last;
+
+	/* begin behind one that is in its place */
+	while (first < j->nentries &&
+	       !cache_journal_can_follow(r->sb, &j->entries[first],
+					 &j->entries[(first + 1) % j->nentries]))
+		first++;
+	last = first;
+	for (size_t n = 1; n < j->nentries && first < j->nentries; n++) {
+		size_t i = (first + n) % j->nentries;
+
+		if (is_misplaced(r, &j->entries[last], i))
+			j->entries[i].nwords = UINT32_MAX;
+		else
+			last = i;
+	}
+	for (size_t i = 0; i < j->nentries; i++)
+		if (j->entries[i].nwords != UINT32_MAX)
+			j->entries[kept++] = j->entries[i];
+	j->nentries = kept;
+}
+
+/* In one bucket an entry is followed by the next one, or by what is left of an earlier lap. */
+static bool contradict(const struct run *r)
+{
+	const struct cache_jset_pos *e = r->j->entries;
+
+	for (size_t i = 1; i < r->j->nentries; i++)
+		if (e[i].index == e[i - 1].index && e[i].seq > e[i - 1].seq &&
+		    !cache_journal_can_follow(r->sb, &e[i - 1], &e[i]))
+			return true;
+	return false;
 }
 
 static int by_seq(const void *a, const void *b)
@@ -292,7 +353,9 @@ int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 
 	memset(j, 0, sizeof(*j));
 	ret = each_block(dev, sb, note_survivor, &r);
-	if (!ret && (r.doubt || !j->nentries))
+	if (!ret)
+		drop_misplaced(&r);
+	if (!ret && (r.doubt || !j->nentries || contradict(&r)))
 		return 0;
 	if (!ret)
 		ret = ask_survivors(dev, sb, j, &r.doubt, err);

@@ -14,6 +14,16 @@
 int cache_journal_block(struct cache_dev *dev, const struct cache_sb *sb,
 			const struct cache_jset_pos *at, char *buf);
 
+/* Blocks between the end of @a and @b, which follows it in the ring or is the same. */
+uint64_t cache_journal_blocks_between(const struct cache_sb *sb, const struct cache_jset_pos *a,
+				      const struct cache_jset_pos *b);
+/*
+ * Whether @b, where it stands, can have been written after @a: between them no more entries are
+ * missing than there are blocks for.
+ */
+bool cache_journal_can_follow(const struct cache_sb *sb, const struct cache_jset_pos *a,
+			      const struct cache_jset_pos *b);
+
 /**
  * cache_journal_greatest() - find the greatest seq of any entry that is still in the ring
  * @seq: 0 when there is none

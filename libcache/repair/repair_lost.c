@@ -61,6 +61,17 @@ struct lost {
 	uint64_t ruined;
 };
 
+/* The gens and prios of the chain from @head, without the gens that are known to be false. */
+static int read_prios(struct lost *l, uint64_t head)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	int ret = cache_prio_read(l->set->dev, l->sb, head, &l->prios, &silent, l->err);
+
+	if (!ret && l->set->correct_prios)
+		l->set->correct_prios(l->set->correct_ctx, &l->prios);
+	return ret;
+}
+
 static void *grow(void *list, uint32_t n, size_t *capacity, size_t size)
 {
 	return n >= NODES_MAX ? NULL : cache_array_grow(list, n, capacity, size);
@@ -460,7 +471,6 @@ static int find_table(struct lost *l)
 
 static int find(struct lost *l)
 {
-	const struct cache_sink silent = { .report = cache_sink_ignore };
 	struct cache_jset *newest = &l->set->journal.newest;
 	int ret = 0;
 
@@ -469,8 +479,7 @@ static int find(struct lost *l)
 	if (ret)
 		return cache_err_set(l->err, ret, 0, "no memory for the nodes of a set");
 	newest->prio_bucket[l->sb->nr_this_dev] = find_chain(l);
-	ret = cache_prio_read(l->set->dev, l->sb, newest->prio_bucket[l->sb->nr_this_dev],
-			      &l->prios, &silent, l->err);
+	ret = read_prios(l, newest->prio_bucket[l->sb->nr_this_dev]);
 	if (ret)
 		return ret;
 	ret = link_nodes(l);
@@ -626,13 +635,13 @@ static int named_seq(struct lost *l, const struct cache_journal *j, uint64_t hea
 }
 
 /*
- * The seq of the chain that began in @head, 0: not known. The last member of a chain links to
- * the head of the one before, so one that is gone has its seq from the one that follows.
+ * The seq of the chain that began in @head and is gone, 0: not known. The last member of a chain
+ * links to the head of the one before, so it has its seq from the one that follows.
  */
 static uint64_t seq_of_head(const struct lost *l, uint64_t head, uint64_t newest_chain)
 {
 	uint32_t i = prio_in(l, newest_chain), steps = 0;
-	uint64_t seq = prio_seq(l, head);
+	uint64_t seq = 0;
 
 	while (!seq && i != NOBODY && steps++ < l->nprios) {
 		for (uint32_t n = cache_prio_buckets(l->sb); n > 1 && i != NOBODY; n--)
@@ -649,43 +658,71 @@ static uint64_t seq_of_head(const struct lost *l, uint64_t head, uint64_t newest
 	return seq;
 }
 
-/* Blocks behind the newest of @run, to the next entry in the ring: so many can be lost there. */
+/*
+ * Blocks behind the newest of @run, to the next entry in the ring: so many can be lost there. An
+ * entry that is older than a lap of the ring is there because a write over it was lost.
+ */
 static uint64_t blocks_behind(const struct lost *l, const struct cache_journal *run)
 {
-	const struct cache_jset_pos *newest = &run->newest.pos, *next = &run->entries[0];
-	uint64_t end = newest->offset_sectors + cache_jset_sectors(l->sb, newest->nwords);
-	uint64_t buckets;
+	const struct cache_jset_pos *newest = &run->newest.pos, *next;
+	size_t n = run->nentries, i = 0;
 
-	for (size_t i = run->nentries; i--;)
-		if (run->entries[i].index > newest->index ||
-		    (run->entries[i].index == newest->index &&
-		     run->entries[i].offset_sectors > newest->offset_sectors))
-			next = &run->entries[i];
-	buckets = (next->index + l->sb->njournal - newest->index) % l->sb->njournal;
-	if (!buckets && next->offset_sectors <= newest->offset_sectors)
-		buckets = l->sb->njournal;
-	return (buckets * l->sb->bucket_sectors + next->offset_sectors - end) / l->sb->block_sectors;
+	while (i < n && (run->entries[i].index < newest->index ||
+			 (run->entries[i].index == newest->index &&
+			  run->entries[i].offset_sectors <= newest->offset_sectors)))
+		i++;
+	do
+		next = &run->entries[i++ % n];
+	while (next->seq != newest->seq && !cache_journal_can_follow(l->sb, next, newest));
+	return cache_journal_blocks_between(l->sb, newest, next);
+}
+
+/*
+ * Whether the root of @newest may still be the root: it was found to be, or it is one of those
+ * between which the search could not choose. (A root that the driver has replaced keeps its
+ * gen.)
+ */
+static bool is_root_still(const struct lost *l, const struct cache_jset *newest)
+{
+	const struct cache_jset *found = &l->set->journal.newest;
+	const struct cache_bkey *root = &newest->btree_root;
+	const struct lost_node *n;
+
+	if (cache_key_ptrs(&found->btree_root))
+		return found->btree_root.ptr[0] == root->ptr[0] &&
+		       found->pos.level == newest->pos.level;
+	if (!cache_key_ptrs(root) || cache_ptr_bucket(l->sb, root, 0) >= l->sb->nbuckets)
+		return false;
+	n = node_in(l, cache_ptr_bucket(l->sb, root, 0));
+	return n && n->proven && !n->stale && !n->has_parent && node_ptr(l, n) == root->ptr[0] &&
+	       level_of(l, n) == newest->pos.level;
 }
 
 /*
  * Entries after the newest of @run are lost, but no more than there is a gap for: each prio
  * chain that was written since, as each run of the allocator does, took one. Or the last chain
  * is damaged, and the one before it is named here. The root is the same: a repair, after which
- * nothing of before may be replayed, writes another.
+ * nothing of before may be replayed, writes another, and raises the gen of the old one.
  */
 static int is_near_last(struct lost *l, const struct cache_journal *run, bool *near)
 {
 	const struct cache_jset *found = &l->set->journal.newest, *newest = &run->newest;
 	uint64_t head = found->prio_bucket[l->sb->nr_this_dev], chain = prio_seq(l, head);
-	uint64_t named = seq_of_head(l, newest->prio_bucket[l->sb->nr_this_dev], head);
+	uint64_t named = prio_seq(l, newest->prio_bucket[l->sb->nr_this_dev]), greatest = 0;
+	int ret = 0;
 
 	*near = false;
-	if (found->btree_root.ptr[0] != newest->btree_root.ptr[0] ||
-	    found->pos.level != newest->pos.level)
+	if (!is_root_still(l, newest))
 		return 0;
-	if (named)
-		*near = chain <= named || chain - named <= blocks_behind(l, run);
-	return named ? 0 : named_seq(l, run, head, &chain, near);
+	if (!named)
+		ret = named_seq(l, run, head, &greatest, near);
+	if (ret || *near)
+		return ret;
+	/* its bucket may have been the head of an earlier chain too, so this comes last */
+	if (!named)
+		named = seq_of_head(l, newest->prio_bucket[l->sb->nr_this_dev], head);
+	*near = named && (chain <= named || chain - named <= blocks_behind(l, run));
+	return 0;
 }
 
 /* What was found without the ring is of a later moment than @newest, which lacks entries. */
@@ -747,14 +784,13 @@ static int take_run(struct lost *l)
 /* Whether the root's bucket was reused since, according to the gens of the newest chain. */
 static int was_replaced(struct lost *l, uint64_t chain, bool *old)
 {
-	const struct cache_sink silent = { .report = cache_sink_ignore };
 	const struct cache_bkey *root = &l->set->journal.newest.btree_root;
 	uint64_t b = cache_key_ptrs(root) ? cache_ptr_bucket(l->sb, root, 0) : UINT64_MAX;
 	int ret = 0;
 
 	if (b >= l->sb->nbuckets)
 		return 0;
-	ret = cache_prio_read(l->set->dev, l->sb, chain, &l->prios, &silent, l->err);
+	ret = read_prios(l, chain);
 	if (!ret)
 		*old = cache_gen_after(l->prios.gen[b], cache_ptr_gen(root->ptr[0]));
 	return ret;

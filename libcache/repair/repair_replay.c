@@ -18,6 +18,7 @@ struct flushed {
 	uint32_t *end;		/* of each entry, in words of the overlay */
 	size_t nentries;
 	uint64_t *drop;		/* one bit per extent of the overlay, in its order */
+	bool damaged;		/* an interior node is: then a leaf may have less than its range */
 };
 
 static struct cache_bkey extent(const struct flushed *f, size_t i)
@@ -105,15 +106,37 @@ static size_t newest_in(const struct flushed *f, const struct cache_btree_node *
 	return newest;
 }
 
+/* The range that is certainly that of leaf @n: @inode, @start to @last. false: none is. */
+static bool range_of(const struct flushed *f, const struct cache_btree_node *n, uint64_t *inode,
+		     uint64_t *start, struct cache_bkey *last)
+{
+	*inode = n->lo_inode;
+	*start = n->lo_offset;
+	*last = n->key;
+	if (!f->damaged)
+		return true;
+	/* the leaf before it may be lost, and its range be added to this one's */
+	if (!n->keys.n)
+		return false;
+	*inode = cache_key_inode(&n->keys.k[0]);
+	*start = cache_key_start(&n->keys.k[0]);
+	*last = n->keys.k[n->keys.n - 1];
+	return true;
+}
+
 /* Those that go on into another leaf stay: that one may not have them. */
 static int on_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct flushed *f = ctx;
+	uint64_t inode, start;
+	struct cache_bkey last;
 	size_t first, newest;
 
-	if (n->level)
+	f->damaged |= n->level && n->damaged;
+	/* what a leaf has had may be in the part that is damaged */
+	if (n->level || n->damaged || !range_of(f, n, &inode, &start, &last))
 		return 0;
-	first = first_from(f, n->lo_inode, n->lo_offset);
+	first = first_from(f, inode, start);
 	if (first == f->set->overlay.n)
 		return 0;
 	newest = newest_in(f, n);
@@ -121,9 +144,9 @@ static int on_node(void *ctx, const struct cache_btree_node *n)
 		struct cache_bkey k = extent(f, i);
 
 		if (cache_pos_cmp(cache_key_inode(&k), cache_key_start(&k),
-				  cache_key_inode(&n->key), n->key.low) >= 0)
+				  cache_key_inode(&last), last.low) >= 0)
 			break;
-		if (cache_bkey_cmp(&k, &n->key) <= 0 && entry_of(f, i) < newest)
+		if (cache_bkey_cmp(&k, &last) <= 0 && entry_of(f, i) < newest)
 			cache_bit_set(f->drop, i);
 	}
 	return 0;

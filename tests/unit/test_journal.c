@@ -480,6 +480,45 @@ TEST(a_run_whose_entries_contradict_each_other_is_none)
 	}
 }
 
+/*
+ * Three entries in each of five buckets, of which the first of each is lost, and these two are
+ * in each other's place.
+ */
+static struct disk swapped(unsigned a, unsigned b)
+{
+	struct disk d = disk_new(1024, 32, 8);
+
+	for (unsigned i = 0; i < 15; i++) {
+		unsigned seq = i == a ? b : i == b ? a : i;
+		struct jset_spec j = { .seq = 100 + seq, .last_seq = 110 };
+
+		if (seq < 10)
+			j.last_seq = 100;
+		put_jset(&d, 1 + i / 3, i % 3 * 8, &j);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		damage(&d, 1 + i, 0, 100);
+	return d;
+}
+
+TEST(entries_in_a_wrong_place_do_not_hide_the_others_of_a_ring_without_first_ones)
+{
+	/* of 110, 111, 113 and 114 so many are replayed; behind the newest nothing tells */
+	static const unsigned place[][3] = { { 4, 11, 3 }, { 2, 10, 3 }, { 1, 13, 4 }, { 0, 0, 4 } };
+
+	for (unsigned i = 0; i < sizeof(place) / sizeof(*place); i++) {
+		struct disk d = swapped(place[i][0], place[i][1]);
+		struct cache_journal j;
+
+		CHECK_EQ(cache_journal_survivors(d.dev, &d.sb, &j, NULL), 1);
+		CHECK_EQ(j.newest.pos.seq, 114);
+		CHECK_EQ(j.newest.pos.index, 5);
+		CHECK_EQ(j.nreplay, place[i][2]);
+		cache_journal_fini(&j);
+		cache_dev_close(d.dev);
+	}
+}
+
 TEST(a_key_that_looks_like_an_entry_is_none)
 {
 	/* in the second block of its entry, where the magic of one would be */

@@ -731,6 +731,116 @@ TEST(an_entry_before_a_gap_does_not_hide_what_a_leaf_has_of_the_lost_one)
 	cache_dev_close(d.dev);
 }
 
+/* A root that was replaced is still there: it is not known to be the root, nor is the other. */
+static void leave_another_root(struct disk *d)
+{
+	struct cache_bkey other = root_key(&d->sb, 26, 1);
+	struct cache_bkey k = extent(0, 300, 301, false, SECTOR(33), 1);
+
+	put_bset(d, &other, 5, 0, &k, 1);
+}
+
+/* Of a time when the newest entry was 1 or 2; for a gap it would be too near. */
+static void leave_a_lap_that_is_long_past(struct disk *d)
+{
+	struct jset_spec j = { .seq = 1000, .last_seq = 1000 };
+
+	put_jset(d, 2, ENTRY, &j);
+	j.seq = 1001;
+	put_jset(d, 2, 2 * ENTRY, &j);
+}
+
+/* Entries 5002 and 5003 of a ring without first blocks name a chain after which others came. */
+static struct disk old_enough(uint64_t newest_chain)
+{
+	struct cache_bkey k[] = { extent(0, 100, 132, true, SECTOR(30), 1),
+				  extent(0, 116, 132, true, SECTOR(31), 1),
+				  extent(0, 200, 204, true, SECTOR(32), 1) };
+	struct disk d = make(k, 1, 0x30, 0x40);
+	struct jset_spec j = { .last_seq = 5001, .uuid_bucket = table_key(&d, UUID),
+			       .prio_bucket = PRIO, .btree_root = root_key(&d.sb, ROOT, 1),
+			       .nkeys = 1 };
+
+	wipe(&d, d.sb.journal_bucket[1]);
+	for (unsigned i = 1; i < 3; i++) {
+		j.seq = 5001 + i;
+		j.keys = &k[i];
+		put_jset(&d, 1, i * ENTRY, &j);
+	}
+	put_prios(&d, 40, newest_chain, 0, 0);
+	return d;
+}
+
+TEST(hidden_entries_are_replayed_though_two_nodes_could_be_the_root)
+{
+	struct disk d = old_enough(3);
+
+	leave_another_root(&d);
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+TEST(an_entry_from_before_the_last_lap_leaves_a_gap_for_those_that_are_lost)
+{
+	struct disk d = old_enough(6);
+
+	leave_a_lap_that_is_long_past(&d);
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/* PRIO was the head of a chain long ago, and is that of the last one, which is damaged. */
+TEST(the_head_of_the_last_chain_is_not_taken_for_the_one_that_was_there_before)
+{
+	struct disk d = old_enough(9);
+	struct cache_bkey k = extent(0, 200, 204, true, SECTOR(32), 1);
+	struct jset_spec j = { .seq = 5003, .last_seq = 5001, .uuid_bucket = table_key(&d, UUID),
+			       .prio_bucket = PRIO, .btree_root = root_key(&d.sb, ROOT, 1),
+			       .keys = &k, .nkeys = 1 };
+
+	for (unsigned i = 0; i < 4; i++)
+		put_prios(&d, 40 + i, 9 - i, i < 3 ? 41 + i : PRIO, 0);
+	put_jset(&d, 1, 2 * ENTRY, &j);
+	j.seq = 5002;
+	j.prio_bucket = 40;
+	j.nkeys = 0;
+	put_jset(&d, 1, ENTRY, &j);
+	j.seq = 4986;	/* two blocks behind the newest */
+	j.last_seq = 4986;
+	put_jset(&d, 2, ENTRY, &j);
+	disk_spoil(&d, SECTOR(PRIO), 300);
+	repairs_to(&d, OLD_100, OLD_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/*
+ * A root of which the second set, with the key of the first leaf, is damaged: the second leaf
+ * has an entry that is newer, and does not have what belongs to the first.
+ */
+TEST(what_belongs_to_a_leaf_that_is_lost_is_not_taken_for_flushed_by_the_next_one)
+{
+	struct cache_bkey k[] = { extent(0, 100, 108, true, SECTOR(30), 1),
+				  extent(0, 2000, 2008, true, SECTOR(31), 1) };
+	struct disk d = make(NULL, 0, 0x30, 0x40);
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1), leaf = root_key(&d.sb, 24, 1);
+	struct cache_bkey first = node_key(&d.sb, 0, 1000, 23, 1);
+	struct jset_spec j = { .last_seq = 1, .uuid_bucket = table_key(&d, UUID), .level = 1,
+			       .prio_bucket = PRIO, .btree_root = root, .nkeys = 1 };
+
+	put_bset(&d, &root, 5, 0, &leaf, 1);
+	put_bset(&d, &root, 5, 1, &first, 1);
+	disk_spoil(&d, SECTOR(ROOT) + 8, 40);
+	put_bset(&d, &root, 5, 2, &leaf, 1);
+	put_bset(&d, &leaf, 6, 0, &k[1], 1);
+	for (unsigned i = 0; i < 2; i++) {
+		j.seq = 1 + 2 * i;
+		j.keys = &k[i];
+		put_jset(&d, 1, i * ENTRY, &j);
+	}
+	repairs_to(&d, OLD_100, 0, 0);
+	cache_dev_close(d.dev);
+}
+
 /* What it wrote is gone again, and of the ring that was only the first block was wiped. */
 TEST(entries_from_before_a_repair_are_not_replayed_after_it)
 {
