@@ -554,7 +554,7 @@ static void correct_prios(void *ctx, struct cache_prios *prios)
 static int find_false_gens(struct repair *r, bool *found)
 {
 	size_t before = r->gens.n;
-	int ret = cache_repair_false_gens(r->set, &r->gens, r->err);
+	int ret = cache_repair_false_gens(r->set, &r->doubt, &r->gens, r->err);
 
 	*found = !ret && r->gens.n > before;
 	return ret;
@@ -583,7 +583,7 @@ static int plan_inside(struct repair *r, bool *reload)
 	ret = change_slots(r);
 	if (!ret)
 		ret = diagnose(r);
-	if (!ret && r->gens_in_doubt && r->reloads < RELOADS_MAX)
+	if (!ret && (r->gens_in_doubt || r->doubt.scan) && r->reloads < RELOADS_MAX)
 		ret = find_false_gens(r, reload);
 	return ret || *reload ? ret : decide(r);
 }

@@ -19,7 +19,6 @@ struct collect {
 	const struct cache_repair_opts *opts;
 	struct repair_kept *kept;
 	struct cache_repair_plan *plan;
-	struct cache_orphans *orphans;	/* NULL: lost nodes were not searched for */
 };
 
 static void tell_range(struct collect *s, struct cache_repair_loss loss)
@@ -163,21 +162,6 @@ static int judge(void *ctx, const struct cache_extent *e)
 		return 0;
 	}
 	return keep(s, &k);
-}
-
-static int judge_of_tree(void *ctx, const struct cache_extent *e)
-{
-	struct collect *s = ctx;
-
-	return cache_orphans_has(s->orphans, e->leaf_bucket) ? 0 : judge(s, e);
-}
-
-/* From a node without a parent: extents in ranges that the tree does not cover. */
-static int judge_orphan(void *ctx, const struct cache_extent *e)
-{
-	struct collect *s = ctx;
-
-	return s->d->all || cache_repair_is_doubtful(s->d, &e->key) ? judge(s, e) : 0;
 }
 
 static void on_unread(void *ctx, uint64_t bucket)
@@ -457,17 +441,16 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 	struct repair_again again = { .d = d, .pass = CACHE_REPAIR_PASS_COLLECT };
 	const struct cache_sink sink = { .report = cache_repair_find_again, .ctx = &again,
 					 .progress = cache_repair_progress_again };
+	struct cache_orphans *orphans = NULL;
 	int ret = 0;
 
 	if (d->scan)
-		ret = cache_orphans_find(c->set, d, on_unread, &s, &s.orphans, err);
+		ret = cache_orphans_find(c->set, d, on_unread, &s, &orphans, err);
 	if (!ret)
-		ret = cache_set_each_extent(c->set, judge_of_tree, &s, &sink, err);
+		ret = cache_repair_each_extent(c->set, d, orphans, judge, &s, &sink, err);
 	if (!ret)
 		ret = cache_repair_changed(&again, err);
-	if (!ret && s.orphans)
-		ret = cache_orphans_each(s.orphans, judge_orphan, &s, err);
-	cache_orphans_free(s.orphans);
+	cache_orphans_free(orphans);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for the extents that stay");
 	if (ret)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Gens on disk that cannot be right; see repair_gens.h. */
 #include "repair/repair_gens.h"
+#include "repair/repair_orphans.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 
 struct search {
 	struct cache_set *set;
+	const struct repair_doubt *d;
+	struct cache_orphans *orphans;	/* NULL: no leaf is without a parent */
 	struct repair_gens *found;
 	struct cache_prios before;	/* the chain before the newest */
 	bool has_before;
@@ -220,40 +223,98 @@ static int judge_candidate(void *ctx, const struct cache_extent *e)
 	return add(s, &g);
 }
 
+/* The repair refuses then, or was told to do without. */
+static void ignore_unread(void *ctx, uint64_t bucket)
+{
+}
+
+static int each_extent(struct search *s, int (*fn)(void *ctx, const struct cache_extent *e),
+		       const struct cache_sink *silent, struct cache_err *err)
+{
+	return cache_repair_each_extent(s->set, s->d, s->orphans, fn, s, silent, err);
+}
+
+/* Whether the gen moved on further since the chain before than any driver moves it. */
+static bool moved_too_far(const struct search *s, uint64_t bucket)
+{
+	uint8_t now = s->set->prios.gen[bucket], before = s->before.gen[bucket];
+
+	return (uint8_t)(now - before) > MOVES_MAX && cache_gen_after(now, before) &&
+	       cache_prio_is_known(&s->set->sb, &s->set->prios, bucket) &&
+	       cache_gens_gen(&s->set->gens, bucket) == now;
+}
+
+/* Adds the node in @bucket, if it has the gen that the chain before knew, or the next ones. */
+static int find_node(struct search *s, uint64_t bucket)
+{
+	struct repair_gen g = { .gen = s->before.gen[bucket], .node = true, .certain = true,
+				.f = { .code = CACHE_P_BUCKET_GEN_FALSE, .bucket = bucket } };
+	int ret = 0;
+
+	for (unsigned i = 0; i <= MOVES_MAX && !ret; i++) {
+		ret = cache_set_holds_node(s->set, bucket, g.gen);
+		g.gen += !ret;
+	}
+	if (ret == -EIO)	/* another time, or not at all */
+		return 0;
+	return ret <= 0 || is_known(s, bucket) ? ret : add(s, &g);
+}
+
+/* Where nodes are lost, those below them have no parent that knows their gen. */
+static int find_lost_nodes(struct search *s)
+{
+	int ret = 0;
+
+	for (uint64_t b = cache_sb_reserved_buckets(&s->set->sb);
+	     b < s->set->sb.nbuckets && ret >= 0; b++)
+		if (moved_too_far(s, b))
+			ret = find_node(s, b);
+	return ret < 0 ? ret : 0;
+}
+
 static int find_lost_data(struct search *s, const struct cache_sink *silent, struct cache_err *err)
 {
 	const struct cache_journal *j = &s->set->journal;
-	int ret = cache_set_each_extent(s->set, note_candidate, s, silent, err);
+	int ret = 0;
 
+	if (s->d->scan)
+		ret = cache_orphans_find(s->set, s->d, ignore_unread, NULL, &s->orphans, err);
+	if (!ret)
+		ret = each_extent(s, note_candidate, silent, err);
 	if (ret || !s->ncandidates)
 		return ret;
 	s->whole_replay = j->nreplay &&
 			  j->nreplay == j->newest.pos.seq + 1 - j->newest.pos.last_seq;
-	ret = read_chain_before(s, err);
-	if (!ret)
-		ret = cache_set_each_node(s->set, claim_node, s, silent, err);
+	ret = cache_set_each_node(s->set, claim_node, s, silent, err);
+	if (!ret && s->d->scan)
+		ret = cache_repair_scan(s->set, s->d, claim_node, s, ignore_unread, NULL, err);
 	if (!ret)
 		claim_words(s, s->set->overlay.words, s->set->overlay.nwords);
-	return ret ? ret : cache_set_each_extent(s->set, judge_candidate, s, silent, err);
+	return ret ? ret : each_extent(s, judge_candidate, silent, err);
 }
 
-int cache_repair_false_gens(struct cache_set *set, struct repair_gens *found,
-			    struct cache_err *err)
+int cache_repair_false_gens(struct cache_set *set, const struct repair_doubt *d,
+			    struct repair_gens *found, struct cache_err *err)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
-	struct search s = { .set = set, .found = found };
+	struct search s = { .set = set, .d = d, .found = found };
 	size_t before = found->n;
 	int ret = -ENOMEM;
 
 	s.candidate = cache_bits_new(set->sb.nbuckets);
 	s.gen = calloc(set->sb.nbuckets, 1);
 	if (s.candidate && s.gen)
+		ret = read_chain_before(&s, err);
+	if (!ret)
 		ret = cache_set_each_node(set, on_parent, &s, &silent, err);
+	if (!ret && d->scan && s.has_before)
+		ret = find_lost_nodes(&s);
 	/* what hangs on a node that is found only now may claim any bucket */
 	if (!ret && found->n == before)
 		ret = find_lost_data(&s, &silent, err);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for gens that are false");
+	cache_orphans_free(s.orphans);
 	cache_prio_fini(&s.before);
 	free(s.candidate);
 	free(s.gen);

@@ -22,18 +22,19 @@ struct repair_gens {
 /**
  * cache_repair_false_gens() - find buckets whose gen on disk is false
  * @set:   loaded up to CACHE_LOAD_MARKS, with what is in @found so far applied
+ * @d:     its ranges are complete; with ->scan leaves without a parent are examined too
  * @found: what is new is appended
  *
  * A child that its parent names and has no key for that frees it, and that is still in its
- * bucket: or the parent has lost what it was written last. And dirty data that nobody else claims the bucket of: the driver gives a bucket to
- * another owner only once a prio chain with its new gen is on disk, so what had the
+ * bucket: or the parent has lost what it was written last. And dirty data that nobody else claims
+ * the bucket of: the driver gives a bucket to another owner only once a prio chain with its new gen is on disk, so what had the
  * same gen in the chain before is still there; and all that came after the newest chain is in
  * the journal, which has such an extent as live.
  *
  * Return: 0; -ENOMEM, or what a walk returns.
  */
-int cache_repair_false_gens(struct cache_set *set, struct repair_gens *found,
-			    struct cache_err *err);
+int cache_repair_false_gens(struct cache_set *set, const struct repair_doubt *d,
+			    struct repair_gens *found, struct cache_err *err);
 
 /* The gens as they should be, in a chain that was read. */
 void cache_repair_correct_gens(const struct repair_gens *g, struct cache_prios *prios);

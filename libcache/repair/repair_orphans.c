@@ -449,3 +449,36 @@ int cache_orphans_each(struct cache_orphans *s, int (*fn)(void *ctx, const struc
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for nodes that were cut off")
 			      : ret;
 }
+
+struct each {
+	const struct repair_doubt *d;
+	struct cache_orphans *s;
+	int (*fn)(void *ctx, const struct cache_extent *e);
+	void *ctx;
+};
+
+static int on_extent_of_tree(void *ctx, const struct cache_extent *e)
+{
+	struct each *a = ctx;
+
+	return cache_orphans_has(a->s, e->leaf_bucket) ? 0 : a->fn(a->ctx, e);
+}
+
+/* From a node without a parent: extents in ranges that the tree does not cover. */
+static int on_extent_of_orphan(void *ctx, const struct cache_extent *e)
+{
+	struct each *a = ctx;
+
+	return a->d->all || cache_repair_is_doubtful(a->d, &e->key) ? a->fn(a->ctx, e) : 0;
+}
+
+int cache_repair_each_extent(struct cache_set *set, const struct repair_doubt *d,
+			     struct cache_orphans *s,
+			     int (*fn)(void *ctx, const struct cache_extent *e), void *ctx,
+			     const struct cache_sink *sink, struct cache_err *err)
+{
+	struct each a = { d, s, fn, ctx };
+	int ret = cache_set_each_extent(set, on_extent_of_tree, &a, sink, err);
+
+	return ret || !s ? ret : cache_orphans_each(s, on_extent_of_orphan, &a, err);
+}

@@ -27,4 +27,14 @@ bool cache_orphans_has(const struct cache_orphans *s, uint64_t leaf_bucket);
 int cache_orphans_each(struct cache_orphans *s, int (*fn)(void *ctx, const struct cache_extent *e),
 		       void *ctx, struct cache_err *err);
 
+/*
+ * All that a repair has to judge: the extents of the tree and of the journal, but of the leaves
+ * that take part in @s; then those of @s in the ranges that are in doubt. @s may be NULL.
+ * @sink: of the walk of the tree
+ */
+int cache_repair_each_extent(struct cache_set *set, const struct repair_doubt *d,
+			     struct cache_orphans *s,
+			     int (*fn)(void *ctx, const struct cache_extent *e), void *ctx,
+			     const struct cache_sink *sink, struct cache_err *err);
+
 #endif

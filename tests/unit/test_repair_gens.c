@@ -5,6 +5,7 @@
 #define BEFORE	40	/* the prio chain before the newest */
 #define DATA	30	/* the bucket of the dirty extent, which has gen 1 */
 #define OTHER	31
+#define LEAF	23
 
 static void put_chain(struct disk *d, uint64_t bucket, uint64_t seq, uint64_t next, uint8_t of_data)
 {
@@ -104,6 +105,54 @@ TEST(dirty_data_in_a_bucket_that_metadata_was_written_to_is_lost)
 
 	put_chain(&d, DATA, 1, 0, 1);
 	repairs_with(&d, 8, 32, false);
+}
+
+/* A child of a root that is lost; it has what @flipped() has, and gen @child on disk. */
+static struct disk below_a_lost_root(uint8_t now, uint8_t child)
+{
+	static const uint64_t chain[] = { BEFORE, PRIO };
+	struct cache_bkey k = extent(0, 100, 132, true, SECTOR(DATA), 1);
+	struct disk d = make(NULL, 0, 0x30, 0);
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1), leaf = root_key(&d.sb, LEAF, 1);
+	struct jset_spec j = { .seq = 1, .last_seq = 1, .uuid_bucket = table_key(&d, UUID),
+			       .prio_bucket = PRIO, .btree_root = root, .level = 1 };
+	static uint16_t prio[NMAX];
+	static uint8_t gen[NMAX];
+
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned b = 0; b < d.sb.nbuckets; b++) {
+			prio[b] = b >= PRIO && b <= LEAF ? CACHE_BTREE_PRIO : CACHE_INITIAL_PRIO;
+			gen[b] = i && b == DATA ? now : i && b == LEAF ? child : 1;
+		}
+		put_prio_set(&d, chain[i], 1 + i, i ? BEFORE : 0, 0, prio, gen);
+	}
+	put_bset(&d, &leaf, 8, 0, &k, 1);
+	put_bset(&d, &root, 5, 0, &leaf, 1);
+	put_jset(&d, 1, 0, &j);
+	disk_spoil(&d, SECTOR(ROOT), 0);
+	return d;
+}
+
+TEST(dirty_data_of_a_leaf_without_parent_is_kept_too_whose_gen_is_false)
+{
+	struct disk d = below_a_lost_root(9, 1);
+
+	repairs_with(&d, 32, 0, false);
+}
+
+TEST(a_leaf_without_parent_is_found_though_its_gen_is_false)
+{
+	struct disk d = below_a_lost_root(1, 9);
+
+	repairs_with(&d, 32, 0, false);
+}
+
+/* It may have been freed, and then it is no part of the tree. */
+TEST(a_leaf_without_parent_whose_bucket_may_have_been_freed_is_none)
+{
+	struct disk d = below_a_lost_root(1, 2);
+
+	repairs_with(&d, 0, 0, false);
 }
 
 TEST_MAIN()
