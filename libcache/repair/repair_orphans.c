@@ -195,7 +195,8 @@ void cache_orphans_free(struct cache_orphans *s)
 	free(s);
 }
 
-bool cache_orphans_has(const struct cache_orphans *s, uint64_t leaf_bucket)
+/* Whether the leaf of the tree takes part: then its content is merged with theirs. */
+static bool takes_part(const struct cache_orphans *s, uint64_t leaf_bucket)
 {
 	return s && leaf_bucket && cache_bit(s->pooled, leaf_bucket);
 }
@@ -427,7 +428,7 @@ static int each_of_heap(struct heap *h, size_t from, size_t to)
 	return ret;
 }
 
-int cache_orphans_each(struct cache_orphans *s, int (*fn)(void *ctx, const struct cache_extent *e),
+static int each_orphan(struct cache_orphans *s, int (*fn)(void *ctx, const struct cache_extent *e),
 		       void *ctx, struct cache_err *err)
 {
 	struct heap h = { .s = s, .fn = fn, .ctx = ctx };
@@ -461,7 +462,7 @@ static int on_extent_of_tree(void *ctx, const struct cache_extent *e)
 {
 	struct each *a = ctx;
 
-	return cache_orphans_has(a->s, e->leaf_bucket) ? 0 : a->fn(a->ctx, e);
+	return takes_part(a->s, e->leaf_bucket) ? 0 : a->fn(a->ctx, e);
 }
 
 /* From a node without a parent: extents in ranges that the tree does not cover. */
@@ -480,5 +481,5 @@ int cache_repair_each_extent(struct cache_set *set, const struct repair_doubt *d
 	struct each a = { d, s, fn, ctx };
 	int ret = cache_set_each_extent(set, on_extent_of_tree, &a, sink, err);
 
-	return ret || !s ? ret : cache_orphans_each(s, on_extent_of_orphan, &a, err);
+	return ret || !s ? ret : each_orphan(s, on_extent_of_orphan, &a, err);
 }

@@ -20,16 +20,10 @@ int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
 		       struct cache_orphans **found, struct cache_err *err);
 void cache_orphans_free(struct cache_orphans *s);
 
-/* Whether the leaf of the tree takes part: then its content is merged with theirs. */
-bool cache_orphans_has(const struct cache_orphans *s, uint64_t leaf_bucket);
-
-/* Their keys that the journal does not override, in key order. */
-int cache_orphans_each(struct cache_orphans *s, int (*fn)(void *ctx, const struct cache_extent *e),
-		       void *ctx, struct cache_err *err);
-
 /*
- * All that a repair has to judge: the extents of the tree and of the journal, but of the leaves
- * that take part in @s; then those of @s in the ranges that are in doubt. @s may be NULL.
+ * All that a repair has to judge: the extents of the tree and of the journal, but not those of
+ * leaves that take part in @s; then those of @s that the journal does not override, in the ranges
+ * that are in doubt, in key order. @s may be NULL.
  * @sink: of the walk of the tree
  */
 int cache_repair_each_extent(struct cache_set *set, const struct repair_doubt *d,
