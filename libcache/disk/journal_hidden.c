@@ -207,6 +207,20 @@ static int look(struct hidden *h, uint32_t index, uint32_t offset)
 	return insert_all(h);
 }
 
+/*
+ * Whether to look in bucket @next too. The damaged entry did not fit behind @before and began
+ * the next bucket, or the one after that, as long as each has something (@found: what was found
+ * before the last one). Between two entries that are known the buckets may have nothing, or
+ * only what was there before a write that was lost.
+ */
+static bool goes_on_in(const struct hidden *h, const struct cache_jset_pos *before, uint32_t next,
+		       int found)
+{
+	uint64_t seq = h->j->bucket_seq[next];
+
+	return h->max == UINT64_MAX ? !seq && found != h->found : seq < before->seq;
+}
+
 int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 			 struct cache_journal *j, const struct cache_jset_pos *before,
 			 uint64_t max, const struct cache_sink *sink, struct cache_err *err)
@@ -223,14 +237,11 @@ int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
 		ret = cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
 	else
 		ret = look(&h, index, end);
-	/*
-	 * the damaged entry did not fit behind it and began the next bucket; or the one after
-	 * that
-	 */
-	for (int found = -1; !ret && next != index && !j->bucket_seq[next] && found != h.found;
+	for (int found = -1; !ret && next != index && goes_on_in(&h, before, next, found);
 	     next = (next + 1) % sb->njournal) {
 		found = h.found;
-		h.gap = 0;
+		if (max == UINT64_MAX)
+			h.gap = 0;
 		ret = look(&h, next, 0);
 	}
 	free(h.pos);

@@ -389,11 +389,28 @@ static int name_shared(struct collect *s)
 	return 0;
 }
 
+/* Whether extents of the device are kept, which are sorted now. */
+static bool has_kept(const struct collect *s, uint64_t inode)
+{
+	size_t lo = 0, hi = s->kept->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (key_inode(&s->kept->keys[mid]) < inode)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < s->kept->n && key_inode(&s->kept->keys[lo]) == inode;
+}
+
+/* Those of leaves without a parent are not counted in the slots. */
 static bool has_device(const struct collect *s, uint64_t inode)
 {
 	const struct cache_uuids *u = &s->c->set->uuids;
 
-	return inode < u->n && (s->c->slots[inode].extents ||
+	return inode < u->n && (s->c->slots[inode].extents || has_kept(s, inode) ||
 				cache_uuid_state(&u->slot[inode]) != CACHE_SLOT_FREE);
 }
 

@@ -606,31 +606,69 @@ static int has_head(struct lost *l, bool *has, bool *other)
 	return 0;
 }
 
-/* The greatest seq of a prio_set that an entry of @j names, and whether one names @head. */
-static int named_seq(struct lost *l, const struct cache_journal *j, uint64_t head,
-		     uint64_t *greatest, bool *is_named)
+/* What the entries of a ring say of prio chains. */
+struct named {
+	uint64_t greatest;	/* seq of a prio_set that is there */
+	uint32_t gone;		/* chains that were named after it and are not there */
+	bool head;		/* one names the chain that was asked for */
+};
+
+struct naming {
+	uint64_t seq, head;	/* of an entry */
+};
+
+static int by_entry(const void *a, const void *b)
+{
+	uint64_t x = ((const struct naming *)a)->seq, y = ((const struct naming *)b)->seq;
+
+	return x < y ? -1 : x > y;
+}
+
+/* One per entry of @j that can be read, sorted. */
+static int read_namings(struct lost *l, const struct cache_journal *j, struct naming *n,
+			size_t *count)
 {
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
 	int ret = words ? 0 : -ENOMEM;
 
+	*count = 0;
 	for (size_t i = 0; i < j->nentries && !ret; i++) {
 		struct cache_jset jset;
-		uint64_t named;
-		uint32_t p;
 
 		ret = cache_jset_read(l->set->dev, l->sb, &j->entries[i], &jset, words, NULL);
 		l->unread |= ret == -EIO;
-		if (ret) {
-			ret = ret == -ENOMEM ? ret : 0;
-			continue;
-		}
-		named = jset.prio_bucket[l->sb->nr_this_dev];
-		*is_named |= named == head;
-		p = prio_in(l, named);
-		if (p != NOBODY)
-			*greatest = cache_max_u64(*greatest, l->prio[p].seq);
+		if (!ret)
+			n[(*count)++] = (struct naming){ jset.pos.seq,
+							 jset.prio_bucket[l->sb->nr_this_dev] };
+		ret = ret == -ENOMEM ? ret : 0;
 	}
 	free(words);
+	if (*count)
+		qsort(n, *count, sizeof(*n), by_entry);
+	return ret;
+}
+
+static int find_named(struct lost *l, const struct cache_journal *j, uint64_t head,
+		      struct named *named)
+{
+	struct naming *n = calloc(j->nentries + 1, sizeof(*n));
+	uint64_t last = 0;
+	size_t count;
+	int ret = n ? read_namings(l, j, n, &count) : -ENOMEM;
+
+	*named = (struct named){ 0 };
+	for (size_t i = 0; i < count && !ret; i++) {
+		uint64_t seq = prio_seq(l, n[i].head);
+
+		named->head |= n[i].head == head;
+		named->gone += !seq && n[i].head != last;
+		if (seq > named->greatest) {
+			named->greatest = seq;
+			named->gone = 0;
+		}
+		last = n[i].head;
+	}
+	free(n);
 	return ret;
 }
 
@@ -708,14 +746,16 @@ static int is_near_last(struct lost *l, const struct cache_journal *run, bool *n
 {
 	const struct cache_jset *found = &l->set->journal.newest, *newest = &run->newest;
 	uint64_t head = found->prio_bucket[l->sb->nr_this_dev], chain = prio_seq(l, head);
-	uint64_t named = prio_seq(l, newest->prio_bucket[l->sb->nr_this_dev]), greatest = 0;
+	uint64_t named = prio_seq(l, newest->prio_bucket[l->sb->nr_this_dev]);
+	struct named of_run = { 0 };
 	int ret = 0;
 
 	*near = false;
 	if (!is_root_still(l, newest))
 		return 0;
 	if (!named)
-		ret = named_seq(l, run, head, &greatest, near);
+		ret = find_named(l, run, head, &of_run);
+	*near = of_run.head;
 	if (ret || *near)
 		return ret;
 	/* its bucket may have been the head of an earlier chain too, so this comes last */
@@ -812,12 +852,13 @@ static bool lacks_newest_bucket(const struct cache_set *set)
  * A ring that was read well, but names structures that are not there. Either those are damaged;
  * or the ring is older than the device, and its buckets were reused since. In the second case a
  * complete prio chain exists that no entry of the ring names and that is newer than those
- * named.
+ * named. (A chain that is named and gone may be there in a wrong place.)
  */
 static int judge_ring(struct lost *l, bool *old)
 {
-	bool other = false, head = false, root = false, table = false, is_named = false;
-	uint64_t chain, greatest = 0;
+	bool other = false, head = false, root = false, table = false;
+	struct named named;
+	uint64_t chain;
 	int ret = has_head(l, &head, &other);
 
 	if (!ret)
@@ -834,11 +875,11 @@ static int judge_ring(struct lost *l, bool *old)
 	chain = find_chain(l);
 	if (!chain)
 		return 0;
-	ret = named_seq(l, &l->set->journal, chain, &greatest, &is_named);
+	ret = find_named(l, &l->set->journal, chain, &named);
 	if (!ret && !root)
 		ret = was_replaced(l, chain, old);
-	if (!ret && !is_named && !*old && !lacks_newest_bucket(l->set))
-		*old = greatest ? l->prio[prio_in(l, chain)].seq > greatest :
+	if (!ret && !named.head && !*old && !lacks_newest_bucket(l->set))
+		*old = named.greatest ? prio_seq(l, chain) > named.greatest + named.gone :
 			!head && (!root || other);
 	return ret;
 }

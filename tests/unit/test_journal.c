@@ -407,6 +407,25 @@ TEST(the_newest_entry_in_a_wrong_place_does_not_hide_those_that_came_after_it)
 	done(&d, &j);
 }
 
+/* Bucket 2 is as it was a lap ago, and in bucket 3 the first entry is damaged. */
+TEST(behind_a_bucket_that_lost_its_writes_entries_of_the_gap_are_found)
+{
+	struct disk d = disk_new(1024, 32, 8);
+	struct cache_journal j;
+	struct findings h;
+
+	fill(&d, 1, 101, 104, 101);
+	fill(&d, 2, 5, 8, 1);
+	fill(&d, 3, 109, 112, 101);
+	fill(&d, 4, 113, 116, 101);
+	damage(&d, 3, 0, 100);
+	j = ring(&d, &h);
+	CHECK_EQ(findings_count(&h, CACHE_P_JOURNAL_GAP), 1);
+	CHECK_EQ(j.newest.pos.seq, 116);
+	CHECK_EQ(j.nreplay, 4 + 3 + 4);
+	done(&d, &j);
+}
+
 TEST(an_empty_ring_of_a_set_that_ran_is_damage)
 {
 	struct disk d = disk_new(1024, 32, 8);

@@ -518,7 +518,8 @@ static int take_place(void *ctx, const struct cache_extent *e)
 }
 
 /* Repaired; where sectors 100, 120 and 200 of the first device are then; 0: nowhere. */
-static void repairs_to(struct disk *d, uint64_t at_100, uint64_t at_120, uint64_t at_200)
+static void repairs_with(struct disk *d, bool drop_all_clean, uint64_t at_100, uint64_t at_120,
+			 uint64_t at_200)
 {
 	const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
 	uint64_t place[256] = { 0 };
@@ -526,13 +527,18 @@ static void repairs_to(struct disk *d, uint64_t at_100, uint64_t at_120, uint64_
 	struct cache_set *set;
 
 	repairs(d, (struct cache_repair_opts){ 0 }, &plan);
-	CHECK(plan.drop_all_clean);
+	CHECK_EQ(plan.drop_all_clean, drop_all_clean);
 	set = enter(d);
 	CHECK_EQ(cache_set_each_extent(set, take_place, place, &ignore_findings, NULL), 0);
 	CHECK_EQ(place[100], at_100);
 	CHECK_EQ(place[120], at_120);
 	CHECK_EQ(place[200], at_200);
 	cache_set_close(set);
+}
+
+static void repairs_to(struct disk *d, uint64_t at_100, uint64_t at_120, uint64_t at_200)
+{
+	repairs_with(d, true, at_100, at_120, at_200);
 }
 
 #define OLD_100	SECTOR(30)
@@ -810,6 +816,56 @@ TEST(the_head_of_the_last_chain_is_not_taken_for_the_one_that_was_there_before)
 	put_jset(&d, 2, ENTRY, &j);
 	disk_spoil(&d, SECTOR(PRIO), 300);
 	repairs_to(&d, OLD_100, OLD_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/* The last prio_set went to another bucket: where it should be is something else. */
+TEST(a_prio_set_in_a_wrong_place_does_not_make_the_ring_old)
+{
+	struct cache_bkey k[] = { extent(0, 100, 132, true, SECTOR(30), 1),
+				  extent(0, 116, 132, true, SECTOR(31), 1),
+				  extent(0, 200, 204, true, SECTOR(32), 1) };
+	struct disk d = make(k, 1, 0x30, 0x40);
+	struct jset_spec j = { .last_seq = 1, .uuid_bucket = table_key(&d, UUID),
+			       .btree_root = root_key(&d.sb, ROOT, 1), .nkeys = 1 };
+	void *data = cache_dev_buf(BS * CACHE_SECTOR_BYTES);
+
+	put_prios(&d, 40, 6, 0, 0);
+	put_prios(&d, 41, 7, 40, 0);
+	for (unsigned i = 1; i < 3; i++) {
+		j.seq = i;
+		j.prio_bucket = i == 1 ? 40 : PRIO;
+		j.keys = &k[i];
+		put_jset(&d, 1, (i - 1) * ENTRY, &j);
+	}
+	memset(data, 0x5a, BS * CACHE_SECTOR_BYTES);
+	disk_write(&d, SECTOR(PRIO), BS, data);
+	free(data);
+	repairs_with(&d, false, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+static void note_device(void *ctx, unsigned dev, const struct cache_repair_loss *l)
+{
+	if (l->code == CACHE_LOSS_NEWEST_WRITES)
+		*(uint64_t *)ctx |= UINT64_C(1) << l->inode;
+}
+
+/* No slot and no leaf of the tree names it. */
+TEST(a_device_that_only_leaves_without_parent_know_is_among_those_in_doubt)
+{
+	struct cache_bkey k[] = { extent(3, 100, 132, true, SECTOR(30), 1),
+				  extent(3, 200, 204, true, SECTOR(32), 1) };
+	struct disk d = make(k, 2, 0x30, 0x40);
+	struct cache_bkey other = root_key(&d.sb, 26, 1), first = extent(0, 8, 16, true, SECTOR(31), 1);
+	struct cache_repair_plan plan;
+	struct cache_err err;
+	uint64_t devices = 0;
+
+	put_bset(&d, &other, 5, 0, &first, 1);
+	wipe(&d, d.sb.journal_bucket[1]);
+	repair(&d, (struct cache_repair_opts){ .loss = note_device, .ctx = &devices }, &plan, &err);
+	CHECK(devices >> 3 & 1);
 	cache_dev_close(d.dev);
 }
 
