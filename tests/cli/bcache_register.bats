@@ -75,6 +75,7 @@ config() { printf '%s\n' "$@" > "$M/etc/default/cache-tools"; }
 
 @test "a set whose start may return wrong data is registered, with a warning" {
 	for i in bucket_falsely_freed extent_shared journal_hidden; do
+		# shellcheck disable=SC1090
 		(cd "$ROOT" && TMP=$BATS_TEST_TMPDIR && . tests/fsck/words.bash && . "tests/fsck/$i/damage" > /dev/null &&
 			cp "${devs[0]}" "$IMG") || continue
 		cache-fsck -n -J --kernel 6.1 "$IMG" > found || :
