@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Reading the ring: every valid entry of every bucket, then the newest entry, then the range
- * from its last_seq to itself; each seq of that range must exist exactly once.
- */
+/* Reading the ring: every valid entry of every bucket. */
 #include "base/checked.h"
 #include "base/array.h"
 #include "disk/jset_codec.h"
-#include "disk/journal_discard.h"
 #include "disk/journal_hidden.h"
-#include "disk/journal_search.h"
+#include "disk/journal_scan.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct scan {
-	struct cache_dev *dev;
-	const struct cache_sb *sb;
-	struct cache_journal *j;
-	const struct cache_sink *sink;
-	struct cache_err *err;
-	uint64_t magic;
-	char *buf;		/* CACHE_JSET_WINDOW_BYTES */
-	size_t capacity;	/* entries allocated */
-	uint64_t seen;		/* seq of the newest entry that the driver can read */
-};
-
-static int add_entry(struct scan *s, const struct cache_jset_pos *pos)
+static int add_entry(struct cache_journal_scan *s, const struct cache_jset_pos *pos)
 {
 	struct cache_journal *j = s->j;
 	void *p = cache_array_grow(j->entries, j->nentries, &s->capacity, sizeof(*j->entries));
@@ -42,7 +25,7 @@ static int add_entry(struct scan *s, const struct cache_jset_pos *pos)
 	return 0;
 }
 
-static int found_torn(struct scan *s, const struct cache_jset_disk *d, uint32_t index,
+static int found_torn(struct cache_journal_scan *s, const struct cache_jset_disk *d, uint32_t index,
 		      uint32_t offset)
 {
 	return cache_found(s->sink, s->err, &(struct cache_finding){
@@ -56,7 +39,7 @@ static int found_torn(struct scan *s, const struct cache_jset_disk *d, uint32_t 
  * there is an entry, of @used sectors; 0 the bucket ends here; -EAGAIN the entry goes past what
  * was read; otherwise an error.
  */
-static int scan_entry(struct scan *s, const struct cache_jset_disk *d, uint32_t index,
+static int scan_entry(struct cache_journal_scan *s, const struct cache_jset_disk *d, uint32_t index,
 		      uint32_t offset, uint64_t left, uint32_t *used)
 {
 	uint64_t nbytes = cache_jset_bytes(d);
@@ -86,7 +69,7 @@ static int scan_entry(struct scan *s, const struct cache_jset_disk *d, uint32_t 
 	return ret ? ret : 1;
 }
 
-static int scan_bucket(struct scan *s, uint32_t index)
+static int scan_bucket(struct cache_journal_scan *s, uint32_t index)
 {
 	uint64_t start = cache_bucket_sector(s->sb, s->sb->journal_bucket[index]);
 	uint64_t size = s->sb->bucket_sectors, offset = 0;
@@ -119,313 +102,7 @@ static int scan_bucket(struct scan *s, uint32_t index)
 	return 0;
 }
 
-static int by_seq(const void *a, const void *b)
-{
-	const struct cache_jset_pos *x = *(const struct cache_jset_pos *const *)a;
-	const struct cache_jset_pos *y = *(const struct cache_jset_pos *const *)b;
-
-	return x->seq < y->seq ? -1 : x->seq > y->seq;
-}
-
-static const struct cache_jset_pos *find_newest(const struct cache_journal *j)
-{
-	const struct cache_jset_pos *best = &j->entries[0];
-
-	for (size_t i = 1; i < j->nentries; i++)
-		if (j->entries[i].seq > best->seq)
-			best = &j->entries[i];
-	return best;
-}
-
-/* The entries of the replay range, sorted, one per seq. */
-static int collect_replay(struct scan *s)
-{
-	struct cache_journal *j = s->j;
-	uint64_t first = j->newest.pos.last_seq, last = j->newest.pos.seq;
-	size_t n = 0, unique = 0;
-
-	j->replay = calloc(j->nentries, sizeof(*j->replay));
-	if (!j->replay)
-		return cache_err_set(s->err, -ENOMEM, 0,
-				     "no memory for %zu journal entries", j->nentries);
-	for (size_t i = 0; i < j->nentries; i++)
-		if (j->entries[i].seq >= first && j->entries[i].seq <= last)
-			j->replay[n++] = &j->entries[i];
-	qsort(j->replay, n, sizeof(*j->replay), by_seq);
-	for (size_t i = 0; i < n; i++) {
-		const struct cache_jset_pos *prev = unique ? j->replay[unique - 1] : NULL;
-		int ret = 0;
-
-		if (!prev || prev->seq != j->replay[i]->seq) {
-			j->replay[unique++] = j->replay[i];
-			continue;
-		}
-		/* A copy is harmless: the driver keeps the one that it reads first. */
-		if (prev->csum == j->replay[i]->csum && prev->nwords == j->replay[i]->nwords)
-			continue;
-		ret = cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_JOURNAL_TWICE, .seq = prev->seq,
-			.bucket = s->sb->journal_bucket[prev->index],
-			.other = s->sb->journal_bucket[j->replay[i]->index] });
-		if (ret)
-			return ret;
-	}
-	j->nreplay = unique;
-	return 0;
-}
-
-/* Whether all entries from @start to before @end exist, intact, behind damage. */
-static bool is_hidden(const struct cache_journal *j, uint64_t start, uint64_t end)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < j->nreplay; i++)
-		n += j->replay[i]->seq >= start && j->replay[i]->seq < end;
-	return n == end - start;
-}
-
-/* The driver's start accepts a gap at the front if the set uses discards (journal_discard.c). */
-static int found_gap(struct scan *s, uint64_t start, const struct cache_jset_pos *next)
-{
-	const struct cache_jset_pos *newest = &s->j->newest.pos;
-	enum cache_problem code = CACHE_P_JOURNAL_GAP;
-
-	if (s->sb->flags & CACHE_SB_DISCARD && start == newest->last_seq) {
-		int ret = cache_journal_was_discarded(s->dev, s->sb, s->j, next, s->err);
-
-		if (ret < 0)
-			return ret;
-		code = ret ? CACHE_P_JOURNAL_DISCARDED : CACHE_P_JOURNAL_FRONT_GAP;
-	}
-	return cache_found(s->sink, s->err, &(struct cache_finding){
-		.code = code, .start = start, .end = next->seq - 1,
-		.want = newest->last_seq, .seq = newest->seq,
-		.corrected = is_hidden(s->j, start, next->seq) });
-}
-
-/*
- * Checks every seq from last_seq to the newest that the driver can read; each run of missing
- * ones is one finding. Hidden entries are missing for the driver.
- */
-static int check_gaps(struct scan *s, bool *complete)
-{
-	const struct cache_journal *j = s->j;
-	uint64_t next = j->newest.pos.last_seq;
-	int ret;
-
-	*complete = true;
-	if (next > j->newest.pos.seq) {
-		*complete = false;
-		return cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_JOURNAL_LAST_SEQ, .seq = j->newest.pos.seq,
-			.got = next });
-	}
-	for (size_t i = 0; i < j->nreplay && j->replay[i]->seq <= s->seen; i++) {
-		if (j->replay[i]->hidden)
-			continue;
-		if (j->replay[i]->seq != next) {
-			*complete = false;
-			ret = found_gap(s, next, j->replay[i]);
-			if (ret)
-				return ret;
-		}
-		next = j->replay[i]->seq + 1;
-	}
-	return 0;
-}
-
-/* Checks the range from there to the newest entry, for seqs that are neither read nor hidden. */
-static uint64_t count_lost(const struct cache_journal *j)
-{
-	return j->newest.pos.seq + 1 - j->newest.pos.last_seq - j->nreplay;
-}
-
-/*
- * The newest entries are behind a damaged one: the driver would start from an older state of
- * the set, whose buckets may have been reused since.
- */
-static int check_hidden(struct scan *s)
-{
-	const struct cache_jset_pos *newest = &s->j->newest.pos;
-
-	if (newest->seq == s->seen)
-		return 0;
-	return cache_found(s->sink, s->err, &(struct cache_finding){
-		.code = CACHE_P_JOURNAL_HIDDEN, .bucket = s->sb->journal_bucket[newest->index],
-		.seq = s->seen, .got = newest->seq, .count = count_lost(s->j),
-		.sector = cache_jset_sector(s->sb, newest) });
-}
-
-static int check_search(struct scan *s)
-{
-	struct cache_journal *j = s->j;
-	struct cache_journal_gap gap;
-	int ret = cache_journal_search(s->sb, j, &gap);
-
-	if (ret)
-		return cache_err_set(s->err, ret, 0, "no memory to follow the driver's search");
-	if (j->driver_newest_seq == s->seen && j->newest.pos.hidden)
-		return 0;	/* reported already */
-	if (j->driver_newest_seq != j->newest.pos.seq)
-		ret = cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_JOURNAL_SEARCH, .got = j->driver_newest_seq,
-			.want = j->newest.pos.seq });
-	if (!ret && j->driver_newest_seq && gap.missed != gap.end + 1)
-		ret = cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_JOURNAL_SEARCH_GAP, .got = gap.missed,
-			.start = gap.start, .end = gap.end });
-	return ret;
-}
-
-static int check_newest(struct scan *s)
-{
-	const struct cache_jset_pos *newest = &s->j->newest.pos;
-	int ret = 0;
-
-	if (newest->version > CACHE_JSET_VERSION)
-		ret = cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_JOURNAL_VERSION, .seq = newest->seq,
-			.got = newest->version, .want = CACHE_JSET_VERSION });
-	if (!ret && s->j->nreplay > CACHE_JOURNAL_OPEN_MAX)
-		ret = cache_found(s->sink, s->err, &(struct cache_finding){
-			.code = CACHE_P_JOURNAL_MANY, .got = s->j->nreplay,
-			.want = CACHE_JOURNAL_OPEN_MAX });
-	return ret;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* The seqs of all entries that the driver can read, sorted; NULL: no memory. */
-static uint64_t *sorted_seqs(const struct cache_journal *j)
-{
-	uint64_t *seq = calloc(j->nentries, sizeof(*seq));
-
-	for (size_t i = 0; i < j->nentries && seq; i++)
-		seq[i] = j->entries[i].seq;
-	if (seq)
-		qsort(seq, j->nentries, sizeof(*seq), by_number);
-	return seq;
-}
-
-/*
- * The least of @n sorted seqs that follows a gap after @from, UINT64_MAX: there is no gap. An
- * entry that was written to a wrong place is among them, though it may be what is missing here.
- */
-static uint64_t seq_after_gap(const uint64_t *seq, size_t n, uint64_t from)
-{
-	size_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (seq[mid] <= from)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < n && seq[lo] <= from + 1; lo++)
-		from = seq[lo];
-	return lo < n ? seq[lo] : UINT64_MAX;
-}
-
-/*
- * The entry before @newest, which does not stand right behind it: then @newest was written to a
- * wrong place, and what came after it stands behind the hole that it left. NULL: it does, or
- * there is none.
- */
-static const struct cache_jset_pos *before_misplaced(const struct scan *s,
-						     const struct cache_jset_pos *newest)
-{
-	const struct cache_jset_pos *e = NULL;
-
-	for (size_t i = 0; i < s->j->nentries && !e; i++)
-		if (s->j->entries[i].seq + 1 == newest->seq)
-			e = &s->j->entries[i];
-	if (!e || (newest->index == e->index && newest->offset_sectors ==
-		   e->offset_sectors + cache_jset_sectors(s->sb, e->nwords)))
-		return NULL;
-	return newest->index == (e->index + 1) % s->sb->njournal && !newest->offset_sectors ? NULL :
-	       e;
-}
-
-/* Behind the newest entry, and behind those that end a bucket before a gap. */
-static int find_hidden(struct scan *s)
-{
-	struct cache_journal *j = s->j;
-	struct cache_jset_pos newest = *find_newest(j);
-	size_t n = j->nentries;
-	uint64_t *seqs = sorted_seqs(j);
-	const struct cache_jset_pos *before;
-	int ret = -ENOMEM;
-
-	if (!seqs)
-		return cache_err_set(s->err, ret, 0, "no memory for %zu journal entries", n);
-	ret = cache_journal_hidden(s->dev, s->sb, j, &newest, UINT64_MAX, s->sink, s->err);
-	s->seen = newest.seq;
-	before = ret < 0 ? NULL : before_misplaced(s, &newest);
-	if (before) {
-		struct cache_jset_pos e = *before;	/* the list of them may move */
-
-		ret = cache_journal_hidden(s->dev, s->sb, j, &e, UINT64_MAX, s->sink, s->err);
-	}
-	for (size_t i = 0; i < j->nentries && ret >= 0; i++) {
-		struct cache_jset_pos e = j->entries[i];
-		uint64_t next;
-
-		if (e.hidden || e.seq >= newest.seq ||
-		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index))
-			continue;
-		next = seq_after_gap(seqs, n, e.seq);
-		if (next > newest.last_seq && next != UINT64_MAX)
-			ret = cache_journal_hidden(s->dev, s->sb, j, &e, next - 1, s->sink,
-						   s->err);
-		/* entries that were added in a bucket before it have moved it */
-		while (j->entries[i].index != e.index ||
-		       j->entries[i].offset_sectors != e.offset_sectors)
-			i++;
-	}
-	free(seqs);
-	return ret < 0 ? ret : 0;
-}
-
-static int read_newest(struct scan *s)
-{
-	const struct cache_jset_pos *newest = find_newest(s->j);
-	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
-	int ret;
-
-	if (!words)
-		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a journal entry");
-	ret = cache_jset_read(s->dev, s->sb, newest, &s->j->newest, words, s->err);
-	free(words);
-	return ret;
-}
-
-/* What the entries mean together; all are read now. */
-static int understand(struct scan *s)
-{
-	bool complete;
-	int ret = find_hidden(s);
-
-	if (!ret)
-		ret = read_newest(s);
-	if (!ret)
-		ret = collect_replay(s);
-	if (!ret)
-		ret = check_hidden(s);
-	if (!ret)
-		ret = check_gaps(s, &complete);
-	if (!ret && complete)
-		ret = check_search(s);
-	return ret ? ret : check_newest(s);
-}
-
-static int found_empty(struct scan *s)
+static int found_empty(struct cache_journal_scan *s)
 {
 	if (!cache_sb_is_synced(s->sb))
 		return 0;
@@ -437,7 +114,7 @@ int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
 		       struct cache_journal *journal, const struct cache_sink *sink,
 		       struct cache_err *err)
 {
-	struct scan s = {
+	struct cache_journal_scan s = {
 		.dev = dev, .sb = sb, .j = journal, .sink = sink, .err = err,
 		.magic = cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC,
 		.buf = cache_dev_buf(CACHE_JSET_WINDOW_BYTES),
@@ -450,7 +127,7 @@ int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
 	for (uint32_t i = 0; i < sb->njournal && !ret; i++)
 		ret = scan_bucket(&s, i);
 	if (!ret)
-		ret = journal->nentries ? understand(&s) : found_empty(&s);
+		ret = journal->nentries ? cache_journal_understand(&s) : found_empty(&s);
 	if (!ret)
 		ret = cache_poll(sink, CACHE_PASS_JOURNAL, sb->njournal, sb->njournal);
 	free(s.buf);
