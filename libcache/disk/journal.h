@@ -36,6 +36,7 @@ struct cache_jset_pos {
 	uint16_t level;			/* level of the root that it names */
 	uint16_t version;		/* above 65535 shown as 65535 */
 	bool	 hidden;		/* behind a damaged one: the driver never reads it */
+	uint8_t	 member;		/* whose ring, where rings were joined; else 0 */
 };
 
 /* What an entry names. */
@@ -46,7 +47,7 @@ struct cache_jset {
 };
 
 struct cache_journal {
-	struct cache_jset_pos *entries;	/* in ring order, then by offset */
+	struct cache_jset_pos *entries;	/* in ring order, then by offset; rings one after another */
 	size_t nentries;
 	/* the greatest seq in the bucket that is not hidden; 0: none */
 	uint64_t bucket_seq[CACHE_SB_JOURNAL_BUCKETS];
@@ -61,7 +62,8 @@ struct cache_journal {
 	bool driver_agrees;
 };
 
-/* The sector of the device where the entry at @pos is. */
+/* The ring bucket, and the sector of the device, where the entry at @pos is. */
+uint64_t cache_jset_bucket(const struct cache_sb *sb, const struct cache_jset_pos *pos);
 uint64_t cache_jset_sector(const struct cache_sb *sb, const struct cache_jset_pos *pos);
 /* Size of the entry in whole blocks, as sectors. */
 uint32_t cache_jset_sectors(const struct cache_sb *sb, uint32_t nwords);
@@ -81,6 +83,26 @@ int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
 		       struct cache_journal *journal, const struct cache_sink *sink,
 		       struct cache_err *err);
 void cache_journal_fini(struct cache_journal *journal);
+
+/**
+ * cache_journal_join() - the rings of several members of one set as one journal
+ * @dev, @sb: all members as one space: sb->members says where each is
+ * @ring: by nr_this_dev, each read by cache_journal_read() from its own device; NULL: not at
+ *        hand. Those without entries count as empty
+ * @leader: whose ring is taken for the geometry, and whose copy of an entry comes first
+ * @journal: filled; release it with cache_journal_fini()
+ * @sink: as cache_found(); what is wrong with the rings together
+ *
+ * Drivers with several caches per set read every ring into one list (kernels.md I), so an entry
+ * that one ring lacks is taken from another. Which entries the driver's search misses is known
+ * of single rings only: driver_agrees says that of one ring it misses none.
+ *
+ * Return: 0; without @sink the errno of the first broken rule; -EIO; -ENOMEM.
+ */
+int cache_journal_join(struct cache_dev *dev, const struct cache_sb *sb,
+		       const struct cache_journal *const ring[CACHE_MAX_CACHES_PER_SET],
+		       unsigned leader, struct cache_journal *journal,
+		       const struct cache_sink *sink, struct cache_err *err);
 
 /**
  * cache_jset_read() - read one entry again, keys included

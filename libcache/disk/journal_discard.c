@@ -18,13 +18,14 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "format/members.h"
 
 #define WINDOW_SECTORS	128u
 
-static bool has_entries(const struct cache_journal *j, uint32_t index)
+static bool has_entries(const struct cache_journal *j, const struct cache_jset_pos *at)
 {
 	for (size_t i = 0; i < j->nentries; i++)
-		if (j->entries[i].index == index)
+		if (j->entries[i].index == at->index && j->entries[i].member == at->member)
 			return true;
 	return false;
 }
@@ -34,10 +35,18 @@ static bool is_all(const char *p, size_t n, char byte)
 	return !n || (*p == byte && !memcmp(p, p + 1, n - 1));
 }
 
-static int is_blank(struct cache_dev *dev, const struct cache_sb *sb, uint32_t index,
-		    struct cache_err *err)
+/* Ring buckets that the device has on which @at is. */
+static uint32_t ring_of(const struct cache_sb *sb, const struct cache_jset_pos *at)
 {
-	uint64_t start = cache_bucket_sector(sb, sb->journal_bucket[index]);
+	if (!sb->members)
+		return sb->njournal;
+	return sb->members->m[at->member].reserved - sb->members->m[at->member].first_bucket;
+}
+
+static int is_blank(struct cache_dev *dev, const struct cache_sb *sb,
+		    const struct cache_jset_pos *at_bucket, struct cache_err *err)
+{
+	uint64_t start = cache_jset_sector(sb, at_bucket);
 	char *buf = cache_dev_buf(WINDOW_SECTORS * CACHE_SECTOR_BYTES), byte = 0;
 	int blank = 1;
 
@@ -58,9 +67,11 @@ int cache_journal_was_discarded(struct cache_dev *dev, const struct cache_sb *sb
 				const struct cache_journal *j,
 				const struct cache_jset_pos *next, struct cache_err *err)
 {
-	uint32_t before = (next->index + sb->njournal - 1) % sb->njournal;
+	uint32_t n = ring_of(sb, next);
+	struct cache_jset_pos before = { .index = (next->index + n - 1) % n,
+					 .member = next->member };
 
-	if (next->offset_sectors || has_entries(j, before))
+	if (next->offset_sectors || has_entries(j, &before))
 		return 0;
-	return is_blank(dev, sb, before, err);
+	return is_blank(dev, sb, &before, err);
 }

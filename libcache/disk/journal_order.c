@@ -3,6 +3,7 @@
  * What the entries of a ring mean together: the newest of them, then the range from its last_seq
  * to itself; each seq of that range must exist exactly once.
  */
+#include "base/checked.h"
 #include "disk/journal_discard.h"
 #include "disk/journal_hidden.h"
 #include "disk/journal_scan.h"
@@ -10,22 +11,30 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+/* Of copies the one that the driver can read, then the first. */
 static int by_seq(const void *a, const void *b)
 {
 	const struct cache_jset_pos *x = *(const struct cache_jset_pos *const *)a;
 	const struct cache_jset_pos *y = *(const struct cache_jset_pos *const *)b;
 
-	return x->seq < y->seq ? -1 : x->seq > y->seq;
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	if (x->hidden != y->hidden)
+		return x->hidden ? 1 : -1;
+	return x < y ? -1 : x > y;
 }
 
 static const struct cache_jset_pos *find_newest(const struct cache_journal *j)
 {
-	const struct cache_jset_pos *best = &j->entries[0];
+	const struct cache_jset_pos *best = &j->entries[0], *e;
 
-	for (size_t i = 1; i < j->nentries; i++)
-		if (j->entries[i].seq > best->seq)
-			best = &j->entries[i];
+	for (size_t i = 1; i < j->nentries; i++) {
+		e = &j->entries[i];
+		if (e->seq > best->seq || (e->seq == best->seq && best->hidden && !e->hidden))
+			best = e;
+	}
 	return best;
 }
 
@@ -57,8 +66,8 @@ static int collect_replay(struct cache_journal_scan *s)
 			continue;
 		ret = cache_found(s->sink, s->err, &(struct cache_finding){
 			.code = CACHE_P_JOURNAL_TWICE, .seq = prev->seq,
-			.bucket = s->sb->journal_bucket[prev->index],
-			.other = s->sb->journal_bucket[j->replay[i]->index] });
+			.bucket = cache_jset_bucket(s->sb, prev),
+			.other = cache_jset_bucket(s->sb, j->replay[i]) });
 		if (ret)
 			return ret;
 	}
@@ -144,7 +153,7 @@ static int check_hidden(struct cache_journal_scan *s)
 	if (newest->seq == s->seen)
 		return 0;
 	return cache_found(s->sink, s->err, &(struct cache_finding){
-		.code = CACHE_P_JOURNAL_HIDDEN, .bucket = s->sb->journal_bucket[newest->index],
+		.code = CACHE_P_JOURNAL_HIDDEN, .bucket = cache_jset_bucket(s->sb, newest),
 		.seq = s->seen, .got = newest->seq, .count = count_lost(s->j),
 		.sector = cache_jset_sector(s->sb, newest) });
 }
@@ -299,20 +308,83 @@ static int read_newest(struct cache_journal_scan *s)
 	return ret;
 }
 
+/* The newest entry, those to replay, and which of them are missing. */
+static int judge(struct cache_journal_scan *s, bool *complete)
+{
+	int ret = read_newest(s);
+
+	if (!ret)
+		ret = collect_replay(s);
+	if (!ret)
+		ret = check_hidden(s);
+	return ret ? ret : check_gaps(s, complete);
+}
+
 int cache_journal_understand(struct cache_journal_scan *s)
 {
 	bool complete;
 	int ret = find_hidden(s);
 
 	if (!ret)
-		ret = read_newest(s);
-	if (!ret)
-		ret = collect_replay(s);
-	if (!ret)
-		ret = check_hidden(s);
-	if (!ret)
-		ret = check_gaps(s, &complete);
+		ret = judge(s, &complete);
 	if (!ret && complete)
 		ret = check_search(s);
 	return ret ? ret : check_newest(s);
+}
+
+/* The entries of @ring behind those that are there. */
+static void add_ring(struct cache_journal_scan *s, const struct cache_journal *ring, unsigned member)
+{
+	struct cache_journal *j = s->j;
+
+	for (size_t i = 0; i < ring->nentries; i++) {
+		struct cache_jset_pos *e = &j->entries[j->nentries++];
+
+		*e = ring->entries[i];
+		e->member = member;
+		if (!e->hidden)
+			s->seen = cache_max_u64(s->seen, e->seq);
+	}
+	j->driver_newest_seq = cache_max_u64(j->driver_newest_seq, ring->driver_newest_seq);
+}
+
+static int join(struct cache_journal_scan *s, const struct cache_journal *const ring[], unsigned leader)
+{
+	struct cache_journal *j = s->j;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < CACHE_MAX_CACHES_PER_SET; i++)
+		n += ring[i] ? ring[i]->nentries : 0;
+	j->entries = calloc(n + 1, sizeof(*j->entries));
+	if (!j->entries)
+		return cache_err_set(s->err, -ENOMEM, 0, "no memory for %zu journal entries", n);
+	memcpy(j->bucket_seq, ring[leader]->bucket_seq, sizeof(j->bucket_seq));
+	memcpy(j->bucket_unreadable, ring[leader]->bucket_unreadable,
+	       sizeof(j->bucket_unreadable));
+	add_ring(s, ring[leader], leader);
+	for (unsigned i = 0; i < CACHE_MAX_CACHES_PER_SET; i++)
+		if (ring[i] && i != leader)
+			add_ring(s, ring[i], i);
+	return 0;
+}
+
+int cache_journal_join(struct cache_dev *dev, const struct cache_sb *sb,
+		       const struct cache_journal *const ring[CACHE_MAX_CACHES_PER_SET],
+		       unsigned leader, struct cache_journal *journal,
+		       const struct cache_sink *sink, struct cache_err *err)
+{
+	struct cache_journal_scan s = { .dev = dev, .sb = sb, .j = journal, .sink = sink,
+					.err = err };
+	bool complete;
+	int ret;
+
+	memset(journal, 0, sizeof(*journal));
+	ret = join(&s, ring, leader);
+	if (ret || !journal->nentries)
+		return ret;
+	ret = judge(&s, &complete);
+	for (unsigned i = 0; i < CACHE_MAX_CACHES_PER_SET && !ret; i++)
+		journal->driver_agrees |= ring[i] && ring[i]->driver_agrees &&
+					  ring[i]->newest.pos.seq == journal->newest.pos.seq;
+	return ret ? ret : check_newest(&s);
 }

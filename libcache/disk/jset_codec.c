@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One jset: what makes it valid, and what it contains (format 3.2, 3.4). */
 #include "disk/jset_codec.h"
+#include "format/members.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,6 +29,7 @@ bool cache_jset_decode(const struct cache_jset_disk *d, struct cache_jset *jset)
 	jset->pos.nwords = cache_le32_get(d->keys);
 	jset->pos.level = cache_le16_get(d->btree_level);
 	jset->pos.hidden = false;
+	jset->pos.member = 0;
 	jset->pos.version = version < UINT16_MAX ? version : UINT16_MAX;
 	ok = cache_bkey_decode(d->uuid_bucket, CACHE_BKEY_PADDED_WORDS, &jset->uuid_bucket);
 	if (!cache_bkey_decode(d->btree_root, CACHE_BKEY_PADDED_WORDS, &jset->btree_root))
@@ -56,9 +58,20 @@ void cache_jset_encode(const struct cache_jset *jset, uint64_t magic,
 	d->csum = cache_le64_of(cache_jset_csum(d));
 }
 
+/* A ring's buckets follow one another from the first bucket on (rule SB_JOURNAL_ORDER). */
+uint64_t cache_jset_bucket(const struct cache_sb *sb, const struct cache_jset_pos *pos)
+{
+	const struct cache_member_place *p;
+
+	if (!sb->members)
+		return sb->journal_bucket[pos->index];
+	p = &sb->members->m[pos->member];
+	return p->base + p->first_bucket + pos->index;
+}
+
 uint64_t cache_jset_sector(const struct cache_sb *sb, const struct cache_jset_pos *pos)
 {
-	return cache_bucket_sector(sb, sb->journal_bucket[pos->index]) + pos->offset_sectors;
+	return cache_bucket_sector(sb, cache_jset_bucket(sb, pos)) + pos->offset_sectors;
 }
 
 uint32_t cache_jset_sectors(const struct cache_sb *sb, uint32_t nwords)

@@ -6,17 +6,39 @@
 #include "set/members.h"
 #include "set/set.h"
 
+#define CACHE_SET_NO_MEMBER	UINT32_MAX
+
 /* The devices of a set that was loaded from several; @set->dev is all of them, and ours. */
 struct cache_set_members {
 	struct cache_members map;
 	uint64_t bucket_sectors;
-	unsigned index[CACHE_MAX_CACHES_PER_SET];	/* in @given, by nr_this_dev; UINT32_MAX: absent */
-	unsigned leader;				/* nr_this_dev of the one whose ring is used */
+	unsigned index[CACHE_MAX_CACHES_PER_SET];	/* in @given, by nr_this_dev; NO_MEMBER: absent */
+	unsigned leader;				/* nr_this_dev; it comes first in the space */
 	uint64_t prio_seq[CACHE_MAX_CACHES_PER_SET];	/* by nr_this_dev */
 	struct cache_sink sink;
 	unsigned n;
 	struct cache_set_member given[];
 };
+
+/* Each member's ring, as it was read alone, by nr_this_dev. */
+struct cache_set_rings {
+	struct cache_set_ring {
+		bool read;
+		struct cache_journal journal;
+		struct cache_finding search;	/* what the driver's search misses, or code 0 */
+	} ring[CACHE_MAX_CACHES_PER_SET];
+};
+
+/*
+ * Reads the rings of the members that are there; what is wrong with one alone goes to its sink. The
+ * leader is the member whose ring has most.
+ */
+int cache_set_rings_read(struct cache_set_members *m, struct cache_set_rings *r,
+			 struct cache_err *err);
+/* The journal of @set: what all rings have together. Those that lack some of it are found. */
+int cache_set_rings_join(struct cache_set *set, const struct cache_set_rings *r,
+			 const struct cache_sink *sink, struct cache_err *err);
+void cache_set_rings_fini(struct cache_set_rings *r);
 
 /* Merges leaves in key order and the journal's keys into one sequence of extents. */
 struct cache_set_stream {

@@ -13,9 +13,7 @@
 #include "set/set_impl.h"
 
 #define MEMBERS_MAX	CACHE_MAX_CACHES_PER_SET
-#define NONE		UINT32_MAX
-
-static const struct cache_sink silent = { .report = cache_sink_ignore };
+#define NONE		CACHE_SET_NO_MEMBER
 
 /* Into the numbers of its own device, and to that device's sink. */
 static void route(void *ctx, const struct cache_finding *f)
@@ -93,75 +91,18 @@ static int take_places(struct cache_set_members *m, const struct cache_sb **firs
 	return ret;
 }
 
-/* Entries that a replay needs, and how new the newest is: 0, 0 without any. */
-struct ring {
-	uint64_t seq, have, need;
-};
-
-static int look_at_ring(const struct cache_set_member *d, struct ring *r, struct cache_err *err)
-{
-	struct cache_journal j;
-	int ret;
-
-	*r = (struct ring){ 0 };
-	if (!cache_sb_is_synced(d->sb))
-		return 0;
-	ret = cache_journal_read(d->dev, d->sb, &j, &silent, err);
-	if (!ret && j.nentries) {
-		r->seq = j.newest.pos.seq;
-		r->have = j.nreplay;
-		r->need = r->seq - j.newest.pos.last_seq + 1;
-	}
-	cache_journal_fini(&j);
-	return ret;
-}
-
-static bool is_better(const struct ring *a, const struct ring *b)
-{
-	return a->seq != b->seq ? a->seq > b->seq : a->have > b->have;
-}
-
-/* The member whose ring has most; the first of several that are alike. */
-static int choose_leader(struct cache_set_members *m, struct ring rings[MEMBERS_MAX],
+/* Members that are not here. */
+static int report_absent(const struct cache_set_members *m, unsigned nr_in_set,
 			 struct cache_err *err)
 {
 	int ret = 0;
 
-	m->leader = NONE;
-	for (unsigned i = 0; i < MEMBERS_MAX && !ret; i++) {
-		if (m->index[i] == NONE)
-			continue;
-		ret = look_at_ring(&m->given[m->index[i]], &rings[i], err);
-		if (m->leader == NONE || is_better(&rings[i], &rings[m->leader]))
-			m->leader = i;
-	}
-	return ret;
-}
-
-static int found_for(const struct cache_set_members *m, unsigned place, enum cache_problem code,
-		     uint64_t got, uint64_t want, struct cache_err *err)
-{
-	return cache_found(m->given[m->index[place]].sink, err, &(struct cache_finding){
-		.code = code, .index = place, .got = got, .want = want });
-}
-
-/* Rings that lack what the leader's has, and members that are not here. */
-static int report_gaps(struct cache_set_members *m, const struct ring rings[MEMBERS_MAX],
-		       unsigned nr_in_set, struct cache_err *err)
-{
-	const struct ring *best = &rings[m->leader];
-	int ret = 0;
-
-	for (unsigned i = 0; i < nr_in_set && !ret; i++) {
+	for (unsigned i = 0; i < nr_in_set && !ret; i++)
 		if (m->index[i] == NONE)
 			ret = cache_found(m->given[m->index[m->leader]].sink, err,
 					  &(struct cache_finding){
 				.code = CACHE_P_SB_MEMBER_ABSENT, .index = i,
 				.count = nr_in_set });
-		else if (best->seq && is_better(best, &rings[i]))
-			ret = found_for(m, i, CACHE_P_JOURNAL_MEMBER_RING, rings[i].seq,
-					best->seq, err);
-	}
 	return ret;
 }
 
@@ -260,38 +201,22 @@ static int load_rest(struct cache_set *set, enum cache_load upto,
 	return upto < CACHE_LOAD_GENS ? 0 : cache_set_mark(set, upto, visit, sink_of(set), err);
 }
 
-static int load_journal(struct cache_set *set, struct cache_err *err)
-{
-	const struct cache_set_members *m = set->members;
-	const struct cache_set_member *d = &m->given[m->index[m->leader]];
-	int ret = 0;
-
-	if (cache_sb_is_synced(d->sb))
-		ret = cache_journal_read(d->dev, d->sb, &set->journal, d->sink, err);
-	if (ret)
-		return ret;
-	set->loaded = CACHE_LOAD_JOURNAL;
-	set->has_journal = set->journal.nentries;
-	return 0;
-}
-
-static int load(struct cache_set *set, enum cache_load upto, struct cache_extent_visit *visit,
-		struct cache_err *err)
+static int load(struct cache_set *set, struct cache_set_rings *rings, enum cache_load upto,
+		struct cache_extent_visit *visit, struct cache_err *err)
 {
 	struct cache_set_members *m = set->members;
-	struct ring rings[MEMBERS_MAX] = { 0 };
 	const struct cache_sb *first;
 	int ret = take_places(m, &first, err);
 
 	if (ret || !first)
 		return ret;
-	ret = choose_leader(m, rings, err);
+	ret = cache_set_rings_read(m, rings, err);
 	if (!ret)
-		ret = report_gaps(m, rings, first->nr_in_set, err);
+		ret = report_absent(m, first->nr_in_set, err);
 	if (!ret)
 		ret = join(set, err);
 	if (!ret && upto >= CACHE_LOAD_JOURNAL)
-		ret = load_journal(set, err);
+		ret = cache_set_rings_join(set, rings, sink_of(set), err);
 	return ret || upto < CACHE_LOAD_PRIOS || !set->has_journal ? ret :
 	       load_rest(set, upto, visit, err);
 }
@@ -302,11 +227,13 @@ int cache_set_load_members(const struct cache_set_member *members, unsigned n,
 {
 	struct cache_set *set = calloc(1, sizeof(*set));
 	struct cache_set_members *m = calloc(1, sizeof(*m) + n * sizeof(*members));
+	struct cache_set_rings *rings = calloc(1, sizeof(*rings));
 	int ret;
 
-	if (!set || !m) {
+	if (!set || !m || !rings) {
 		free(set);
 		free(m);
+		free(rings);
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a set");
 	}
 	set->sb = *members[0].sb;
@@ -316,7 +243,9 @@ int cache_set_load_members(const struct cache_set_member *members, unsigned n,
 	memset(m->index, 0xff, sizeof(m->index));
 	if (visit)
 		visit->done = false;
-	ret = load(set, upto, visit, err);
+	ret = load(set, rings, upto, visit, err);
+	cache_set_rings_fini(rings);
+	free(rings);
 	if (ret)
 		cache_set_close(set);
 	else

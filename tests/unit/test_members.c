@@ -216,7 +216,7 @@ TEST(a_finding_goes_to_the_device_that_it_is_about_in_its_own_numbers)
 	fini(&m);
 }
 
-TEST(the_ring_that_has_most_is_the_journal_and_one_that_is_behind_is_found)
+TEST(a_ring_that_is_behind_is_found_and_the_others_have_the_newest_entry)
 {
 	struct members m = built(3);
 	struct some s = { 0 };
@@ -235,6 +235,87 @@ TEST(the_ring_that_has_most_is_the_journal_and_one_that_is_behind_is_found)
 	CHECK_EQ(findings_count(&s.found[1], CACHE_P_JOURNAL_MEMBER_RING), 0);
 	CHECK_EQ(findings_count(&s.found[2], CACHE_P_JOURNAL_MEMBER_RING), 1);
 	CHECK_EQ(count_extents(&s).extents, 7 * 11 + 3);
+	cache_set_close(s.set);
+	fini(&m);
+}
+
+/* Takes the entry in ring bucket @index away from member @i. */
+static void lose_entry(struct members *m, unsigned i, unsigned index)
+{
+	void *zero = cache_dev_buf(8 * 512);
+
+	disk_write(&m->d[i], m->d[i].sb.journal_bucket[index] * BUCKET, 8, zero);
+	free(zero);
+}
+
+static void load_all(struct some *s, struct members *m)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		add(s, m, i);
+	load(s, CACHE_LOAD_GENS);
+}
+
+TEST(each_entry_is_taken_from_whichever_ring_has_it)
+{
+	static const unsigned which[3] = { 1, 2, 3 };	/* ring bucket that each member has */
+	struct members m = built(3);
+	struct some s = { 0 };
+
+	members_entry(&m, 43, 41, 3, NULL, 0);
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned index = 1; index <= 3; index++)
+			if (index != which[i])
+				lose_entry(&m, i, index);
+	load_all(&s, &m);
+	CHECK_EQ(s.set->journal.newest.pos.seq, 43);
+	CHECK_EQ(s.set->journal.nreplay, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_EQ(s.set->journal.replay[i]->seq, 41 + i);
+		CHECK_EQ(s.set->journal.replay[i]->member, i);
+		CHECK_EQ(findings_count(&s.found[i], CACHE_P_JOURNAL_MEMBER_RING), 1);
+		CHECK(!findings_damage(&s.found[i]));
+	}
+	CHECK_EQ(count_extents(&s).extents, 7 * 11 + 3);
+	cache_set_close(s.set);
+	fini(&m);
+}
+
+TEST(an_entry_that_is_torn_in_one_ring_is_taken_from_another)
+{
+	struct members m = built(2);
+	struct some s = { 0 };
+
+	disk_spoil(&m.d[0], m.d[0].sb.journal_bucket[1] * BUCKET, 260);
+	lose_entry(&m, 1, 2);
+	load_all(&s, &m);
+	CHECK_EQ(s.set->journal.nreplay, 2);
+	CHECK_EQ(s.set->journal.replay[0]->member, 1);
+	CHECK_EQ(s.set->journal.replay[1]->member, 0);
+	CHECK_EQ(findings_count(&s.found[0], CACHE_P_JOURNAL_TORN), 1);
+	CHECK_EQ(total(&s, CACHE_P_JOURNAL_TORN), 1);
+	CHECK_EQ(total(&s, CACHE_P_JOURNAL_GAP), 0);
+	CHECK_EQ(count_extents(&s).extents, 7 * 11 + 3);
+	cache_set_close(s.set);
+	fini(&m);
+}
+
+TEST(an_entry_that_no_ring_has_is_missing)
+{
+	struct members m = built(2);
+	struct some s = { 0 };
+
+	lose_entry(&m, 0, 1);
+	lose_entry(&m, 1, 1);
+	load_all(&s, &m);
+	CHECK_EQ(total(&s, CACHE_P_JOURNAL_GAP), 1);
+	CHECK_EQ(s.set->journal.nreplay, 1);
+	cache_set_close(s.set);
+	lose_entry(&m, 0, 2);
+	lose_entry(&m, 1, 2);
+	s = (struct some){ 0 };
+	load_all(&s, &m);
+	CHECK_EQ(total(&s, CACHE_P_JOURNAL_EMPTY), 1);
+	CHECK_EQ(s.set->has_journal, false);
 	cache_set_close(s.set);
 	fini(&m);
 }
