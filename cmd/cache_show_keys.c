@@ -147,7 +147,7 @@ static const struct cache_field member_cols[] = {
 	{ "node_member", "NODE ON", CACHE_UNIT_COUNT }, { "ptr_member", "PTR ON", CACHE_UNIT_COUNT },
 };
 
-const struct cache_field show_keys_cols[SHOW_KEYS_NCOLS] = {
+static const struct cache_field show_keys_cols[SHOW_KEYS_NCOLS] = {
 	{ "level", "LEVEL", CACHE_UNIT_COUNT }, { "node", "NODE", CACHE_UNIT_COUNT },
 	SHOW_KEY_COLS,
 	{ "stale", "STALE", CACHE_UNIT_COUNT },
@@ -343,7 +343,7 @@ static const struct cache_field node_cols[] = {
 	{ "inode", "INODE", CACHE_UNIT_COUNT }, { "end", "END", CACHE_UNIT_COUNT },
 };
 
-static void begin_table(struct show_keys *o, unsigned flags)
+void show_keys_begin(struct show_keys *o, unsigned flags)
 {
 	unsigned nnode = sizeof(node_cols) / sizeof(*node_cols);
 	unsigned n = o->nodes ? nnode : o->raw ? SHOW_KEYS_NCOLS : SHOW_KEYS_NCOLS - 1;
@@ -372,7 +372,7 @@ static int show_table(struct show_keys *o)
 		if (!o->rows)
 			return show_failed(&o->show, -ENOMEM, &err);
 	}
-	begin_table(o, flags);
+	show_keys_begin(o, flags);
 	if (o->nodes || o->raw)
 		ret = cache_set_each_node(o->show.set, o->nodes ? show_node : show_sets, o,
 					    &silent, &err);
@@ -390,14 +390,6 @@ static int show_table(struct show_keys *o)
 	return EXIT_DONE;
 }
 
-static int owner_of_several(struct show_keys *o)
-{
-	struct cache_err err = { 0 };
-
-	return show_failed(&o->show, cache_err_set(&err, -EOPNOTSUPP, 0, "--owner takes a set of "
-						   "one cache device"), &err);
-}
-
 int cache_show_keys_main(int argc, char **argv)
 {
 	struct show_keys o = { .show = SHOW_INIT_MEMBERS };
@@ -405,7 +397,6 @@ int cache_show_keys_main(int argc, char **argv)
 
 	cmd_parse(&o.show.cmd, &argp, argc, argv, 0);
 	if (show_open(&o.show, CACHE_LOAD_MARKS, &status))
-		status = !o.by_owner ? show_table(&o) :
-			 o.show.set->members ? owner_of_several(&o) : show_owner(&o);
+		status = o.by_owner ? show_owner(&o) : show_table(&o);
 	return show_end(&o.show, status);
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a person can do with a set that was not repaired, and what can still be read of it. */
+/*
+ * What a person can do: which members of the set to name too, and if it was not repaired, what
+ * can be tried, and what can still be read of it.
+ */
 #include "fsck_show.h"
 
 #include <inttypes.h>
@@ -52,6 +55,18 @@ static bool read_dirty(const struct fsck_show *s, unsigned i, char *line, size_t
 	return res->has_summary && res->summary.dirty_extents;
 }
 
+/* Those that the finding on this device is about. */
+static void name_members(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx)
+{
+	char line[1024];
+
+	if (!fsck_findings_has(s->findings, i, CACHE_P_SB_MEMBER_ABSENT))
+		return;
+	for (unsigned k = 0; k < CACHE_MAX_CACHES_PER_SET; k++)
+		if (cmd_absent_text(s->absent, k, line, sizeof(line)))
+			say(ctx, line);
+}
+
 void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx)
 {
 	/* each writes its line if it applies, and returns whether it does */
@@ -60,6 +75,7 @@ void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, v
 	};
 	char line[1024];
 
+	name_members(s, i, say, ctx);
 	if (!s->results[i].tried || s->results[i].declined ||
 	    cache_fsck_is_clean(fsck_final_result(s, i)))
 		return;

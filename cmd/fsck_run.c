@@ -53,7 +53,7 @@ static void show(struct fsck_run *r, double seconds)
 {
 	const struct fsck_show s = {
 		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .results = r->results,
-		.findings = &r->findings, .left = &r->left, .losses = &r->losses,
+		.findings = &r->findings, .left = &r->left, .losses = &r->losses, .absent = &r->absent,
 		.seconds = seconds, .guess = r->o->guess, .seed = r->o->seed,
 		.undo = r->o->dry_run ? NULL : r->o->undo, .kernels = &r->o->kernels };
 
@@ -79,6 +79,17 @@ static int open_all(struct fsck_run *r)
 			ret = -EEXIST;
 	}
 	return ret;
+}
+
+static void find_absent(struct fsck_run *r)
+{
+	for (unsigned i = 0; i < r->o->n; i++) {
+		struct cache_sb sb;
+
+		if (!cache_sb_read(r->devs[i], &sb, NULL))
+			cmd_absent_named(&r->absent, &sb);
+	}
+	cmd_absent_find(&r->absent);
 }
 
 /* Opened anew: what was checked is open to read. */
@@ -129,6 +140,7 @@ static int check(struct fsck_run *r)
 
 	if (open_all(r) || fsck_losses_open(&r->losses, r->o->losses))
 		return FSCK_ERROR;
+	find_absent(r);
 	if (r->o->mode == FSCK_MODE_LOOK && !r->o->dry_run)
 		cmd_confine();
 	ret = check_and_repair(r);
@@ -164,6 +176,7 @@ static void fini(struct fsck_run *r)
 	for (unsigned i = 0; r->paths && i < r->o->n; i++)
 		free(r->paths[i]);
 	cache_losses_fini(&r->losses.all);
+	cmd_absent_fini(&r->absent);
 	fsck_findings_fini(&r->findings);
 	fsck_findings_fini(&r->left);
 	free(r->devs);

@@ -3,6 +3,7 @@
 #ifndef CMD_FSCK_RUN_H
 #define CMD_FSCK_RUN_H
 
+#include "absent.h"
 #include "common.h"
 #include "fsck_losses.h"
 #include "fsck_show.h"
@@ -35,6 +36,7 @@ struct fsck_run {
 	struct cache_repair_result *results;
 	struct fsck_findings findings, left;	/* of the first and second check */
 	struct fsck_losses losses;
+	struct cmd_absent absent;
 	unsigned losses_shown;		/* device whose losses were shown before the question */
 	struct cmd_progress progress;
 	unsigned progress_dev;

@@ -371,6 +371,28 @@ static void json_kernels(const struct fsck_show *s, const struct cache_fsck_resu
 	cache_report_end(out);
 }
 
+/* Members of the set that were not named, and are there. */
+static void json_absent(const struct fsck_show *s, unsigned i)
+{
+	static const struct cache_field
+		index = { "index", NULL, CACHE_UNIT_COUNT },
+		path = { "path", NULL, CACHE_UNIT_TEXT };
+	struct cache_report *out = cmd_report(s->cmd);
+
+	if (!fsck_findings_has(s->findings, i, CACHE_P_SB_MEMBER_ABSENT))
+		return;
+	cache_report_array(out, "absent_members");
+	for (unsigned k = 0; k < CACHE_MAX_CACHES_PER_SET; k++) {
+		if (!s->absent->path[k])
+			continue;
+		cache_report_object(out, NULL);
+		cache_report_u64(out, &index, k);
+		cache_report_str(out, &path, s->absent->path[k]);
+		cache_report_end(out);
+	}
+	cache_report_end(out);
+}
+
 static void json_result(const struct fsck_show *s, unsigned i)
 {
 	static const struct cache_field
@@ -387,6 +409,7 @@ static void json_result(const struct fsck_show *s, unsigned i)
 	cache_report_str(out, &kernel, cache_verdict_name(res->kernel));
 	cache_report_bool(out, &damage, res->damage);
 	json_kernels(s, res);
+	json_absent(s, i);
 	if (res->ret) {
 		cache_report_object(out, "error");
 		cache_report_str(out, &code, strerrorname_np(-res->ret) ? : "EUNKNOWN");

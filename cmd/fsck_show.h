@@ -3,6 +3,7 @@
 #ifndef CMD_FSCK_SHOW_H
 #define CMD_FSCK_SHOW_H
 
+#include "absent.h"
 #include "common.h"
 #include "kernels.h"
 
@@ -35,6 +36,7 @@ struct fsck_show {
 	const struct cache_repair_result *results;	/* n */
 	const struct fsck_findings *findings, *left;		/* left: found the second time */
 	struct fsck_losses *losses;
+	const struct cmd_absent *absent;
 	uint64_t seed;
 	const char *undo;	/* file of the first device; NULL: none */
 	double seconds;
@@ -57,7 +59,7 @@ const char *fsck_kernel_words(const struct cache_fsck_result *r);
 const struct cache_fsck_result *fsck_final_result(const struct fsck_show *s, unsigned i);
 void fsck_show_sectors(const struct cmd *c, uint64_t sectors, char buf[CACHE_HUMAN_BYTES]);
 
-/* One line for each thing to do about a device that could not be repaired. */
+/* One line for each member to name too, and for each thing to do where a repair failed. */
 typedef void fsck_next_fn(void *ctx, const char *line);
 void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx);
 

@@ -48,6 +48,9 @@ static void say_finding(struct show *s, const char *path, const struct cache_fin
 	cmd_put(stderr, "%s: %s: %s (0x%04x): %s", s->cmd.name, path, info->code, info->number,
 		text);
 	fputc('\n', stderr);
+	if (f->code == CACHE_P_SB_MEMBER_ABSENT &&
+	    cmd_absent_text(&s->absent, f->index, text, sizeof(text)))
+		cmd_note(&s->cmd, 0, "%s", text);
 	if (s->nproblems < SHOW_PROBLEMS_HELD)
 		s->problem[s->nproblems] = *f;
 	s->nproblems++;
@@ -114,8 +117,14 @@ static int open_members(struct show *s, struct cache_err *err)
 	if (s->nmore && !cache_sb_is_one_of_several(&s->sb))
 		return cache_err_set(err, -EINVAL, 0, "it is not one of several cache devices of "
 				     "a set: one device at a time");
-	for (unsigned i = 0; i < s->nmore && !ret; i++)
+	cmd_absent_named(&s->absent, &s->sb);
+	for (unsigned i = 0; i < s->nmore && !ret; i++) {
 		ret = open_member(s, &s->more[i]);
+		if (!ret)
+			cmd_absent_named(&s->absent, &s->more[i].sb);
+	}
+	if (!ret)
+		cmd_absent_find(&s->absent);
 	return ret;
 }
 
@@ -276,6 +285,7 @@ int show_end(struct show *s, int status)
 	cache_set_close(s->set);
 	cache_dev_close(s->dev);
 	free(s->path);
+	cmd_absent_fini(&s->absent);
 	for (unsigned i = 0; i < s->nmore; i++) {
 		cache_dev_close(s->more[i].dev);
 		free(s->more[i].path);

@@ -6,6 +6,7 @@
 #ifndef CMD_SHOW_H
 #define CMD_SHOW_H
 
+#include "absent.h"
 #include "common.h"
 #include "set/members.h"
 #include "set/set.h"
@@ -37,6 +38,7 @@ struct show {
 	unsigned nmore;
 	struct show_member more[CACHE_MAX_CACHES_PER_SET - 1];
 	struct cache_sb sb;		/* of @dev, if the set is one of several */
+	struct cmd_absent absent;
 	uint64_t nproblems;		/* without notes */
 	struct cache_finding problem[SHOW_PROBLEMS_HELD];
 };

@@ -4,7 +4,6 @@
 
 #include "show.h"
 
-extern const struct cache_field show_keys_cols[];
 #define SHOW_KEYS_NCOLS	(2 + SHOW_KEY_NCOLS + 2)
 
 struct show_keys {
@@ -16,11 +15,14 @@ struct show_keys {
 	bool by_owner, owner_is_sector;
 	uint64_t inode, level;
 	uint64_t range_start, range_end;	/* sectors, end not in it */
-	uint64_t owner;			/* bucket, or sector, of the cache device */
+	uint64_t owner;			/* bucket, or sector, of the device that is named first */
 	struct cache_field cols[SHOW_KEYS_NCOLS + 2];	/* of the table, while it is printed */
 };
 
-/* A row of show_keys_cols: @node_bucket 0 means the journal, @block is ignored then. */
+/* Begins the table of keys, or of nodes; @flags: CACHE_TABLE_ */
+void show_keys_begin(struct show_keys *o, unsigned flags);
+
+/* A row of it: @node_bucket 0 means the journal, @block is ignored then. */
 void show_keys_row(struct show_keys *o, const struct cache_bkey *k, unsigned level,
 		   uint64_t node_bucket, const uint32_t *block);
 

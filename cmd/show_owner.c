@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* What is asked for, in sectors of the cache device. */
+/* What is asked for: of several cache devices, the one that is named first. */
 struct question {
 	struct show_keys *o;
-	uint64_t bucket, first, end;	/* @end not in it */
+	uint64_t bucket;		/* of all devices, format/members.h */
+	uint64_t own_bucket;		/* the same, in its device's own numbers */
+	uint64_t first, end;		/* sectors of its device; @end not in it */
 	bool node_found;
 	uint64_t nextents, stale;
 };
@@ -26,6 +28,7 @@ static struct cache_report *report(const struct question *q)
 static void show_bucket(struct question *q)
 {
 	static const struct cache_field
+		member = { "on_member", "On member", CACHE_UNIT_COUNT },
 		bucket = { "bucket", "Bucket", CACHE_UNIT_COUNT },
 		first = { "first_sector", "First sector", CACHE_UNIT_COUNT },
 		role = { "role", "Role", CACHE_UNIT_TEXT },
@@ -37,8 +40,10 @@ static void show_bucket(struct question *q)
 	struct cache_report *r = report(q);
 	uint64_t b = q->bucket;
 
-	cache_report_u64(r, &bucket, b);
-	cache_report_u64(r, &first, cache_bucket_sector(&set->sb, b));
+	if (set->members)
+		cache_report_u64(r, &member, q->o->show.sb.nr_this_dev);
+	cache_report_u64(r, &bucket, q->own_bucket);
+	cache_report_u64(r, &first, cache_bucket_sector(&set->sb, q->own_bucket));
 	cache_report_str(r, &role, cache_role_name(cache_set_role(set, b)));
 	cache_report_u64(r, &prio, cache_bucket_prio(&set->buckets, b));
 	cache_report_u64(r, &gen, cache_bucket_gen(&set->buckets, b));
@@ -58,11 +63,12 @@ static void show_entries(struct question *q)
 	};
 	const struct cache_set *set = image(q);
 	struct cache_report *r = report(q);
+	uint64_t base = (q->bucket - q->own_bucket) * set->sb.bucket_sectors;
 
 	cache_report_table(r, "entries", cols, 4, 0);
 	for (size_t i = 0; i < set->journal.nentries; i++) {
 		const struct cache_jset_pos *e = &set->journal.entries[i];
-		uint64_t sector = cache_jset_sector(&set->sb, e);
+		uint64_t sector = cache_jset_sector(&set->sb, e) - base;
 
 		if (sector >= q->end ||
 		    sector + cache_jset_sectors(&set->sb, e->nwords) <= q->first)
@@ -84,14 +90,17 @@ static void show_prio_member(struct question *q)
 		first = { "first_bucket", "Prios from bucket", CACHE_UNIT_COUNT },
 		last = { "last_bucket", "to bucket", CACHE_UNIT_COUNT };
 	const struct cache_set *set = image(q);
-	uint64_t per = cache_prios_per_bucket(&set->sb), i = 0, end;
+	uint64_t per = cache_prios_per_bucket(&set->sb), begin, nbuckets, i = 0, end;
 
-	while (i < set->prios.nfollowed && set->prios.chain[i] != q->bucket)
+	show_own_buckets(&q->o->show, &begin, &nbuckets);
+	nbuckets -= begin;
+	begin /= per;
+	while (begin + i < set->prios.nfollowed && set->prios.chain[begin + i] != q->bucket)
 		i++;
 	end = (i + 1) * per;
 	cache_report_u64(report(q), &index, i);
 	cache_report_u64(report(q), &first, i * per);
-	cache_report_u64(report(q), &last, (end < set->sb.nbuckets ? end : set->sb.nbuckets) - 1);
+	cache_report_u64(report(q), &last, (end < nbuckets ? end : nbuckets) - 1);
 }
 
 static int show_node(void *ctx, const struct cache_btree_node *n)
@@ -127,7 +136,8 @@ static int show_extent(void *ctx, const struct cache_extent *e)
 	struct question *q = ctx;
 	uint64_t sector;
 
-	if (e->check_key || !e->available)
+	if (e->check_key || !e->available ||
+	    (image(q)->members && cache_ptr_dev(e->key.ptr[0]) != q->o->show.sb.nr_this_dev))
 		return 0;
 	sector = cache_ptr_sector(e->key.ptr[0]);
 	if (sector >= q->end || sector + cache_key_size(&e->key) <= q->first)
@@ -151,7 +161,7 @@ static int show_extents(struct question *q)
 	struct cache_err err = { 0 };
 	int ret;
 
-	cache_report_table(r, "keys", show_keys_cols, SHOW_KEYS_NCOLS - 1, 0);
+	show_keys_begin(q->o, 0);
 	ret = cache_set_each_extent(q->o->show.set, show_extent, q, &silent, &err);
 	if (ret)
 		return show_failed(&q->o->show, ret, &err);
@@ -199,14 +209,17 @@ int show_owner(struct show_keys *o)
 	const struct cache_sb *sb = &o->show.set->sb;
 	struct question q = { .o = o };
 	struct cache_err err = { 0 };
+	uint64_t begin, end;
 
-	q.bucket = o->owner_is_sector ? o->owner / sb->bucket_sectors : o->owner;
-	if (q.bucket >= sb->nbuckets) {
+	show_own_buckets(&o->show, &begin, &end);
+	q.own_bucket = o->owner_is_sector ? o->owner / sb->bucket_sectors : o->owner;
+	if (q.own_bucket >= end - begin) {
 		cache_err_set(&err, -ERANGE, 0, "bucket %" PRIu64 " is past the last of %"
-			      PRIu64 " buckets", q.bucket, sb->nbuckets);
+			      PRIu64 " buckets", q.own_bucket, end - begin);
 		return show_failed(&o->show, err.code, &err);
 	}
-	q.first = o->owner_is_sector ? o->owner : cache_bucket_sector(sb, q.bucket);
+	q.bucket = begin + q.own_bucket;
+	q.first = o->owner_is_sector ? o->owner : cache_bucket_sector(sb, q.own_bucket);
 	q.end = q.first + (o->owner_is_sector ? 1 : sb->bucket_sectors);
 	return answer(&q);
 }

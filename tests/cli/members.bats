@@ -7,6 +7,10 @@ setup() {
 	members 3 5 20
 }
 
+teardown() {
+	[ -z "${loop:-}" ] || losetup -d "$loop"
+}
+
 # members N LEAVES EXTENTS: a set of N members a, b, c ... that has run
 members() {
 	local names=(a b c d e f g h)
@@ -40,6 +44,20 @@ of() { jq -r "$1" out; }
 	run -4 cache-fsck -n -v c
 	[[ "$output" == *"member 0 of this set"*"member 1 of this set"* ]]
 	[[ "$output" == *"ROOT_PTR"*"cache device that is not there"* ]]
+}
+
+@test "a member that this machine has is named by its path, and not read" {
+	[ "$(id -u)" = 0 ] || skip "needs root for a loop device"
+	loop=$(losetup --show -f b 2> /dev/null) || skip "no loop device to be had"
+	run -4 --separate-stderr cache-fsck -n a c
+	[ "$stderr" = "cache-fsck: next: member 1 of this set is $loop: name it too" ]
+	cache-fsck -n -J a c > out || [ $? = 4 ]
+	[ "$(of '.absent_members[] | "\(.index) \(.path)"')" = "1 $loop" ]
+	run -1 --separate-stderr cache-show-keys c a
+	[[ "$stderr" == *"cache-show-keys: member 1 of this set is $loop: name it too"* ]]
+	run -4 --separate-stderr cache-fsck -n a c "$loop"
+	[[ "$output$stderr" != *"name it too"* ]]
+	[[ "$output" == *"103 extents"* ]]
 }
 
 @test "damage is told of the device that has it, in that device's own numbers" {
@@ -140,8 +158,37 @@ of() { jq -r "$1" out; }
 	run -1 --separate-stderr cache-show-keys other a
 	[[ "$stderr" == *"other: it is not one of several cache devices"* ]]
 	run -1 cache-show-journal a other
-	run -1 --separate-stderr cache-show-keys --owner 5 a b c
-	[[ "$stderr" == *"--owner takes a set of one cache device"* ]]
+}
+
+@test "--owner asks about the device that is named first, in its own numbers" {
+	cache-show-keys -J a b c > keys || [ $? = 1 ]
+	# every extent is found where it lies, and on no other member
+	for d in a b c; do
+		others=$(echo abc | tr -d $d | sed 's/./& /g')
+		member=$(printf '%d' "'$d"); member=$((member - 97))
+		jq -r ".keys[] | select(.ptr_member == $member) | \"\(.ptr) \(.start)\"" keys |
+			sed -n '1p;$p' > places
+		[ "$(wc -l < places)" = 2 ]
+		while read -r sector start; do
+			# shellcheck disable=SC2086
+			cache-show-keys --owner "${sector}s" -J $d $others > out || [ $? = 1 ]
+			[ "$(of '"\(.on_member) \(.live_extents) \(.keys[0].start) \(.keys[0].ptr_member)"')" = \
+				"$member 1 $start $member" ]
+		done < places
+	done
+	cache-show-keys --owner 1 -J b a c > out || [ $? = 1 ]
+	[ "$(of '"\(.role) \(.first_sector)"')" = "journal 32" ]
+	cache-show-keys --owner 2 -J b a c > out || [ $? = 1 ]
+	[ "$(of '.entries[0].seq')" = 0x29 ]
+	chain=$(cache-show-journal -J c | jq .newest.prio_bucket)
+	cache-show-keys --owner "$chain" -J c a b > out || [ $? = 1 ]
+	[ "$(of '"\(.role) \(.member) \(.first_bucket) \(.last_bucket)"')" = "prio 0 0 1023" ]
+	root=$(cache-show-keys -J --nodes a b c | jq '.nodes[0] | .node')
+	cache-show-keys --owner "$root" -J a b c > out || [ $? = 1 ]
+	[ "$(of '"\(.role) \(.level)"')" = "btree 1" ]
+	run -1 --separate-stderr cache-show-keys --owner 1024 b a c
+	[[ "$stderr" == *"bucket 1024 is past the last of 1024 buckets"* ]]
+	run -1 cache-show-keys --owner 32768s c a b
 }
 
 @test "what needs all members and is given one says so" {
