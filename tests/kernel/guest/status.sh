@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # The sysfs of a running cache set, as text: vda is its cache, vdb and vdc its backing devices, vdd
 # one without a cache. vde, if it is there, is an archive with our program, which then looks at
-# the same set. What is said goes to ttyS1, undisturbed by the kernel.
+# the same set, and with the commands of README. What is said goes to ttyS1, undisturbed by the kernel.
 
 # record: files as "F PATH" and lines behind "|", links as "L PATH TARGET", paths below /sys
 record() {
@@ -65,6 +65,18 @@ for how in "" "-J --priorities" --prometheus; do
 	cache-status $how || echo "=== WRONG cache-status $how: $?"
 	echo "=== END LIVE"
 done
+cd /readme || exit 1
+while read -r command; do
+	echo "=== LIVE README $command"
+	sh -c "$command" || echo "=== WRONG README: $command: $?"
+	echo "=== END LIVE"
+done < commands
+for f in *.*; do
+	echo "=== LIVE FILE $f"
+	base64 < $f
+	echo "=== END LIVE"
+done
+cd /work || exit 1
 cache-status /dev/$b > out || echo "=== WRONG: $b is not found"
 cache-status --watch 1 --count 8 > watched 2>&1 &
 watching=$!
