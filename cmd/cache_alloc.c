@@ -24,6 +24,9 @@ struct opts {
 	bool has_count, has_seed, sectors, commit, dry_run;
 	const char *undo;
 	bool saving, wrote;		/* the undo file is there; it holds something */
+	bool committed;
+	int progress_fd;
+	struct cmd_progress progress;
 	const char *spec;
 	char *path;
 	struct cache_dev *dev;
@@ -58,6 +61,7 @@ static const struct argp_option options[] = {
 	{ "dry-run", 'n', NULL, 0, "write nothing (the default)" },
 	{ "kernel", OPT_KERNEL, CMD_KERNEL_ARG, 0, CMD_KERNEL_DOC },
 	CMD_UNDO_OPTION,
+	CMD_PROGRESS_OPTION,
 	{ "seed", OPT_SEED, "N", 0, "of the random policy; default: a new one" },
 	{ }
 };
@@ -101,6 +105,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'z':
 		o->undo = arg;
+		return 0;
+	case 'C':
+		o->progress_fd = cmd_arg_fd(state, arg);
 		return 0;
 	case OPT_KERNEL:
 		cmd_kernels_arg(&o->kernels, arg, state);
@@ -161,9 +168,21 @@ static void on_taken(void *ctx, uint64_t bucket, uint8_t gen)
 	cache_report_end(r);
 }
 
-static bool on_cancel(void *ctx)
+/* A bar would be drawn between the rows of -v. What was committed is verified to the end. */
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 {
-	return cmd_cancelled();
+	struct opts *o = ctx;
+
+	if (pass != CACHE_OFFLINE_PASS_TAKE)
+		cmd_progress(&o->progress, pass, cmd_pass_name(pass), current, max);
+	else if (!o->cmd.verbose)
+		cmd_progress(&o->progress, pass, "allocating", current, max);
+	return !o->committed && cmd_cancelled();
+}
+
+static struct cache_sink sink_of(struct opts *o)
+{
+	return (struct cache_sink){ .progress = on_progress, .ctx = o };
 }
 
 static void u64(struct opts *o, const char *key, const char *label, enum cache_unit unit,
@@ -306,6 +325,7 @@ static void show_written(struct opts *o)
 
 static int failed(struct opts *o, int ret, const struct cache_err *err)
 {
+	cmd_progress_end(&o->progress);
 	if (ret == -ECANCELED)
 		return cmd_fail(&o->cmd, o->path, "cancelled, nothing was changed");
 	return cmd_error(&o->cmd, o->path, ret, err);
@@ -313,6 +333,7 @@ static int failed(struct opts *o, int ret, const struct cache_err *err)
 
 static int open_set(struct opts *o)
 {
+	const struct cache_sink sink = sink_of(o);
 	struct cache_err err = { 0 };
 	int ret;
 
@@ -331,9 +352,11 @@ static int open_set(struct opts *o)
 	}
 	if (!ret && !o->commit)
 		cmd_confine();
+	cmd_progress_init(&o->progress, &o->cmd, o->path, o->progress_fd, 0);
 	if (!ret)
-		ret = cache_offline_open(o->dev, o->run.eras, &o->before, &o->set, &err);
-	return ret ? cmd_error(&o->cmd, o->path, ret, &err) : 0;
+		ret = cache_offline_open(o->dev, o->run.eras, &sink, &o->before, &o->set, &err);
+	cmd_progress_end(&o->progress);
+	return ret ? failed(o, ret, &err) : 0;
 }
 
 static int take(struct opts *o)
@@ -352,6 +375,7 @@ static int take(struct opts *o)
 	if (rows)
 		cache_report_table(r, "buckets", cols, 2, CACHE_TABLE_TABS);
 	ret = cache_offline_run(o->offline, &o->res, &err);
+	cmd_progress_end(&o->progress);
 	if (rows)
 		cache_report_end(r);
 	return ret ? failed(o, ret, &err) : 0;
@@ -360,6 +384,7 @@ static int take(struct opts *o)
 /* With --commit to the end, else as far as it can be foreseen. */
 static int make_durable(struct opts *o)
 {
+	const struct cache_sink sink = sink_of(o);
 	struct cache_err err = { 0 };
 	int ret = cache_offline_plan(o->offline, &o->written, &err);
 
@@ -368,8 +393,11 @@ static int make_durable(struct opts *o)
 		cmd_undo_note(&o->cmd, o->path, o->undo, 0);
 	if (o->wrote)
 		ret = cache_offline_commit(o->offline, &o->written, &err);
-	if (!ret && o->wrote)
-		ret = cache_offline_verify(o->set, o->run.eras, &o->before, &o->written, &err);
+	o->committed = !ret && o->wrote;
+	if (o->committed)
+		ret = cache_offline_verify(o->set, o->run.eras, &sink, &o->before, &o->written,
+					   &err);
+	cmd_progress_end(&o->progress);
 	return ret ? failed(o, ret, &err) : 0;
 }
 
@@ -379,6 +407,7 @@ static int compare_kernels(struct opts *o)
 	struct cache_err err = { 0 };
 	int ret = cache_offline_each_era(o->set, &o->run, res, &err);
 
+	cmd_progress_end(&o->progress);
 	if (ret)
 		return failed(o, ret, &err);
 	show_kernels(o, res);
@@ -426,9 +455,9 @@ static int run(struct opts *o)
 
 int cache_alloc_main(int argc, char **argv)
 {
-	struct opts o = { .cmd = CMD_INIT, .run = {
+	struct opts o = { .cmd = CMD_INIT, .progress_fd = -1, .run = {
 		.policy = POLICY_OF_SET, .reserve = CACHE_RESERVE_NONE,
-		.taken = on_taken, .cancelled = on_cancel } };
+		.taken = on_taken, .progress = on_progress } };
 	int status;
 
 	o.run.ctx = &o;

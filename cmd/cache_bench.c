@@ -23,6 +23,7 @@ struct opts {
 	bool gc, count_given;
 	bool policy_given;
 	bool with_reference;
+	struct cmd_progress progress;
 	int  ncompare;		/* files named so far; -1: not comparing */
 	int  cpu;
 };
@@ -56,6 +57,7 @@ static const struct argp_option options[] = {
 	{ "html", OPT_HTML, "FILE", 0, "write the latencies as a page, with those of --reference or of both that are compared" },
 	{ "seed", OPT_SEED, "N", 0, "of all chance (1)" },
 	{ "cpu", OPT_CPU, "N", 0, "stay on this processor, for figures that repeat" },
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 
@@ -178,6 +180,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_CPU:
 		o->cpu = cmd_arg_number(state, "processor", arg) % CPU_SETSIZE;
 		break;
+	case 'C':
+		return show_parse_device(&o->show, key, arg, state);
 	case ARGP_KEY_ARG:
 		return parse_word(o, arg, state);
 	case ARGP_KEY_END:
@@ -242,6 +246,28 @@ static void stay_on_cpu(struct opts *o)
 			 strerror(errno));
 }
 
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	struct opts *o = ctx;
+
+	if (!current)		/* the next kernel of --gc */
+		o->progress.pass = 0;
+	cmd_progress(&o->progress, pass, pass == CACHE_BENCH_PASS_REFERENCE ? "reference" :
+		     "allocating", current, max);
+	return 0;
+}
+
+/* Only if it is shown: otherwise what is measured calls nobody. */
+static void watch(struct opts *o)
+{
+	cmd_progress_init(&o->progress, &o->show.cmd, o->show.path ? o->show.path : "memory",
+			  o->show.progress_fd, 0);
+	if (o->progress.bar || o->progress.fd >= 0) {
+		o->bench.progress = on_progress;
+		o->bench.ctx = o;
+	}
+}
+
 static int run(struct opts *o, bool reference, struct cache_bench_result *r)
 {
 	struct cache_buckets *t = o->show.set ? &o->show.set->buckets : NULL;
@@ -251,6 +277,7 @@ static int run(struct opts *o, bool reference, struct cache_bench_result *r)
 
 	b.reference = reference;
 	ret = cache_bench_run(&b, t, r, &err);
+	cmd_progress_end(&o->progress);
 	if (ret)
 		return cmd_error(&o->show.cmd, o->show.path, ret, &err);
 	if (r->count < b.count)
@@ -323,7 +350,10 @@ static int bench_gc(struct opts *o)
 		.rate = o->rate ? o->rate : 1000, .nodes = o->nodes, .node_ns = 100000,
 		.seed = o->bench.seed,
 	};
+	int status;
 
+	g.progress = o->bench.progress;
+	g.ctx = o;
 	cmd_kernels_default(&o->kernels);
 	if (set) {
 		g.nbuckets = set->buckets.nbuckets;
@@ -333,7 +363,9 @@ static int bench_gc(struct opts *o)
 	}
 	g.nodes = g.nodes ? g.nodes : 1 + g.nbuckets / 64;
 	g.count = o->count_given ? o->bench.count : 2 * g.nbuckets;
-	return bench_show_gc(&o->show.cmd, &g, o->kernels.eras, set ? &set->buckets : NULL);
+	status = bench_show_gc(&o->show.cmd, &g, o->kernels.eras, set ? &set->buckets : NULL);
+	cmd_progress_end(&o->progress);
+	return status;
 }
 
 static void policy_of_device(struct opts *o)
@@ -363,6 +395,7 @@ int cache_bench_main(int argc, char **argv)
 		policy_of_device(&o);
 	}
 	stay_on_cpu(&o);
+	watch(&o);
 	status = open_commit_file(&o);
 	if (!status)
 		status = o.gc ? bench_gc(&o) : bench(&o);

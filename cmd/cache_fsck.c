@@ -31,7 +31,7 @@ static const struct argp_option options[] = {
 	CMD_UNDO_OPTION,
 	{ "force", 'f', NULL, 0, "accepted and ignored: every check is a full one" },
 	{ NULL, 't', NULL, 0, "say how long it took" },
-	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD; 0: draw a bar" },
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 

@@ -40,7 +40,7 @@ static const struct argp_option options[] = {
 	  "write nothing" },
 	{ "force", OPT_FORCE, NULL, 0, "overwrite a file that is no image, or what lies on the device" },
 	CMD_UNDO_OPTION,
-	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD; 0: draw a bar" },
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 

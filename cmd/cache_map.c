@@ -29,6 +29,7 @@ struct opts {
 	unsigned nbacking, color;
 	unsigned by, order;
 	bool by_given, order_given;
+	int progress_fd;
 	uint64_t width;
 	struct map_device dev, was;
 	struct map_backing *sizes;
@@ -44,6 +45,7 @@ static const struct argp_option options[] = {
 	{ "diff", OPT_DIFF, "OLD", 0, "show which buckets changed since image OLD" },
 	{ "color", OPT_COLOR, "WHEN", 0, "auto, never, 16, 256 or truecolor" },
 	{ "width", 'w', "N", 0, "columns; those of the terminal by default" },
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 
@@ -98,6 +100,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->width = cmd_arg_number(state, "width", arg);
 		if (!o->width || o->width > WIDTH_MAX)
 			argp_error(state, "width is %s, expected 1 to %d", arg, WIDTH_MAX);
+		return 0;
+	case 'C':
+		o->progress_fd = cmd_arg_fd(state, arg);
 		return 0;
 	case ARGP_KEY_ARGS:
 		o->spec = state->argv[state->next];
@@ -236,6 +241,12 @@ static bool open_all(struct opts *o)
 	return true;
 }
 
+static bool load_all(struct opts *o)
+{
+	return map_load(&o->dev, o->progress_fd) &&
+	       (!o->old || map_load(&o->was, o->progress_fd));
+}
+
 static int make_map(struct opts *o, struct cache_err *err)
 {
 	static const struct cache_sink silent = { cache_sink_ignore, NULL };
@@ -339,13 +350,13 @@ static int show(struct opts *o)
 
 int cache_map_main(int argc, char **argv)
 {
-	struct opts o = { .cmd = CMD_INIT };
+	struct opts o = { .cmd = CMD_INIT, .progress_fd = -1 };
 	struct cache_err err = { 0 };
 	int status = EXIT_FAILED, ret;
 
 	cmd_parse(&o.cmd, &argp, argc, argv, 0);
-	if (open_all(&o)) {
-		ret = o.html ? map_check(o.dev.dev, &o.findings) : 0;
+	if (open_all(&o) && load_all(&o)) {
+		ret = o.html ? map_check(&o.dev, &o.findings) : 0;
 		if (!ret)
 			ret = make_map(&o, &err);
 		status = ret ? cmd_error(&o.cmd, o.dev.path, ret, &err) : show(&o);

@@ -37,7 +37,7 @@ static const struct argp_option options[] = {
 	{ "volume", OPT_VOLUME, "UUID", 0, "serve this flash-only volume of the cache" },
 	{ "force", OPT_FORCE, NULL, 0, "serve a damaged set too: what is lost of it reads as old data" },
 	{ "dry-run", 'n', NULL, 0, "check and show what would be served" },
-	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD; 0: draw a bar" },
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 

@@ -14,7 +14,7 @@ struct opts {
 
 static const struct argp_option options[] = {
 	{ "keys", 'k', NULL, 0, "the keys of every entry too" },
-	SHOW_PROGRESS_OPTION,
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 

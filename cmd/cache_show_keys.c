@@ -28,7 +28,7 @@ static const struct argp_option options[] = {
 	  "millions of rows a second" },
 	{ "owner", OPT_OWNER, "N[s]", 0,
 	  "who owns bucket N, or with an s sector N, of the cache device" },
-	SHOW_PROGRESS_OPTION,
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 

@@ -19,7 +19,7 @@ static const struct argp_option options[] = {
 	{ "raw", OPT_RAW, NULL, 0, "trust only the prio chain; no btree is read" },
 	{ "recovered", OPT_RECOVERED, NULL, 0,
 	  "prios and gens as the kernel has them after its start, raised by keys" },
-	SHOW_PROGRESS_OPTION,
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 

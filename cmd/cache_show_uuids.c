@@ -18,7 +18,7 @@ struct opts {
 
 static const struct argp_option options[] = {
 	{ "all", 'a', NULL, 0, "retired slots too: devices that were detached or removed" },
-	SHOW_PROGRESS_OPTION,
+	CMD_PROGRESS_OPTION,
 	{ }
 };
 

@@ -21,6 +21,8 @@ struct undo {
 	char *path;
 	struct cache_undo *undo;
 	struct cache_dev *dev;
+	int progress_fd;
+	struct cmd_progress progress;
 };
 
 static const struct argp_option options[] = {
@@ -29,6 +31,7 @@ static const struct argp_option options[] = {
 	{ "force", 'f', NULL, 0, "put back although something else was written since, and from a "
 	  "file that others can write" },
 	CMD_UNDO_OPTION,
+	CMD_PROGRESS_OPTION,
 	{ 0 }
 };
 
@@ -48,6 +51,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'z':
 		u->save = arg;
+		return 0;
+	case 'C':
+		u->progress_fd = cmd_arg_fd(state, arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 1)
@@ -76,11 +82,27 @@ static int check_owner(struct undo *u)
 	return cmd_fail(&u->cmd, u->file, "%s, give -f to believe it all the same", words);
 }
 
+/* Ctrl-C ends the process at once: whatever was put back by then, it can be run again. */
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	static const char *const words[] = {
+		[CACHE_UNDO_PASS_READ] = "reading", [CACHE_UNDO_PASS_COMPARE] = "comparing",
+		[CACHE_UNDO_PASS_VERIFY] = "verifying", [CACHE_UNDO_PASS_WRITE] = "writing",
+	};
+	struct undo *u = ctx;
+
+	cmd_progress(&u->progress, pass, words[pass], current, max);
+	return 0;
+}
+
 static int open_both(struct undo *u)
 {
 	struct cache_err err = { 0 };
-	int ret = cache_undo_open(u->file, &u->undo, &err);
+	int ret;
 
+	cmd_progress_init(&u->progress, &u->cmd, u->device, u->progress_fd, 0);
+	ret = cache_undo_open(u->file, on_progress, u, &u->undo, &err);
+	cmd_progress_end(&u->progress);
 	if (ret)
 		return cmd_error(&u->cmd, u->file, ret, &err);
 	if (check_owner(u))
@@ -94,6 +116,7 @@ static int check(struct undo *u)
 	struct cache_err err = { 0 };
 	int ret = cache_undo_check(u->undo, u->dev, &err);
 
+	cmd_progress_end(&u->progress);
 	/* with an incomplete file the result would be a mixture */
 	if (ret && ret != -EBADMSG && u->force) {
 		cmd_warn(&u->cmd, u->path, "%s", cache_err_text(&err, ret));
@@ -112,6 +135,7 @@ static int apply(struct undo *u)
 	if (u->save)
 		cmd_undo_note(&u->cmd, u->path, u->save, 0);
 	ret = cache_undo_apply(u->undo, u->dev, &err);
+	cmd_progress_end(&u->progress);
 	return ret ? cmd_error(&u->cmd, u->path, ret, &err) : 0;
 }
 
@@ -184,7 +208,7 @@ int cache_undo_main(int argc, char **argv)
 		"\vThe device must be as that applet left it, or found it; nothing is written "
 		"otherwise."
 	};
-	struct undo u = { .cmd = CMD_INIT };
+	struct undo u = { .cmd = CMD_INIT, .progress_fd = -1 };
 	int status;
 
 	cmd_parse(&u.cmd, &argp, argc, argv, 0);

@@ -53,7 +53,7 @@ static const struct argp_option options[] = {
 	{ "failed-list", OPT_FAILED_LIST, "FILE", 0, "list what could not be copied in FILE, and in "
 	  "FILE.map the bad sectors of the cache for ddrescue" },
 	CMD_UNDO_OPTION,
-	{ NULL, 'C', "FD", 0, "write progress lines to FD; 0: a bar" },
+	CMD_PROGRESS_OPTION,
 	{ "seed", OPT_SEED, "N", 0, "of the new btree nodes; default: a new one" },
 	{ }
 };

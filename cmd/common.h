@@ -157,6 +157,13 @@ struct cmd_progress {
 	uint64_t    start_ns, shown_ns;
 };
 
+/* For the options of an applet; cmd_arg_fd(), or show_parse_device(), reads its value. */
+#define CMD_PROGRESS_OPTION \
+	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD; 0: draw a bar" }
+
+/* One word for people, of a pass of loading, checking or repairing. */
+const char *cmd_pass_name(unsigned pass);
+
 void cmd_progress_init(struct cmd_progress *p, const struct cmd *c, const char *device,
 		       int fd, uint64_t unit_bytes);
 /* Cheap enough to be called often. @pass counts from 1; @what is one word for people. */

@@ -19,29 +19,6 @@ static void on_finding(void *ctx, unsigned dev, bool again, const struct cache_f
 	fsck_show_finding(&r->o->cmd, cmd_report(&r->o->cmd), r->paths[dev], f);
 }
 
-/* One word for people. */
-static const char *pass_name(unsigned pass)
-{
-	switch (pass) {
-	case CACHE_PASS_JOURNAL:
-		return "journal";
-	case CACHE_PASS_PRIOS:
-		return "prios";
-	case CACHE_PASS_BTREE:
-		return "nodes";
-	case CACHE_PASS_BUCKETS:
-		return "extents";
-	case CACHE_REPAIR_PASS_DOUBT:
-		return "doubts";
-	case CACHE_REPAIR_PASS_COLLECT:
-		return "collecting";
-	case CACHE_REPAIR_PASS_SCAN:
-		return "searching";
-	default:
-		return "writing";
-	}
-}
-
 static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max)
 {
 	struct fsck_run *r = ctx;
@@ -53,7 +30,7 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 				  r->o->progress_fd, 0);
 		r->progress_dev = dev;
 	}
-	cmd_progress(&r->progress, pass, pass_name(pass), current, max);
+	cmd_progress(&r->progress, pass, cmd_pass_name(pass), current, max);
 	return cmd_cancelled();
 }
 

@@ -19,7 +19,7 @@
 
 enum {
 	OPT_CSET_UUID = 256, OPT_WRITEBACK, OPT_CACHE_MODE, OPT_DISCARD, OPT_POLICY,
-	OPT_WIPE_BCACHE, OPT_FORCE, OPT_SET_SIZE, OPT_INDEX,
+	OPT_WIPE_BCACHE, OPT_FORCE, OPT_SET_SIZE, OPT_INDEX, OPT_PROGRESS_FD,
 };
 
 #define OLD_SPELLING	(OPTION_ALIAS | OPTION_HIDDEN)
@@ -57,6 +57,9 @@ static const struct argp_option options[] = {
 	{ "dry-run", 'n', NULL, 0, "check and show everything, write nothing" },
 	{ "dry_run", 0, NULL, OLD_SPELLING },
 	CMD_UNDO_OPTION,
+	{ "progress-fd", OPT_PROGRESS_FD, "FD", 0, "write progress lines \"pass current max device\" "
+	  "to FD; 0: draw a bar" },
+	{ "progress_fd", 0, NULL, OLD_SPELLING },
 	{ NULL, 'h', NULL, OPTION_HIDDEN },
 	{ 0 }
 };
@@ -271,6 +274,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_FORCE:
 		mk->force = true;
 		break;
+	case OPT_PROGRESS_FD:
+		mk->progress_fd = cmd_arg_fd(state, arg);
+		break;
 	case 'h':
 		argp_state_help(state, mk->peer ? stderr : stdout,
 				ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK);
@@ -348,6 +354,21 @@ static void on_note(void *ctx, bool warning, const char *device, const char *tex
 		cmd_note(&mk->cmd, 0, "%s%s%s", device, name ? ": " : "", text);
 }
 
+/* Ctrl-C ends the process at once, which leaves no bcache device, never half of one. */
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	struct make *mk = ctx;
+
+	cmd_progress(&mk->progress, pass, pass == CACHE_MKCACHE_PASS_WIPE ? "erasing" :
+		     cmd_pass_name(pass), current, max);
+	return 0;
+}
+
+void make_progress_begin(struct make *mk, unsigned i)
+{
+	cmd_progress_init(&mk->progress, &mk->cmd, mk->targets[i].path, mk->progress_fd, 0);
+}
+
 static int plan(struct make *mk)
 {
 	struct cache_err err = { 0 };
@@ -355,6 +376,7 @@ static int plan(struct make *mk)
 
 	mk->m.size = sizeof(mk->m);
 	mk->m.note = on_note;
+	mk->m.progress = mk->peer ? NULL : on_progress;
 	mk->m.ctx = mk;
 	mk->m.like_peer = mk->peer;
 	ret = cache_mkcache_plan(&mk->m, &err);
@@ -386,8 +408,11 @@ static int write_all(struct make *mk)
 {
 	for (unsigned i = 0; i < mk->m.ndevs; i++) {
 		struct cache_err err = { 0 };
-		int ret = cache_mkcache_write(&mk->m, i, &err);
+		int ret;
 
+		make_progress_begin(mk, i);
+		ret = cache_mkcache_write(&mk->m, i, &err);
+		cmd_progress_end(&mk->progress);
 		if (ret)
 			return cmd_error(&mk->cmd, NULL, ret, &err);
 	}
@@ -431,7 +456,7 @@ int make_cache_main(int argc, char **argv)
 		options, parse, "[-C] DEVICE\n-B DEVICE...\n-C DEVICE -B DEVICE...", doc
 	};
 	const char *slash = strrchr(argv[0], '/');
-	struct make mk = { .cmd = CMD_INIT };
+	struct make mk = { .cmd = CMD_INIT, .progress_fd = -1 };
 	int status;
 
 	mk.peer = !strcmp(slash ? slash + 1 : argv[0], "make-bcache");

@@ -36,7 +36,12 @@ struct make {
 	bool peer;			/* called as make-bcache */
 	bool force, wipe_bcache, dry_run;
 	const char *undo;		/* -z; NULL: none */
+	int progress_fd;
+	struct cmd_progress progress;
 };
+
+/* From now on progress is that of device @i. */
+void make_progress_begin(struct make *mk, unsigned i);
 
 /* On stderr: what would be overwritten, and whether that is allowed; 0 or an exit status */
 int make_ask(struct make *mk);

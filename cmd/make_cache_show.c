@@ -96,7 +96,9 @@ static void find_dirty(struct make *mk, unsigned i)
 		bcache |= is_bcache(&t->sig[j]);
 	if (!bcache || (cache_probe_super(dev, &sb) && cache_sb_is_bdev(&sb)))
 		return;
-	ret = cache_mkcache_dirty(dev, on_dirty, t);
+	make_progress_begin(mk, i);
+	ret = cache_mkcache_dirty(&mk->m, i, on_dirty, t);
+	cmd_progress_end(&mk->progress);
 	if (ret)
 		t->dirty_unknown = ret;
 }

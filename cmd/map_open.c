@@ -16,6 +16,7 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 	const struct cache_problem_info *info = cache_problem_info(f->code);
 	char text[512];
 
+	cmd_progress_end(&d->progress);
 	cache_finding_text(f, text, sizeof(text));
 	if (info->severity == CACHE_SEVERITY_NOTE) {
 		cmd_note(d->cmd, 1, "%s: %s (0x%04x): note: %s", d->path, info->code, info->number,
@@ -29,6 +30,14 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 	d->nwrong++;
 }
 
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	struct map_device *d = ctx;
+
+	cmd_progress(&d->progress, pass, cmd_pass_name(pass), current, max);
+	return 0;
+}
+
 static bool refuse(struct map_device *d, int code, const char *why)
 {
 	cmd_fail_with(d->cmd, d->path, code, 0, why);
@@ -38,7 +47,6 @@ static bool refuse(struct map_device *d, int code, const char *why)
 bool map_open(struct cmd *c, const char *spec, struct map_device *d)
 {
 	struct cache_err err = { 0 };
-	struct cache_sb sb;
 	int ret;
 
 	d->cmd = c;
@@ -49,16 +57,27 @@ bool map_open(struct cmd *c, const char *spec, struct map_device *d)
 	ret = cmd_open_to_read(d->path, &d->dev, &err);
 	if (!ret && cmd_is_foreign(c, d->dev))
 		return false;
-	d->sink = (struct cache_sink){ on_finding, d };
-	if (!ret)
-		ret = cache_sb_read(d->dev, &sb, &err);
+	if (ret)
+		cmd_error(c, d->path, ret, &err);
+	return !ret;
+}
+
+bool map_load(struct map_device *d, int fd)
+{
+	struct cache_err err = { 0 };
+	struct cache_sb sb;
+	int ret = cache_sb_read(d->dev, &sb, &err);
+
+	d->sink = (struct cache_sink){ on_finding, d, on_progress };
+	cmd_progress_init(&d->progress, d->cmd, d->path, fd, 0);
 	if (!ret && cache_sb_is_one_of_several(&sb))
 		return refuse(d, -EOPNOTSUPP, "it is one of several cache devices of its set, and "
 			      "all of them are needed");
 	if (!ret)
 		ret = cache_set_load(d->dev, CACHE_LOAD_MARKS, &d->sink, &d->set, &err);
+	cmd_progress_end(&d->progress);
 	if (ret) {
-		cmd_error(c, d->path, ret, &err);
+		cmd_error(d->cmd, d->path, ret, &err);
 		return false;
 	}
 	if (!cache_sb_is_usable(&d->set->sb, cache_dev_sectors(d->dev)))
@@ -118,15 +137,26 @@ static void on_check_finding(void *ctx, unsigned dev, const struct cache_finding
 		to->text[--to->n] = NULL;
 }
 
-int map_check(struct cache_dev *dev, struct map_findings *f)
+static int on_check_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
+			     uint64_t max)
+{
+	struct map_findings *f = ctx;
+
+	return on_progress(f->dev, pass, current, max);
+}
+
+int map_check(struct map_device *d, struct map_findings *f)
 {
 	struct cache_fsck_result result = { 0 };
 	struct cache_fsck check = {
-		.size = sizeof(check), .devs = &dev, .ndevs = 1, .results = &result,
-		.report = on_check_finding, .ctx = f,
+		.size = sizeof(check), .devs = &d->dev, .ndevs = 1, .results = &result,
+		.report = on_check_finding, .progress = on_check_progress, .ctx = f,
 	};
-	int ret = cache_fsck_run(&check);
+	int ret;
 
+	f->dev = d;
+	ret = cache_fsck_run(&check);
+	cmd_progress_end(&d->progress);
 	f->verdict = result.kernel;
 	f->damage = result.damage;
 	return ret ? ret : result.ret;

@@ -13,6 +13,7 @@ struct map_findings {
 	uint64_t n, nwrong;		/* all; notes not among them */
 	enum cache_verdict verdict;	/* of the kernels, the worst */
 	bool damage;			/* one may return wrong blocks after it */
+	struct map_device *dev;
 };
 
 struct map_device {
@@ -21,12 +22,14 @@ struct map_device {
 	struct cache_dev *dev;
 	struct cache_set *set;
 	struct cache_sink sink;
+	struct cmd_progress progress;	/* of the load */
 	uint64_t nwrong;		/* problems that were printed */
 };
 
-/* Load a cache device as far as it goes; problems are printed. False after an error that says why
- * there is nothing to draw. */
+/* Both are false after an error that says why there is nothing to draw. */
 bool map_open(struct cmd *c, const char *spec, struct map_device *d);
+/* Load an opened cache device as far as it goes; problems are printed. @fd: of -C. */
+bool map_load(struct map_device *d, int fd);
 void map_close(struct map_device *d);
 
 /* Size of the bcache device of each backing device that was named. */
@@ -36,8 +39,8 @@ struct map_backing {
 };
 bool map_open_backing(struct cmd *c, const char *spec, struct map_backing *b);
 
-/* What cache-fsck finds. */
-int map_check(struct cache_dev *dev, struct map_findings *f);
+/* What cache-fsck finds on @d. */
+int map_check(struct map_device *d, struct map_findings *f);
 void map_findings_free(struct map_findings *f);
 
 #endif

@@ -2,6 +2,9 @@
 /* Progress of long work: a bar for people, lines for programs. */
 #include "common.h"
 
+#include <libcache/findings.h>
+#include <libcache/repair.h>
+
 #include "base/utf8.h"
 
 #include <inttypes.h>
@@ -29,7 +32,9 @@ static uint64_t now_ns(void)
 void cmd_progress_init(struct cmd_progress *p, const struct cmd *c, const char *device,
 		       int fd, uint64_t unit_bytes)
 {
-	bool wanted = fd == 0 || (fd < 0 && !c->quiet && !c->json);
+	const char *term = getenv("TERM");
+	bool draws = term && *term && strcmp(term, "dumb");
+	bool wanted = fd == 0 || (fd < 0 && draws && !c->quiet && !c->json);
 
 	*p = (struct cmd_progress){
 		.device = device, .fd = fd > 0 ? fd : -1, .unit_bytes = unit_bytes,
@@ -139,4 +144,26 @@ void cmd_progress_end(struct cmd_progress *p)
 {
 	if (p->bar && p->pass)
 		fputs("\r\033[K", stderr);
+}
+
+const char *cmd_pass_name(unsigned pass)
+{
+	switch (pass) {
+	case CACHE_PASS_JOURNAL:
+		return "journal";
+	case CACHE_PASS_PRIOS:
+		return "prios";
+	case CACHE_PASS_BTREE:
+		return "nodes";
+	case CACHE_PASS_BUCKETS:
+		return "extents";
+	case CACHE_REPAIR_PASS_DOUBT:
+		return "doubts";
+	case CACHE_REPAIR_PASS_COLLECT:
+		return "collecting";
+	case CACHE_REPAIR_PASS_SCAN:
+		return "searching";
+	default:
+		return "writing";
+	}
 }

@@ -45,9 +45,6 @@ struct show {
 
 #define SHOW_INIT	{ .cmd = CMD_INIT, .progress_fd = -1 }
 
-/* For the options of each; show_parse_device() parses it. */
-#define SHOW_PROGRESS_OPTION \
-	{ NULL, 'C', "FD", 0, "write progress lines \"pass current max device\" to FD; 0: draw a bar" }
 /* For applets that show a set of several devices as one. */
 #define SHOW_INIT_MEMBERS	{ .cmd = CMD_INIT, .takes_members = true }
 

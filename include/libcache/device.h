@@ -124,13 +124,27 @@ int cache_dev_undo_new(struct cache_dev *under, const char *file,
 
 struct cache_undo;
 
+enum cache_undo_pass {
+	CACHE_UNDO_PASS_READ = 1,	/* of the undo file */
+	CACHE_UNDO_PASS_COMPARE,	/* with the device */
+	CACHE_UNDO_PASS_VERIFY,		/* of the saved data, once more before the first write */
+	CACHE_UNDO_PASS_WRITE,
+};
+
 /**
  * cache_undo_open() - read the records of an undo file, and verify all of it
  *
+ * @progress: may be NULL; called from time to time, here and by cache_undo_check() and
+ *	      cache_undo_apply(), with a pass of enum cache_undo_pass and amounts whose unit is not
+ *	      said. A non-zero return asks to stop, which they do as long as nothing was written.
+ *
  * Memory: 24 bytes for each saved sector. Return: 0; -EBADMSG when it is no undo file, or
- * incomplete; -EOPNOTSUPP for another version; the errors of open(2) and read(2); -ENOMEM.
+ * incomplete; -EOPNOTSUPP for another version; -ECANCELED; the errors of open(2) and read(2);
+ * -ENOMEM.
  */
-int cache_undo_open(const char *file, struct cache_undo **undo, struct cache_err *err);
+int cache_undo_open(const char *file,
+		    int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max),
+		    void *ctx, struct cache_undo **undo, struct cache_err *err);
 void cache_undo_close(struct cache_undo *undo);		/* accepts NULL */
 
 const char *cache_undo_device(const struct cache_undo *undo);	/* the name at that time */
@@ -150,8 +164,8 @@ bool cache_undo_is_exposed(const struct cache_undo *undo, uint32_t uid);
  * an undo, may have been interrupted at any point. The time depends on the number of saved
  * sectors.
  * Return: 0; -ERANGE when the size differs; -ESTALE when something else was written since (both
- * with the sector); -EBADMSG when the device shows that the file lacks a record; the errors of
- * reading, such as -EIO; -ENOMEM.
+ * with the sector); -EBADMSG when the device shows that the file lacks a record; -ECANCELED; the
+ * errors of reading, such as -EIO; -ENOMEM.
  */
 int cache_undo_check(struct cache_undo *undo, struct cache_dev *dev, struct cache_err *err);
 
@@ -160,7 +174,8 @@ int cache_undo_check(struct cache_undo *undo, struct cache_dev *dev, struct cach
  *
  * Checks only that the file is complete. If it is interrupted, it can be repeated.
  * Return: 0; -ERANGE when a record goes past @dev, -EBADMSG when saved data does not match its
- * checksum or a record is missing, all of them before anything is written; -EIO ...; -ENOMEM.
+ * checksum or a record is missing, -ECANCELED, all of them before anything is written; -EIO ...;
+ * -ENOMEM.
  */
 int cache_undo_apply(struct cache_undo *undo, struct cache_dev *dev, struct cache_err *err);
 

@@ -21,6 +21,7 @@ CACHE_DECLS_BEGIN
 
 #define CACHE_MKCACHE_BUCKET_SECTORS	1024u	/* on devices that are large enough */
 #define CACHE_MKCACHE_LABEL_MAX		(CACHE_SB_LABEL_BYTES - 1)
+#define CACHE_MKCACHE_PASS_WIPE		16u	/* old journal entries are looked for and erased */
 
 /* One device to format. */
 struct cache_mkcache_dev {
@@ -62,9 +63,15 @@ struct cache_mkcache {
 	int (*find_set)(const uint8_t set_uuid[16],
 			int (*found)(void *ctx, const char *path, const struct cache_sb *sb),
 			void *ctx);
-	void *ctx;			/* for note() */
+	void *ctx;			/* for note() and progress() */
 
 	bool set_is_new;		/* set by the plan: no uuid was given for the set */
+	/*
+	 * Called by cache_mkcache_write() from time to time, with CACHE_MKCACHE_PASS_WIPE and
+	 * sectors, and by cache_mkcache_dirty() as a check would. NULL: not wanted. A non-zero
+	 * return asks to stop: a device whose write had begun is no bcache device then.
+	 */
+	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 };
 
 /**
@@ -88,15 +95,16 @@ typedef void cache_mkcache_dirty_fn(void *ctx, const uint8_t uuid[16], const cha
 				    uint64_t sectors);
 
 /**
- * cache_mkcache_dirty() - the dirty data of the cache set on @dev, by backing device
- * @dev: only read
+ * cache_mkcache_dirty() - the dirty data of the cache set on a device, by backing device
+ * @m: the device is @m->devs[@i], only read; @m->progress() is called
  *
  * Reads the whole btree. A format destroys this data; the callback tells to which devices it
  * belongs.
  * Return: 0; 1 when the set is damaged, so that there may be more; -EUCLEAN when nothing could
- * be determined; -EIO, -ENOMEM.
+ * be determined; -EINVAL as cache_mkcache_write(); -ECANCELED, -EIO, -ENOMEM.
  */
-int cache_mkcache_dirty(struct cache_dev *dev, cache_mkcache_dirty_fn *fn, void *ctx);
+int cache_mkcache_dirty(const struct cache_mkcache *m, unsigned i, cache_mkcache_dirty_fn *fn,
+			void *ctx);
 
 /**
  * cache_mkcache_write() - write the planned format to @m->devs[@i]
@@ -111,8 +119,8 @@ int cache_mkcache_dirty(struct cache_dev *dev, cache_mkcache_dirty_fn *fn, void 
  * 1.5), not only the first of each bucket: after its first new entry the driver reads on, and
  * old entries behind it would be replayed (format 8).
  *
- * Return: 0; -EINVAL for a device that is not in the plan, and for a wrong size; the errors of
- * reading or writing, such as -EIO; -ENOMEM.
+ * Return: 0; -EINVAL for a device that is not in the plan, and for a wrong size; -ECANCELED; the
+ * errors of reading or writing, such as -EIO; -ENOMEM.
  */
 int cache_mkcache_write(const struct cache_mkcache *m, unsigned i, struct cache_err *err);
 

@@ -41,7 +41,17 @@ struct cache_bench_opts {
 	int	 commit_fd;
 	uint64_t seed;
 	enum cache_simd simd;
+	/*
+	 * May be NULL; what it returns is ignored. Called by the first of the threads, inside of
+	 * what is measured: once in 4096 allocations, so it has to be fast.
+	 */
+	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
+	void *ctx;
 };
+
+/* After those of loading a set. */
+#define CACHE_BENCH_PASS_REFERENCE	16u
+#define CACHE_BENCH_PASS_OURS		17u
 
 #define CACHE_BENCH_HIST	1024	/* sixteen steps to each power of two */
 

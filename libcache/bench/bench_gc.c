@@ -227,8 +227,11 @@ int cache_bench_gc_run(const struct cache_bench_gc_opts *opts, const struct cach
 	if (!opts->rate || !opts->nodes || !opts->count || !opts->driver)
 		return cache_err_set(err, -EINVAL, 0, "nothing to run");
 	ret = setup(&s, like);
-	for (uint64_t i = 0; !ret && i < opts->count; i++)
+	for (uint64_t i = 0; !ret && i < opts->count; i++) {
+		if (opts->progress && !(i % CACHE_BENCH_TELL))
+			opts->progress(opts->ctx, CACHE_BENCH_PASS_OURS, i, opts->count);
 		ret = one(&s, i * (NS_PER_SECOND / (double)opts->rate));
+	}
 	if (s.runs)
 		r->gc_ns += s.now_ns - s.began_ns;
 	cache_alloc_fini(&s.a);

@@ -23,6 +23,9 @@ struct cache_bench_gc_opts {
 	uint64_t nodes;			/* of the btree, which gc walks; not 0 */
 	uint64_t node_ns;		/* that gc takes for one */
 	uint64_t seed;
+	/* May be NULL; called once in 4096 allocations, as of cache_bench_run(). */
+	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
+	void *ctx;
 };
 
 struct cache_bench_gc_result {

@@ -8,6 +8,7 @@
 #include "base/rng.h"
 
 #define CACHE_BENCH_SAMPLE	64	/* one of this many fast allocations is timed */
+#define CACHE_BENCH_TELL	4096	/* allocations between two calls of progress() */
 #define CACHE_BENCH_HITS	16	/* known ahead, as from I/O in flight */
 #define CACHE_BENCH_PRIO_STEPS	1024	/* priorities of an aged cache */
 
@@ -35,6 +36,7 @@ struct cache_bench_worker {
 	uint64_t count, done;
 	uint32_t hit[CACHE_BENCH_HITS];	/* to come, their records asked for */
 	unsigned int next;
+	bool first;			/* of all workers: the one that tells of progress */
 	int ret;
 	struct cache_bench_result r;	/* only the latencies are used */
 };
@@ -46,6 +48,14 @@ struct cache_bench_worker {
  */
 int cache_bench_workers(const struct cache_bench_opts *o, void *on, void *(*work)(void *),
 			struct cache_bench_result *r);
+
+/* After @i of the @count allocations of a worker, or of all. */
+static inline void cache_bench_tell(const struct cache_bench_opts *o, uint64_t i, uint64_t count)
+{
+	if (o->progress && !(i % CACHE_BENCH_TELL))
+		o->progress(o->ctx, o->reference ? CACHE_BENCH_PASS_REFERENCE :
+			    CACHE_BENCH_PASS_OURS, i, count);
+}
 
 void cache_bench_count(struct cache_bench_result *r, uint64_t ns, uint64_t weight);
 int cache_bench_ours(const struct cache_bench_opts *o, struct cache_buckets *t,

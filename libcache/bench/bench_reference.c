@@ -201,6 +201,8 @@ static void *work(void *arg)
 		bool timed = slow || !(i % CACHE_BENCH_SAMPLE);
 		uint64_t start = timed ? cache_bench_now_ns() : 0, b;
 
+		if (timed && w->first)
+			cache_bench_tell(u->o, i, w->count);
 		if (get(u, &b))
 			break;
 		if (timed)

@@ -38,6 +38,7 @@ static int timed_request(struct streams *st, uint64_t i, struct cache_sectors_sp
 	uint64_t start = timed ? cache_bench_now_ns() : 0;
 	int ret = cache_sectors_alloc(&st->s, &req, space);
 
+	cache_bench_tell(st->o, i, st->o->count);
 	if (timed)
 		cache_bench_count(r, cache_bench_now_ns() - start, CACHE_BENCH_SAMPLE);
 	return ret;

@@ -26,6 +26,7 @@ int cache_bench_workers(const struct cache_bench_opts *o, void *on, void *(*work
 
 	for (unsigned int i = 0; !ret && i < n; i++) {
 		w[i].on = on;
+		w[i].first = !i;
 		w[i].count = o->count / n + (i < o->count % n);
 		cache_rng_init(&w[i].rng, o->seed + i);
 		if (n == 1)

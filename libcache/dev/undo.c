@@ -146,13 +146,14 @@ static int read_records(struct reader *rd)
 	int ret;
 
 	do
-		ret = read_record(rd, &at);
-	while (ret == 1);
+		ret = cache_undo_poll(u, CACHE_UNDO_PASS_READ, at, u->st.st_size);
+	while (!ret && (ret = read_record(rd, &at)) == 1);
 	if (!ret)
 		ret = cache_fd_read(u->fd, &e, sizeof(e), at);
 	if (ret < 0)
 		return ret == -ENOMEM ?
 		       cache_err_set(rd->err, ret, 0, "no memory for the records") :
+		       ret == -ECANCELED ? cache_err_set(rd->err, ret, 0, "cancelled") :
 		       read_error(rd->err, ret);
 	u->closed = ret && cache_le64_get(e.magic) == CACHE_UNDO_END_MAGIC && IS_SUMMED(&e) &&
 		    cache_le64_get(e.before) == u->chain && cache_le64_get(e.nrecords) == u->n;
@@ -220,7 +221,9 @@ static int compare_count(struct cache_undo *u, struct cache_err *err)
 	return 0;
 }
 
-int cache_undo_open(const char *file, struct cache_undo **undo, struct cache_err *err)
+int cache_undo_open(const char *file,
+		    int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max),
+		    void *ctx, struct cache_undo **undo, struct cache_err *err)
 {
 	struct reader rd = { .u = calloc(1, sizeof(*rd.u)), .err = err };
 	int ret;
@@ -231,6 +234,8 @@ int cache_undo_open(const char *file, struct cache_undo **undo, struct cache_err
 		free(rd.data);
 		return cache_err_set(err, -ENOMEM, 0, "no memory for an undo file");
 	}
+	rd.u->progress = progress;
+	rd.u->ctx = ctx;
 	/* do not block if it is a pipe */
 	rd.u->fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (rd.u->fd < 0)

@@ -124,6 +124,14 @@ static int check_size(const struct cache_undo *u, const struct cache_dev *dev,
 			     "of %" PRIu64, cache_dev_sectors(dev), u->dev_sectors);
 }
 
+static int poll(const struct cache_undo *u, enum cache_undo_pass pass, uint64_t current,
+		uint64_t max, struct cache_err *err)
+{
+	int ret = cache_undo_poll(u, pass, current, max);
+
+	return ret ? cache_err_set(err, ret, 0, "cancelled, nothing was written") : 0;
+}
+
 int cache_undo_check(struct cache_undo *u, struct cache_dev *dev, struct cache_err *err)
 {
 	int ret = check_size(u, dev, err);
@@ -136,8 +144,11 @@ int cache_undo_check(struct cache_undo *u, struct cache_dev *dev, struct cache_e
 		return cache_err_set(err, -ENOMEM, 0, "no memory for sectors");
 	sort_known(u);
 	ret = check_missing(u, dev, buf, err);
-	for (size_t i = 0; i < u->nknown && !ret; )
-		ret = check_run(u, &i, dev, buf, err);
+	for (size_t i = 0; i < u->nknown && !ret; ) {
+		ret = poll(u, CACHE_UNDO_PASS_COMPARE, i, u->nknown, err);
+		if (!ret)
+			ret = check_run(u, &i, dev, buf, err);
+	}
 	free(buf);
 	return ret;
 }
@@ -148,8 +159,10 @@ static int check_saved(const struct cache_undo *u, struct cache_dev *dev, char *
 {
 	for (size_t i = 0; i < u->n; i++) {
 		const struct undo_record *r = &u->rec[i];
-		int ret;
+		int ret = poll(u, CACHE_UNDO_PASS_VERIFY, i, u->n, err);
 
+		if (ret)
+			return ret;
 		if (!cache_range_ok(r->sector, r->nsectors, cache_dev_sectors(dev)))
 			return cache_err_set(err, -ERANGE, r->sector, "%" PRIu64 " saved sectors at "
 					     "sector %" PRIu64 " lie past the end of the device",
@@ -170,6 +183,8 @@ int cache_undo_apply(struct cache_undo *u, struct cache_dev *dev, struct cache_e
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a record");
 	ret = check_saved(u, dev, buf, err);
 	for (size_t i = u->n; i-- && !ret; ) {
+		/* a part of it would be a mixture: from here on nobody can stop it */
+		cache_undo_poll(u, CACHE_UNDO_PASS_WRITE, u->n - 1 - i, u->n);
 		ret = cache_undo_read_old(u, &u->rec[i], buf);
 		if (ret)
 			saved_error(err, ret, u->rec[i].sector);

@@ -3,6 +3,7 @@
 #ifndef LIBCACHE_UNDO_IMPL_H
 #define LIBCACHE_UNDO_IMPL_H
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include "dev/dev.h"
@@ -34,7 +35,16 @@ struct cache_undo {
 	bool closed, sorted;
 	/* the last record, if the file lacks it: its write must not have begun */
 	struct undo_record missing;
+	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
+	void *ctx;
 };
+
+/* 0, or -ECANCELED when the caller asks to stop. */
+static inline int cache_undo_poll(const struct cache_undo *u, enum cache_undo_pass pass,
+				  uint64_t current, uint64_t max)
+{
+	return u->progress && u->progress(u->ctx, pass, current, max) ? -ECANCELED : 0;
+}
 
 /* Reads saved data: 0, or -EBADMSG when its checksum is wrong. */
 int cache_undo_read_old(const struct cache_undo *u, const struct undo_record *r, void *buf);

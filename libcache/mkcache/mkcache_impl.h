@@ -18,6 +18,10 @@ int cache_mkcache_refuse(const struct cache_mkcache *m, const struct cache_mkcac
 			 struct cache_err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* The options of a caller for its device @i. Return: 0; -EINVAL. */
+int cache_mkcache_read(const struct cache_mkcache *given, unsigned i, struct cache_mkcache *m,
+		       struct cache_err *err);
+
 /* How many of the devices are cache devices. */
 unsigned cache_mkcache_count(const struct cache_mkcache *m);
 

@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include "format/members.h"
+#include "mkcache/mkcache_impl.h"
 #include "set/set.h"
 
 struct sums {
 	uint64_t *dirty;	/* sectors of each slot */
 	uint32_t n;
 	uint64_t homeless;	/* sectors of keys without a slot in the table */
+	const struct cache_mkcache *m;
+	bool damaged;
 };
 
 static int add_extent(void *ctx, const struct cache_extent *e)
@@ -38,15 +41,24 @@ static void deliver(const struct cache_set *set, const struct sums *s,
 
 static void count_finding(void *ctx, const struct cache_finding *f)
 {
-	*(bool *)ctx |= cache_problem_info(f->code)->severity == CACHE_SEVERITY_CORRUPT;
+	struct sums *s = ctx;
+
+	s->damaged |= cache_problem_info(f->code)->severity == CACHE_SEVERITY_CORRUPT;
 }
 
-int cache_mkcache_dirty(struct cache_dev *dev, cache_mkcache_dirty_fn *fn, void *ctx)
+static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 {
-	bool damaged = false;
-	struct cache_sink sink = { count_finding, &damaged };
+	const struct sums *s = ctx;
+
+	return s->m->progress ? s->m->progress(s->m->ctx, pass, current, max) : 0;
+}
+
+static int sum_dirty(const struct cache_mkcache *m, struct cache_dev *dev,
+		     cache_mkcache_dirty_fn *fn, void *ctx)
+{
+	struct sums s = { .m = m };
+	struct cache_sink sink = { count_finding, &s, on_progress };
 	struct cache_set *set = NULL;
-	struct sums s = { 0 };
 	int ret = cache_set_load(dev, CACHE_LOAD_GENS, &sink, &set, NULL);
 
 	if (ret)
@@ -54,7 +66,7 @@ int cache_mkcache_dirty(struct cache_dev *dev, cache_mkcache_dirty_fn *fn, void 
 	if (cache_sb_is_synced(&set->sb) && set->loaded < CACHE_LOAD_GENS)
 		ret = -EUCLEAN;
 	/* what the other members' keys say of this device is not known */
-	damaged |= cache_sb_is_one_of_several(&set->sb);
+	s.damaged |= cache_sb_is_one_of_several(&set->sb);
 	s.n = set->loaded < CACHE_LOAD_GENS ? 0 : set->uuids.n;
 	s.dirty = calloc(s.n + 1, sizeof(*s.dirty));
 	if (!s.dirty)
@@ -65,5 +77,14 @@ int cache_mkcache_dirty(struct cache_dev *dev, cache_mkcache_dirty_fn *fn, void 
 		deliver(set, &s, fn, ctx);
 	free(s.dirty);
 	cache_set_close(set);
-	return ret ? ret : damaged ? 1 : 0;
+	return ret ? ret : s.damaged ? 1 : 0;
+}
+
+int cache_mkcache_dirty(const struct cache_mkcache *given, unsigned i,
+			cache_mkcache_dirty_fn *fn, void *ctx)
+{
+	struct cache_mkcache m;
+	int ret = cache_mkcache_read(given, i, &m, NULL);
+
+	return ret ? ret : sum_dirty(&m, m.devs[i].dev, fn, ctx);
 }

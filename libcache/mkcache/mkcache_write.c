@@ -12,6 +12,7 @@
 
 #include "base/checked.h"
 #include "host/probe.h"
+#include "mkcache/mkcache_impl.h"
 
 #define CHUNK_SECTORS	2048u	/* of one read while looking for old entries */
 #define WIPE_ROUNDS	8	/* erasing one signature may uncover another */
@@ -68,21 +69,25 @@ static int scrub_chunk(struct cache_dev *dev, uint64_t sector, uint64_t n, uint6
 	return ret;
 }
 
-static int scrub(struct cache_dev *dev, const struct cache_sb *sb, struct cache_err *err)
+static int scrub(const struct cache_mkcache *m, struct cache_dev *dev, const struct cache_sb *sb,
+		 struct cache_err *err)
 {
 	uint64_t magic = CACHE_JSET_MAGIC ^ cache_sb_set_magic(sb);
 	uint64_t sector = cache_bucket_sector(sb, sb->first_bucket);
-	uint64_t end = sector + cache_bucket_sector(sb, cache_njournal_for(sb->nbuckets));
+	uint64_t total = cache_bucket_sector(sb, cache_njournal_for(sb->nbuckets)), done = 0;
 	char *buf = cache_dev_buf(CHUNK_SECTORS * CACHE_SECTOR_BYTES);
 	int ret = 0;
 
 	if (!buf)
 		return cache_err_set(err, -ENOMEM, 0, "no memory to look for old entries");
-	while (sector < end && !ret) {
-		uint64_t n = cache_min_u64(CHUNK_SECTORS, end - sector);
+	while (done < total && !ret) {
+		uint64_t n = cache_min_u64(CHUNK_SECTORS, total - done);
 
-		ret = scrub_chunk(dev, sector, n, magic, buf, err);
-		sector += n;
+		if (m->progress && m->progress(m->ctx, CACHE_MKCACHE_PASS_WIPE, done, total))
+			ret = cache_err_set(err, -ECANCELED, 0, "cancelled: it is no bcache device now");
+		else
+			ret = scrub_chunk(dev, sector + done, n, magic, buf, err);
+		done += n;
 	}
 	free(buf);
 	return ret;
@@ -97,7 +102,7 @@ static int wipe_rings(const struct cache_mkcache *m, const struct cache_mkcache_
 		ret = zero_first_blocks(d->dev, &d->old, d->old.njournal, err);
 	/* a set whose uuid was just made has no entries */
 	if (!ret && !m->set_is_new)
-		ret = scrub(d->dev, &d->sb, err);
+		ret = scrub(m, d->dev, &d->sb, err);
 	return ret;
 }
 
@@ -187,12 +192,20 @@ static int write_device(const struct cache_mkcache *m, const struct cache_mkcach
 	return ret ? cache_err_prefix(err, ret, "%s", cache_dev_name(d->dev)) : 0;
 }
 
+int cache_mkcache_read(const struct cache_mkcache *given, unsigned i, struct cache_mkcache *m,
+		       struct cache_err *err)
+{
+	int ret = cache_opts_read(m, sizeof(*m), given, err);
+
+	if (!ret && i >= m->ndevs)
+		ret = cache_err_set(err, -EINVAL, 0, "device %u of a plan of %u", i, m->ndevs);
+	return ret;
+}
+
 int cache_mkcache_write(const struct cache_mkcache *given, unsigned i, struct cache_err *err)
 {
 	struct cache_mkcache m;
-	int ret = cache_opts_read(&m, sizeof(m), given, err);
+	int ret = cache_mkcache_read(given, i, &m, err);
 
-	if (!ret && i >= m.ndevs)
-		ret = cache_err_set(err, -EINVAL, 0, "device %u of a plan of %u", i, m.ndevs);
 	return ret ? ret : write_device(&m, &m.devs[i], err);
 }

@@ -254,11 +254,6 @@ static int get_bucket(struct cache_offline *o, void *bucket)
 	return cache_alloc_get_wait(&o->a, o->opts.reserve, bucket);
 }
 
-static bool is_cancelled(const struct cache_offline *o)
-{
-	return o->opts.cancelled && o->opts.cancelled(o->opts.ctx);
-}
-
 static int run_buckets(struct cache_offline *o, struct cache_offline_result *res)
 {
 	int ret = 0;
@@ -266,7 +261,9 @@ static int run_buckets(struct cache_offline *o, struct cache_offline_result *res
 	while (!ret && res->taken < o->opts.count) {
 		uint64_t b;
 
-		ret = is_cancelled(o) ? -ECANCELED : get_patiently(o, get_bucket, &b);
+		ret = cache_offline_poll(o, CACHE_OFFLINE_PASS_TAKE, res->taken);
+		if (!ret)
+			ret = get_patiently(o, get_bucket, &b);
 		if (!ret)
 			give(o, b, res);
 	}
@@ -295,7 +292,9 @@ static int write_piece(struct cache_offline *o, struct cache_offline_result *res
 
 	while (left) {
 		g->req.sectors = left;
-		ret = is_cancelled(o) ? -ECANCELED : get_patiently(o, get_sectors, g);
+		ret = cache_offline_poll(o, CACHE_OFFLINE_PASS_TAKE, res->taken_sectors);
+		if (!ret)
+			ret = get_patiently(o, get_sectors, g);
 		if (ret)
 			break;
 		give(o, g->space.ptr[0].bucket, res);

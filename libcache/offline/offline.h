@@ -36,6 +36,7 @@ extern "C" {
 #endif
 
 #define CACHE_OFFLINE_STREAMS_MAX	65536
+#define CACHE_OFFLINE_PASS_TAKE		16u	/* after those of a check; buckets, or sectors */
 
 struct cache_offline;
 
@@ -53,8 +54,11 @@ struct cache_offline_opts {
 	uint32_t eras;
 	/* Called for each bucket taken, in order. May be NULL. */
 	void (*taken)(void *ctx, uint64_t bucket, uint8_t gen);
-	/* Called between buckets and before the switch; true ends the run. May be NULL. */
-	bool (*cancelled)(void *ctx);
+	/*
+	 * Called between buckets, with CACHE_OFFLINE_PASS_TAKE, and before the switch, with pass
+	 * 0; non-zero ends the run. May be NULL.
+	 */
+	int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max);
 	void *ctx;
 };
 
@@ -92,14 +96,16 @@ struct cache_offline_written {
  * cache_offline_open() - check a set and load it
  * @dev: stays the caller's, and open until the set is closed
  * @eras: mask of the drivers meant; 0: all
+ * @sink: whose progress() is called; nothing is reported. May be NULL
  * @found: receives what the check found
  *
- * Return: 0; -EUCLEAN when something is damaged or would keep one of these drivers
+ * Return: 0; -ECANCELED; -EUCLEAN when something is damaged or would keep one of these drivers
  * from starting the set, for a backing device and for a set that has never run; -EOPNOTSUPP
  * for a member of a set of several cache devices; -EIO, -ENOMEM.
  */
-int cache_offline_open(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *found,
-		       struct cache_set **set, struct cache_err *err);
+int cache_offline_open(struct cache_dev *dev, uint32_t eras, const struct cache_sink *sink,
+		       struct cache_fsck_result *found, struct cache_set **set,
+		       struct cache_err *err);
 
 /**
  * cache_offline_new() - the allocator of a set, right after its start
@@ -126,7 +132,7 @@ int cache_offline_run(struct cache_offline *o, struct cache_offline_result *res,
 
 /**
  * cache_offline_each_era() - what the allocator of each driver asked for would do
- * @opts: as for cache_offline_new(); nothing is shown of the runs, cancelled is asked
+ * @opts: as for cache_offline_new(); nothing is shown of the runs, progress() is called
  * @res:  filled for the eras of opts->eras
  *
  * Return: as cache_offline_new() and cache_offline_run().
@@ -155,12 +161,12 @@ int cache_offline_commit(struct cache_offline *o, struct cache_offline_written *
 
 /**
  * cache_offline_verify() - check the set again, as it now lies on the device
- * @eras, @before: of cache_offline_open()
+ * @eras, @sink, @before: of cache_offline_open()
  *
  * Return: 0 when the set is as clean as before, its newest entry is that of @w and
- * all dirty data is still there; -EUCLEAN when not; -EIO, -ENOMEM.
+ * all dirty data is still there; -EUCLEAN when not; -ECANCELED, -EIO, -ENOMEM.
  */
-int cache_offline_verify(struct cache_set *set, uint32_t eras,
+int cache_offline_verify(struct cache_set *set, uint32_t eras, const struct cache_sink *sink,
 			 const struct cache_fsck_result *before,
 			 const struct cache_offline_written *w, struct cache_err *err);
 

@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "format/members.h"
+#include "format/problem.h"
 #include "replay/replay.h"
 
 /* The first finding that means damage, or that keeps a kernel from starting the set. */
 struct first {
+	const struct cache_sink *sink;	/* for progress; may be NULL */
 	bool any;
 	uint32_t eras;			/* mask, of those that it concerns; 0: all */
 	char text[CACHE_ERR_TEXT_BYTES - 160];
@@ -34,6 +36,13 @@ static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 	cache_finding_text(f, first->text + n + 2, sizeof(first->text) - n - 2);
 }
 
+static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max)
+{
+	const struct first *first = ctx;
+
+	return cache_poll(first->sink, pass, current, max);
+}
+
 /* What is wrong for some kernels only: which, since a check for another says nothing of it. */
 static int set_found(const struct first *first, struct cache_err *err)
 {
@@ -47,17 +56,19 @@ static int set_found(const struct first *first, struct cache_err *err)
 			     cache_driver_of(cache_eras_newest(first->eras))->name, first->text);
 }
 
-static int check_set(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *res,
-		     struct cache_err *err)
+static int check_set(struct cache_dev *dev, uint32_t eras, const struct cache_sink *sink,
+		     struct cache_fsck_result *res, struct cache_err *err)
 {
-	struct first first = { 0 };
+	struct first first = { .sink = sink };
 	struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1, .results = res,
-				.eras = eras, .report = on_finding, .ctx = &first };
+				.eras = eras, .report = on_finding,
+				.progress = on_progress, .ctx = &first };
 	int ret;
 
 	ret = cache_fsck_run(&f);
 	if (ret)
-		return cache_err_set(err, ret, 0, "no memory for a check");
+		return cache_err_set(err, ret, 0, ret == -ECANCELED ? "cancelled" :
+				     "no memory for a check");
 	if (res->ret && err)
 		*err = res->err;
 	if (res->ret)
@@ -65,8 +76,8 @@ static int check_set(struct cache_dev *dev, uint32_t eras, struct cache_fsck_res
 	return first.any ? set_found(&first, err) : 0;
 }
 
-static int check_before(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *found,
-			struct cache_err *err)
+static int check_before(struct cache_dev *dev, uint32_t eras, const struct cache_sink *sink,
+			struct cache_fsck_result *found, struct cache_err *err)
 {
 	struct cache_sb sb;
 	int ret = cache_sb_read(dev, &sb, err);
@@ -77,7 +88,7 @@ static int check_before(struct cache_dev *dev, uint32_t eras, struct cache_fsck_
 	if (cache_sb_is_one_of_several(&sb))
 		return cache_err_set(err, -EOPNOTSUPP, 0, "it is one of %u cache devices of its set, "
 				     "and such a set is only read", sb.nr_in_set);
-	ret = check_set(dev, eras, found, err);
+	ret = check_set(dev, eras, sink, found, err);
 	if (ret)
 		return ret;
 	if (found->is_backing)
@@ -89,12 +100,16 @@ static int check_before(struct cache_dev *dev, uint32_t eras, struct cache_fsck_
 	return 0;
 }
 
-int cache_offline_open(struct cache_dev *dev, uint32_t eras, struct cache_fsck_result *found,
-		       struct cache_set **set, struct cache_err *err)
+int cache_offline_open(struct cache_dev *dev, uint32_t eras, const struct cache_sink *sink,
+		       struct cache_fsck_result *found, struct cache_set **set,
+		       struct cache_err *err)
 {
-	int ret = check_before(dev, eras, found, err);
+	const struct cache_sink silent = {
+		.progress = sink ? sink->progress : NULL, .ctx = sink ? sink->ctx : NULL,
+	};
+	int ret = check_before(dev, eras, sink, found, err);
 
-	return ret ? ret : cache_set_load(dev, CACHE_LOAD_MARKS, NULL, set, err);
+	return ret ? ret : cache_set_load(dev, CACHE_LOAD_MARKS, &silent, set, err);
 }
 
 /*
@@ -184,21 +199,21 @@ int cache_offline_commit(struct cache_offline *o, struct cache_offline_written *
 {
 	int ret = cache_commit_prios(o->commit, &o->t, err);
 
-	if (!ret && o->opts.cancelled && o->opts.cancelled(o->opts.ctx))
-		ret = -ECANCELED;
+	if (!ret)
+		ret = cache_offline_poll(o, 0, 0);
 	if (!ret)
 		ret = cache_commit_finish(o->commit, err);
 	w->sectors = cache_commit_written_sectors(o->commit);
 	return ret;
 }
 
-int cache_offline_verify(struct cache_set *set, uint32_t eras,
+int cache_offline_verify(struct cache_set *set, uint32_t eras, const struct cache_sink *sink,
 			 const struct cache_fsck_result *before,
 			 const struct cache_offline_written *w, struct cache_err *err)
 {
 	struct cache_fsck_result res;
 	const struct cache_fsck_summary *s = &res.summary, *old = &before->summary;
-	int ret = check_set(set->dev, eras, &res, err);
+	int ret = check_set(set->dev, eras, sink, &res, err);
 
 	if (ret)
 		return cache_err_prefix(err, ret, "after the commit");

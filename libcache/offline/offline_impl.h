@@ -6,6 +6,8 @@
 #include "offline/offline.h"
 #include "base/bits.h"
 
+#include <errno.h>
+
 struct cache_offline {
 	struct cache_set *set;	/* as it lies on disk; never changed */
 	struct cache_offline_opts opts;
@@ -26,6 +28,14 @@ struct cache_offline {
 static inline uint32_t cache_offline_eras(const struct cache_offline *o)
 {
 	return o->opts.eras ? o->opts.eras : cache_eras_all();
+}
+
+/* 0, or -ECANCELED when the caller asks to stop. */
+static inline int cache_offline_poll(const struct cache_offline *o, unsigned pass,
+				     uint64_t current)
+{
+	return o->opts.progress && o->opts.progress(o->opts.ctx, pass, current, o->opts.count) ?
+	       -ECANCELED : 0;
 }
 
 /* Nothing on disk needs it, and its gen is known. */

@@ -51,7 +51,7 @@ END
 
 @test "a terminal has the colours that it says it has, and none with NO_COLOR" {
 	command -v script > /dev/null || skip "no script(1)"
-	on_terminal() { script -qec "$* cache-map --width 20 $WB" /dev/null < /dev/null; }
+	on_terminal() { script -qec "$* cache-map --width 20 $WB 2> /dev/null" /dev/null < /dev/null; }
 	on_terminal env -u NO_COLOR TERM=xterm COLORTERM=truecolor | grep -q $'\033\\[38;2;213;94;0m'
 	on_terminal env -u NO_COLOR -u COLORTERM TERM=xterm-256color | grep -q $'\033\\[38;5;'
 	on_terminal env -u NO_COLOR -u COLORTERM TERM=xterm | grep -q $'\033\\[9[0-7]m'

@@ -223,6 +223,65 @@ END
 	! grep -Evx '[0-9]+ [0-9]+ [0-9]+ a' lines
 }
 
+# every applet that reads a whole cache, as it is called: long_calls IMAGE
+long_calls() {
+	cp "$1" b
+	cache-alloc -q -c 4 --commit -z undo b > made
+	cat <<-END
+		cache-alloc -c 8 -C 9 $1
+		cache-alloc --sectors -c 16k -C 9 $1
+		cache-alloc -c 8 --commit -C 9 $1
+		cache-bench -c 200k --nbuckets 64k --reference -C 9
+		cache-bench --gc --kernel all --nbuckets 64k -C 9
+		cache-bench -c 200k -C 9 $1
+		cache-fsck -n -C 9 $1
+		cache-image save -C 9 $1 saved
+		cache-map -C 9 $1
+		cache-map --html - -C 9 $1
+		cache-show-journal -C 9 $1
+		cache-show-keys -C 9 $1
+		cache-show-prios -C 9 $1
+		cache-show-uuids -C 9 $1
+		cache-undo -y -C 9 undo b
+		cache-writeback -n -C 9 $1
+		make-cache --force --progress-fd 9 --cset-uuid 00000000-0000-4000-8000-00000000abcd $1
+	END
+}
+
+@test "every applet that can take long tells a program how far it is" {
+	image churn-lru.cache a
+	long_calls a > calls
+	while read -r call; do
+		echo "== $call"
+		# shellcheck disable=SC2086 # words
+		$call 9> lines > out 2> err < /dev/null || { cat err; false; }
+		grep -Eqx '[1-9][0-9]* [0-9]+ [0-9]+ [a-z]+' lines
+		! grep -Evx '[1-9][0-9]* [0-9]+ [0-9]+ [a-z]+' lines
+		awk '$2 > $3 { exit 1 }' lines
+	done < calls
+	# those that are their own passes, beside the loading
+	[ "$(wc -l < calls)" = 17 ]
+	for a in $(applets); do
+		case $a in
+		cache-serve | cache-status | cache-super-show | cache-tune) ;;
+		*) grep -q "^$a " calls ;;
+		esac
+	done
+}
+
+@test "a bar is drawn on a terminal and gone at the end, in every applet that can take long" {
+	command -v script > /dev/null || skip "no script(1)"
+	image churn-lru.cache a
+	long_calls a | sed -E 's/-(C|-progress-fd) 9/-\1 0/' > calls
+	while read -r call; do
+		echo "== $call"
+		script -qec "$call > out < /dev/null" typescript < /dev/null > /dev/null
+		tr '\r' '\n' < typescript | grep -aE '^[a-z]+ +\[[# ]*\] +[0-9]+%'
+		# whatever came after the last bar, the bar was taken away before
+		grep -aq $'\r\x1b\\[K' typescript
+	done < calls
+}
+
 @test "-C 0 draws the bar, as wide as the terminal" {
 	command -v script > /dev/null || skip "no script(1)"
 	image churn-lru.cache a

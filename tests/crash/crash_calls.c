@@ -272,7 +272,7 @@ static int take_back(const struct place *p, struct cache_err *err)
 {
 	struct cache_undo *u = NULL;
 	struct cache_dev *dev = NULL;
-	int ret = cache_undo_open(p->undo, &u, err);
+	int ret = cache_undo_open(p->undo, NULL, NULL, &u, err);
 
 	if (!ret)
 		ret = cache_dev_open(p->dev, CACHE_DEV_READ | CACHE_DEV_WRITE, &dev, err);

@@ -130,7 +130,7 @@ static int run_alloc(struct cache_set *set, const struct cache_offline_opts *opt
 	if (!ret)
 		ret = cache_offline_commit(o, &w, NULL);
 	if (!ret)
-		ret = cache_offline_verify(set, 0, found, &w, NULL);
+		ret = cache_offline_verify(set, 0, NULL, found, &w, NULL);
 	cache_offline_free(o);
 	return ret;
 }
@@ -139,7 +139,7 @@ static int alloc(void *ctx, struct cache_dev *dev)
 {
 	struct cache_fsck_result found;
 	struct cache_set *set;
-	int ret = cache_offline_open(dev, 0, &found, &set, NULL);
+	int ret = cache_offline_open(dev, 0, NULL, &found, &set, NULL);
 
 	if (ret)
 		return ret;

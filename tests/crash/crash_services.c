@@ -240,7 +240,7 @@ static bool same(struct cache_dev *a, struct cache_dev *b)
 static int take_back(struct cache_dev *dev, const char *file)
 {
 	struct cache_undo *u = NULL;
-	int ret = cache_undo_open(file, &u, NULL);
+	int ret = cache_undo_open(file, NULL, NULL, &u, NULL);
 
 	if (!ret)
 		ret = cache_undo_check(u, dev, NULL);
@@ -343,7 +343,7 @@ static int allocate(struct cache_dev *dev, unsigned write_points, struct cache_e
 	struct cache_offline_result res;
 	struct cache_offline *o = NULL;
 	struct cache_set *set = NULL;
-	int ret = cache_offline_open(dev, 0, &found, &set, err);
+	int ret = cache_offline_open(dev, 0, NULL, &found, &set, err);
 
 	if (!ret)
 		ret = cache_offline_new(set, &opts, &o, err);

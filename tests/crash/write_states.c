@@ -33,7 +33,7 @@ static int alloc(void *ctx, struct cache_dev *dev)
 	struct cache_offline_written w;
 	struct cache_offline *o;
 	struct cache_set *set;
-	int ret = cache_offline_open(dev, 0, &found, &set, NULL);
+	int ret = cache_offline_open(dev, 0, NULL, &found, &set, NULL);
 
 	if (ret)
 		return ret;

@@ -77,7 +77,7 @@ static void apply(const char *path, struct cache_dev *dev, bool is_backup)
 			cache_backup_restore(dev, &backup, &opts, &differs, NULL);
 		return;
 	}
-	if (cache_undo_open(path, &u, NULL))
+	if (cache_undo_open(path, NULL, NULL, &u, NULL))
 		return;
 	cache_undo_check(u, dev, NULL);
 	cache_undo_apply(u, dev, NULL);

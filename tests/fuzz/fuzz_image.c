@@ -108,11 +108,11 @@ static void allocate(struct overlay *o, unsigned policy)
 	struct cache_offline *a = NULL;
 	struct cache_err err = { 0 };
 
-	if (cache_offline_open(dev, 0, &found, &set, &err) ||
+	if (cache_offline_open(dev, 0, NULL, &found, &set, &err) ||
 	    cache_offline_new(set, &opts, &a, &err) || cache_offline_run(a, &res, &err) ||
 	    cache_offline_plan(a, &w, &err))
 		goto out;
-	if (cache_offline_commit(a, &w, &err) || cache_offline_verify(set, 0, &found, &w, &err)) {
+	if (cache_offline_commit(a, &w, &err) || cache_offline_verify(set, 0, NULL, &found, &w, &err)) {
 		fprintf(stderr, "%s\n", err.text);
 		abort();
 	}

@@ -147,7 +147,7 @@ static void take_back(struct file *f)
 	struct cache_err err = { 0 };
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-	if (cache_undo_open(path, &u, &err))
+	if (cache_undo_open(path, NULL, NULL, &u, &err))
 		return;
 	if (strlen(cache_undo_device(u)) > 383 || cache_undo_records(u) > RECORDS_MAX)
 		abort();

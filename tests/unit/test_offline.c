@@ -28,7 +28,7 @@ static void taken(void *ctx, uint64_t bucket, uint8_t gen)
 	r->gen[r->n++] = gen;
 }
 
-static bool cancelled(void *ctx)
+static int progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 {
 	struct run *r = ctx;
 
@@ -41,9 +41,9 @@ static struct run *run_on(struct cache_dev *dev, struct cache_offline_opts o)
 
 	r->dev = dev;
 	o.taken = taken;
-	o.cancelled = cancelled;
+	o.progress = progress;
 	o.ctx = r;
-	CHECK_EQ(cache_offline_open(dev, 0, &r->found, &r->set, &r->err), 0);
+	CHECK_EQ(cache_offline_open(dev, 0, NULL, &r->found, &r->set, &r->err), 0);
 	CHECK_EQ(cache_offline_new(r->set, &o, &r->o, &r->err), 0);
 	return r;
 }
@@ -81,7 +81,7 @@ static void commit(struct run *r)
 {
 	CHECK_EQ(cache_offline_plan(r->o, &r->w, &r->err), 0);
 	CHECK_EQ(cache_offline_commit(r->o, &r->w, &r->err), 0);
-	if (cache_offline_verify(r->set, 0, &r->found, &r->w, &r->err))
+	if (cache_offline_verify(r->set, 0, NULL, &r->found, &r->w, &r->err))
 		TEST_FAIL("%s", r->err.text);
 }
 
@@ -222,22 +222,22 @@ TEST(a_commit_that_did_not_turn_out_as_meant_is_noticed)
 
 	go(r);
 	CHECK_EQ(cache_offline_plan(r->o, &r->w, &r->err), 0);
-	CHECK_EQ(cache_offline_verify(r->set, 0, &r->found, &r->w, &err), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, 0, NULL, &r->found, &r->w, &err), -EUCLEAN);
 	CHECK(strstr(err.text, "the newest entry is"));
 	commit(r);
 	found = r->found;
 	w = r->w;
 	w.place.seq++;
-	CHECK_EQ(cache_offline_verify(r->set, 0, &found, &w, NULL), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, 0, NULL, &found, &w, NULL), -EUCLEAN);
 	memset(&err, 0, sizeof(err));
 	found.summary.dirty_sectors++;
-	CHECK_EQ(cache_offline_verify(r->set, 0, &found, &r->w, &err), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, 0, NULL, &found, &r->w, &err), -EUCLEAN);
 	CHECK(strstr(err.text, "sectors are dirty"));
 	found.summary.dirty_sectors--;
 	found.summary.dirty_extents--;
-	CHECK_EQ(cache_offline_verify(r->set, 0, &found, &r->w, NULL), -EUCLEAN);
+	CHECK_EQ(cache_offline_verify(r->set, 0, NULL, &found, &r->w, NULL), -EUCLEAN);
 	found.summary.dirty_extents++;
-	CHECK_EQ(cache_offline_verify(r->set, 0, &found, &r->w, NULL), 0);
+	CHECK_EQ(cache_offline_verify(r->set, 0, NULL, &found, &r->w, NULL), 0);
 	run_end(r);
 }
 
@@ -270,7 +270,7 @@ TEST(a_set_that_would_not_start_or_never_ran_is_not_opened)
 		struct cache_dev *dev = set_open(names[i]);
 		struct cache_set *set;
 
-		CHECK_EQ(cache_offline_open(dev, 0, &found, &set, &err), -EUCLEAN);
+		CHECK_EQ(cache_offline_open(dev, 0, NULL, &found, &set, &err), -EUCLEAN);
 		CHECK(err.text[0]);
 		cache_dev_close(dev);
 	}

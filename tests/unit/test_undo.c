@@ -100,7 +100,7 @@ static struct cache_undo *opened(const char *path)
 {
 	struct cache_undo *u;
 
-	CHECK_EQ(cache_undo_open(path, &u, NULL), 0);
+	CHECK_EQ(cache_undo_open(path, NULL, NULL, &u, NULL), 0);
 	return u;
 }
 
@@ -240,7 +240,7 @@ static void put_bytes(const struct bytes *b, size_t n)
 static int take_back(struct cache_dev *mem)
 {
 	struct cache_undo *u = NULL;
-	int ret = cache_undo_open(file, &u, NULL);
+	int ret = cache_undo_open(file, NULL, NULL, &u, NULL);
 
 	if (!ret)
 		ret = cache_undo_check(u, mem, NULL);
@@ -395,7 +395,7 @@ TEST(a_record_that_is_missing_does_not_matter_if_its_write_never_began)
 	cache_undo_close(u);
 	n = w.bytes.n - 1;
 	put_bytes(&w.bytes, n);
-	CHECK_EQ(cache_undo_open(file, &u, NULL), 0);
+	CHECK_EQ(cache_undo_open(file, NULL, NULL, &u, NULL), 0);
 	CHECK_EQ(cache_undo_records(u), 5);
 	CHECK_EQ(cache_undo_check(u, w.mem, NULL), -EBADMSG);
 	CHECK_EQ(cache_undo_apply(u, w.mem, NULL), -EBADMSG);	/* not with -f either */
