@@ -389,6 +389,7 @@ int cache_bench_main(int argc, char **argv)
 	if (o.ncompare == 2)
 		return cmd_end(&o.show.cmd, bench_compare(&o.show.cmd, o.compare[0], o.compare[1],
 							   o.html));
+	o.show.makes_files = o.commit_path || o.html;
 	if (o.show.spec) {
 		if (!show_open(&o.show, CACHE_LOAD_MARKS, &status))
 			return show_end(&o.show, status);

@@ -241,8 +241,16 @@ static bool open_all(struct opts *o)
 	return true;
 }
 
+static bool writes_file(const char *file)
+{
+	return file && strcmp(file, "-");
+}
+
+/* A picture in a file is written beside the old one first, by its path. */
 static bool load_all(struct opts *o)
 {
+	if (!writes_file(o->svg) && !writes_file(o->html))
+		cmd_confine();
 	return map_load(&o->dev, o->progress_fd) &&
 	       (!o->old || map_load(&o->was, o->progress_fd));
 }

@@ -538,6 +538,8 @@ int cache_writeback_main(int argc, char **argv)
 		status = open_all(&o);
 	if (!status)
 		status = save_undo(&o);
+	if (!status && o.run.look && !o.failed_list)
+		cmd_confine();
 	if (!status) {
 		cmd_progress_init(&o.progress, &o.cmd, o.paths[0], o.progress_fd, 0);
 		status = run(&o);

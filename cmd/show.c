@@ -165,7 +165,8 @@ static int load(struct show *s, enum cache_load upto, struct cache_err *err)
 		if (ret)
 			return ret;
 	}
-	cmd_confine();
+	if (!s->makes_files)
+		cmd_confine();
 	cmd_progress_init(&s->progress, &s->cmd, s->path, s->progress_fd, 0);
 	s->sink = (struct cache_sink){ on_finding, s, on_progress };
 	if (s->takes_members && cache_sb_is_one_of_several(&s->sb)) {

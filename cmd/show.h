@@ -34,6 +34,7 @@ struct show {
 	struct cache_sink sink;
 	struct cmd_progress progress;	/* of the load */
 	int progress_fd;
+	bool makes_files;		/* afterwards, by their paths: then nothing is given up */
 	bool takes_members;		/* more devices may be named: of a set of several */
 	unsigned nmore;
 	struct show_member more[CACHE_MAX_CACHES_PER_SET - 1];

@@ -33,7 +33,8 @@ is_confined() {
 	[ "$build_machine" = x86_64 ] || [ "$build_machine" = aarch64 ] || skip "no list of calls for it"
 	for call in cache-show-keys cache-show-journal cache-show-prios cache-show-uuids \
 		cache-super-show "cache-show-keys --json" "cache-fsck -n" "cache-fsck -n --json" \
-		"cache-alloc -c 4"; do
+		"cache-alloc -c 4" "cache-bench -c 1000" cache-map "cache-map --json" "cache-map --html -" \
+		"cache-writeback -n" "cache-writeback --list"; do
 		echo "== $call"
 		# shellcheck disable=SC2086 # words
 		can $call "$IMG"
@@ -69,6 +70,15 @@ is_confined() {
 	can cache-undo -n "$T/undo" "$T/img"
 	[ "$status" = 0 ]
 	is_confined
+}
+
+@test "files that an applet makes at its end are made, also when it only looks at devices" {
+	cache-bench -c 1000 --commit "$T/prios" --html "$T/bench.html" "$IMG"
+	[ -s "$T/bench.html" ]
+	cache-map --svg "$T/map.svg" "$IMG"
+	[ -s "$T/map.svg" ]
+	cache-map --html "$T/map.html" "$IMG"
+	[ -s "$T/map.html" ]
 }
 
 @test "who writes is not confined" {
