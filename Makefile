@@ -12,7 +12,7 @@
 #   make check-kernel	boot real kernels on what we read and write
 #   make bench		speeds as ratios, side by side
 #   make check-long	ten million steps of the allocator, thousands of damaged sets, large ones
-#   make check-tsan	the allocator's threads, under the thread sanitizer
+#   make check-tsan	the threads of the allocator and of a check, under the thread sanitizer
 #   make check-cross	the same bytes on big-endian and 32-bit machines, emulated
 #   make fuzz		every fuzz target for T=60 seconds, with clang
 #   make analyze	-fanalyzer, cppcheck and clang-tidy over the source
@@ -246,10 +246,16 @@ check-long: tests
 	$(Q)BUILD=$(BUILD) CHECK_STEPS=$(CHECK_STEPS) CHECK_SEED=$(CHECK_SEED) \
 		MAUL_RUNS=$(MAUL_RUNS) MAUL_SEED=$(CHECK_SEED) T=$(T) tests/long $(STAGES)
 
+# And the threads of a check, on some kinds of damage.
 check-tsan:
 	$(Q)$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread CFLAGS='-O1 -g' \
-		build/tsan/unit/test_alloc_thread
-	$(Q)build/tsan/unit/test_alloc_thread
+		build/tsan/unit/test_alloc_thread build/tsan/unit/test_workers \
+		all build/tsan/tests/poke
+	$(Q)build/tsan/unit/test_alloc_thread && build/tsan/unit/test_workers
+	$(Q)$(MAKE) --no-print-directory $(IMAGES)
+	$(Q)[ -e build/tsan/images ] || ln -s $(abspath $(BUILD))/images build/tsan/images
+	$(Q)TSAN_OPTIONS="exitcode=66 halt_on_error=1" BUILD=build/tsan \
+		tests/fsck/threads child_lost child_range extent_shared extent_stale_dirty node_csum node_twice
 
 # Big-endian and 32-bit machines, emulated: the tests of what is said to the medium.
 CROSS_TESTS := $(addprefix unit/test_,alloc backup bkey btree bucket commit crc64 human set \

@@ -5,13 +5,15 @@
 #include "fsck_run.h"
 #include "undo.h"
 
+#include "base/workers.h"
 #include "host/ids.h"
 
+#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD, OPT_LOSSES, OPT_FOLD,
-       OPT_KERNEL };
+       OPT_KERNEL, OPT_THREADS };
 
 static const struct argp_option options[] = {
 	{ NULL, 'n', NULL, 0, "only look: open read-only, answer no to everything" },
@@ -30,6 +32,7 @@ static const struct argp_option options[] = {
 	{ "kernel", OPT_KERNEL, CMD_KERNEL_ARG, 0, CMD_KERNEL_DOC },
 	CMD_UNDO_OPTION,
 	{ "force", 'f', NULL, 0, "accepted and ignored: every check is a full one" },
+	{ "threads", OPT_THREADS, "N", 0, "check with N threads; without it, one for each processor" },
 	{ NULL, 't', NULL, 0, "say how long it took" },
 	CMD_PROGRESS_OPTION,
 	{ }
@@ -93,6 +96,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_LOSSES:
 		o->losses = arg;
 		return 0;
+	case OPT_THREADS:
+		o->threads = cmd_arg_number(state, "threads", arg);
+		if (o->threads < 1 || o->threads > CACHE_WORKERS_MAX)
+			argp_error(state, "%s threads, expected 1 to %u", arg, CACHE_WORKERS_MAX);
+		return 0;
 	case OPT_KERNEL:
 		cmd_kernels_arg(&o->kernels, arg, state);
 		return 0;
@@ -131,9 +139,20 @@ static uint64_t random_seed(void)
 	return ((uint64_t)t.tv_sec * 1000000000 + t.tv_nsec) & ((UINT64_C(1) << 53) - 1);
 }
 
+/* Those that this process may run on. */
+static unsigned processors(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	return CPU_COUNT(&set) < (int)CACHE_WORKERS_MAX ? CPU_COUNT(&set) : CACHE_WORKERS_MAX;
+}
+
 int cache_fsck_main(int argc, char **argv)
 {
-	struct fsck_opts o = { .cmd = CMD_INIT_FSCK, .progress_fd = -1, .seed = random_seed() };
+	struct fsck_opts o = { .cmd = CMD_INIT_FSCK, .progress_fd = -1, .seed = random_seed(),
+			       .threads = processors() };
 
 	cmd_parse(&o.cmd, &argp, argc, argv, 0);
 	if (o.mode == FSCK_MODE_ASK && !o.dry_run && !isatty(STDIN_FILENO)) {

@@ -125,7 +125,7 @@ static int check_and_repair(struct fsck_run *r)
 		.safe_only = o->mode == FSCK_MODE_PREEN && !o->dry_run,
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
 		.clear_discard = o->clear_discard, .fold_journal = o->fold, .seed = o->seed,
-		.eras = o->kernels.eras,
+		.eras = o->kernels.eras, .threads = (unsigned)o->threads,
 		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
 		.open = on_open, .close = on_close };
 

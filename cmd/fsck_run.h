@@ -22,7 +22,7 @@ struct fsck_opts {
 	bool timing, allow_data_loss, dry_run, guess, clear_discard, fold;
 	int progress_fd;
 	const char *undo, *losses;
-	uint64_t seed;
+	uint64_t seed, threads;
 	uint8_t drop[FSCK_DROP_MAX][16];
 	unsigned ndrop;
 	char **specs;

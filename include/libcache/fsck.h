@@ -4,7 +4,8 @@
  * (behaviour 10), and what a kernel would do with the set at its next start (behaviour 7).
  *
  * Threads: a check uses its devices; checks of different devices may run at the same time.
- * Callbacks are called by the calling thread.
+ * Callbacks are called by the calling thread, however many threads a check uses; signals are
+ * blocked in the others, which have ended when the call returns.
  */
 #ifndef LIBCACHE_FSCK_H
 #define LIBCACHE_FSCK_H
@@ -68,6 +69,11 @@ struct cache_fsck {
 	int (*progress)(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 			uint64_t max);
 	void *ctx;
+	/*
+	 * How many threads verify and merge the nodes of a tree, the calling one included; at
+	 * most 65. 0 and 1: only the calling one. Findings and their order do not depend on it.
+	 */
+	unsigned threads;
 };
 
 /**

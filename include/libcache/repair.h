@@ -168,6 +168,7 @@ struct cache_repair_opts {
 	void (*close)(void *ctx, unsigned dev, struct cache_dev *writable);
 	/* Called when the repair of a device is finished; all fields but after are set. */
 	void (*repaired)(void *ctx, unsigned dev, const struct cache_repair_result *result);
+	unsigned threads;	/* that the checks use; see struct cache_fsck */
 };
 
 /* The result for one device. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Walking the tree. Nodes are read and reached once only (one bit per bucket), levels
- * are bounded, and the leaves under one parent are read in batches.
+ * are bounded, and the leaves under one parent are read in batches: while one is visited, the
+ * next is read and parsed (node_batch.c).
  */
 #include "base/checked.h"
 
@@ -11,19 +12,15 @@
 
 #include "base/bits.h"
 #include "disk/btree.h"
-#include "disk/btree_salvage.h"
-#include "disk/node_reads.h"
+#include "disk/node_batch.h"
 #include "format/members.h"
-
-#define BATCH_BYTES	(1u << 20)
 
 struct walk {
 	struct cache_btree_walk *w;
 	struct cache_err *err;
 	uint64_t *entered;	/* one bit per bucket: a node was read there */
-	struct cache_node_reads reads;
-	/* the node that is visited; its memory is used again for each node */
-	struct cache_btree_node node;
+	struct cache_node_yield yield;
+	struct cache_node_batch *batch[2];
 };
 
 unsigned cache_bkey_staleness(const struct cache_sb *sb, const struct cache_gens *gens,
@@ -148,87 +145,95 @@ static int live_children(struct walk *s, const struct cache_btree_node *n,
 static int visit_children(struct walk *s, const struct cache_keys *live, unsigned level,
 			  const struct cache_bkey *left);
 
-/* Reads the nodes of @keys that were not entered before, and marks them as entered. */
-static int read_batch(struct walk *s, const struct cache_bkey *keys, size_t n)
+/* Begins to read children [first, first + n) of a node; those entered before are not read again. */
+static void begin_batch(struct walk *s, struct cache_node_batch *b, const struct cache_keys *keys,
+			size_t first, size_t n, unsigned level, const struct cache_bkey *left)
 {
-	int ret;
-
+	b->keys = keys->k + first;
+	b->n = n;
+	b->level = level;
+	b->left = first ? keys->k[first - 1] : *left;
 	for (size_t i = 0; i < n; i++)
-		s->reads.node[i].twice = cache_bit_test_and_set(s->entered, bucket_of(s, &keys[i]));
-	ret = cache_node_reads(&s->reads, keys, n);
-	return ret ? cache_err_set(s->err, ret, 0, "no memory for a btree node") : 0;
+		b->reads.node[i].twice =
+			cache_bit_test_and_set(s->entered, bucket_of(s, &b->keys[i]));
+	cache_node_batch_begin(b, &s->yield);
 }
 
-/* How many of @keys, starting at @first, make one batch. */
-static size_t batch_size(const struct cache_keys *keys, size_t first)
+/* Visits node @i of a batch; @live receives its children. */
+static int visit(struct walk *s, struct cache_node_batch *b, size_t i, struct cache_keys *live)
 {
-	uint64_t nbytes = 0;
-	size_t n = 0;
+	const struct cache_bkey *k = &b->keys[i];
+	const struct cache_btree_node *n;
+	int ret = enter(s, k, b->level, b->reads.node[i].twice);
 
-	for (; n < CACHE_NODE_BATCH && first + n < keys->n; n++) {
-		nbytes += cache_key_size(&keys->k[first + n]) * CACHE_SECTOR_BYTES;
-		if (n && nbytes > BATCH_BYTES)
-			break;
+	if (ret <= 0)
+		return ret;
+	if (b->reads.node[i].result) {
+		s->w->nbad++;
+		cache_node_yield_add(&s->yield, k, 0);
+		return found_node(s, CACHE_P_NODE_UNREADABLE, k, b->level);
 	}
-	return n;
-}
-
-/* Parses and visits a node whose bytes were read; @live receives its children. */
-static int visit(struct walk *s, const struct cache_bkey *key, unsigned level,
-		 const struct cache_bkey *left, const struct cache_node_read *r,
-		 struct cache_keys *live)
-{
-	struct cache_btree_node *n = &s->node;
-	int ret;
-
-	n->key = *key;
-	n->level = level;
-	n->bucket = bucket_of(s, key);
-	n->lo_inode = cache_key_inode(left);
-	n->lo_offset = left->low;
-	n->undecoded = s->w->undecoded;
-	ret = r->hole ? cache_btree_node_parse(s->w->sb, r->data, n, s->w->sink, s->err)
-		      : cache_btree_node_salvage(s->w->sb, r->data, n, s->w->sink, s->err);
-	cache_node_reads_judge(&s->reads, key, n->nsets);
-	s->w->nnodes[level]++;
+	ret = cache_node_batch_node(b, i, s->w->sink, &n, s->err);
+	cache_node_yield_add(&s->yield, k, n->nsets);
+	s->w->nnodes[b->level]++;
 	s->w->nbad += n->damaged;
 	if (!ret)
 		ret = s->w->node(s->w->ctx, n);
-	if (!ret && level)
+	if (!ret && b->level)
 		ret = live_children(s, n, live);
 	return ret;
 }
 
-/*
- * Visits children [first, first + n) of a node at @level + 1; the child before them is @left.
- * The children of a node above the leaves are visited before its next sibling is read, so one
- * buffer serves all levels.
- */
-static int visit_batch(struct walk *s, const struct cache_keys *keys, size_t first, size_t n,
-		       unsigned level, const struct cache_bkey *left)
+static int end_batch(struct walk *s, struct cache_node_batch *b)
 {
-	struct cache_node_read *r = s->reads.node;
-	struct cache_bkey end = cache_bkey_make(0, 0, 0, false);
+	int ret = cache_node_batch_wait(b);
+
+	return ret ? cache_err_set(s->err, ret, 0, "no memory for a btree node") : 0;
+}
+
+/* A node above the leaves, and all below it, before its next sibling is read. */
+static int visit_interior(struct walk *s, const struct cache_keys *keys, size_t i, unsigned level,
+			  const struct cache_bkey *left)
+{
+	struct cache_node_batch *b = s->batch[0];
+	struct cache_bkey end = i ? keys->k[i - 1] : *left;
 	struct cache_keys live = { 0 };
-	int ret = read_batch(s, keys->k + first, n);
+	int ret;
 
-	for (size_t i = 0; i < n && !ret; i++) {
-		const struct cache_bkey *k = &keys->k[first + i];
-
-		end = first + i ? k[-1] : *left;
-		ret = enter(s, k, level, r[i].twice);
-		if (ret <= 0)
-			continue;
-		if (r[i].result) {
-			s->w->nbad++;
-			ret = found_node(s, CACHE_P_NODE_UNREADABLE, k, level);
-		} else {
-			ret = visit(s, k, level, &end, &r[i], &live);
-		}
-	}
-	if (!ret && level)
+	begin_batch(s, b, keys, i, 1, level, left);
+	ret = end_batch(s, b);
+	if (!ret)
+		ret = visit(s, b, 0, &live);
+	if (!ret)
 		ret = visit_children(s, &live, level - 1, &end);
 	cache_keys_fini(&live);
+	return ret;
+}
+
+/* Leaves: the next batch is begun before one is visited. */
+static int visit_leaves(struct walk *s, const struct cache_keys *keys, const struct cache_bkey *left)
+{
+	struct cache_node_batch *b = s->batch[0], *ahead = s->batch[1];
+	size_t next = cache_node_batch_size(b, keys, 0);
+	int ret = 0;
+
+	begin_batch(s, b, keys, 0, next, 0, left);
+	while (!ret && b->n) {
+		struct cache_node_batch *was = b;
+		size_t n = cache_node_batch_size(ahead, keys, next);
+
+		ret = end_batch(s, b);
+		ahead->n = 0;
+		if (!ret && n)
+			begin_batch(s, ahead, keys, next, n, 0, left);
+		for (size_t i = 0; i < b->n && !ret; i++)
+			ret = visit(s, b, i, NULL);
+		next += n;
+		b = ahead;
+		ahead = was;
+	}
+	cache_node_batch_drop(s->batch[0]);
+	cache_node_batch_drop(s->batch[1]);
 	return ret;
 }
 
@@ -238,13 +243,10 @@ static int visit_children(struct walk *s, const struct cache_keys *live, unsigne
 {
 	int ret = 0;
 
-	for (size_t i = 0; i < live->n && !ret;) {
-		/* Only leaves are read ahead: below other nodes there is much to read first. */
-		size_t batch = level ? 1 : batch_size(live, i);
-
-		ret = visit_batch(s, live, i, batch, level, left);
-		i += batch;
-	}
+	if (!level)
+		return live->n ? visit_leaves(s, live, left) : 0;
+	for (size_t i = 0; i < live->n && !ret; i++)
+		ret = visit_interior(s, live, i, level, left);
 	return ret;
 }
 
@@ -274,22 +276,32 @@ static int check_root(struct walk *s)
 	return 1;
 }
 
+static int walk_from_root(struct walk *s)
+{
+	struct cache_keys root = { .k = &s->w->root, .n = 1 };
+	struct cache_bkey left = cache_bkey_make(0, 0, 0, false);
+
+	s->entered = cache_bits_new(s->w->sb->nbuckets);
+	for (unsigned i = 0; i < 2; i++)
+		s->batch[i] = cache_node_batch_new(s->w, s->batch[0]);
+	if (!s->entered || !s->batch[0] || !s->batch[1])
+		return cache_err_set(s->err, -ENOMEM, 0, "no memory to walk the btree");
+	return visit_children(s, &root, s->w->root_level, &left);
+}
+
 int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err)
 {
-	struct walk s = { .w = w, .err = err, .reads = { .dev = w->dev, .sb = w->sb } };
-	struct cache_keys root = { .k = &w->root, .n = 1 };
-	struct cache_bkey left = cache_bkey_make(0, 0, 0, false);
+	struct walk s = { .w = w, .err = err };
 	int ret = check_root(&s);
 
 	if (ret <= 0)
 		return ret;
-	s.entered = cache_bits_new(w->sb->nbuckets);
-	if (!s.entered)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a bit map of the buckets");
-	ret = visit_batch(&s, &root, 0, 1, w->root_level, &left);
-	w->read_bytes = s.reads.read_bytes;
-	cache_node_reads_fini(&s.reads);
-	cache_btree_node_fini(&s.node);
+	ret = walk_from_root(&s);
+	w->read_bytes = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		w->read_bytes += s.batch[i] ? s.batch[i]->reads.read_bytes : 0;
+		cache_node_batch_free(s.batch[i]);
+	}
 	free(s.entered);
 	return ret;
 }

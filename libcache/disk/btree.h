@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "alloc/gens.h"
+#include "base/workers.h"
 #include "dev/dev.h"
 #include "disk/keys.h"
 #include "format/super.h"
@@ -121,6 +122,11 @@ struct cache_btree_walk {
 	struct cache_bkey root;
 	unsigned root_level;
 	bool undecoded;		/* set it in each node: the visitor knows what that means */
+	/*
+	 * Leaves are read, verified and merged here while others are visited; NULL: in the
+	 * calling thread. Then the visitor must not use @dev while it looks at a leaf.
+	 */
+	struct cache_workers *workers;
 	cache_btree_node_fn *node;
 	void *ctx;
 	/* filled by the walk */
@@ -134,7 +140,8 @@ struct cache_btree_walk {
  *
  * A bucket is read and entered only once, so the walk ends whatever the pointers are. A node's
  * bytes (@node->sets) are valid only during the visitor's call.
- * Memory: the children of one node per level, a batch of leaves, one bit per bucket.
+ * Memory: the children of one node per level, two batches of leaves, one bit per bucket. Neither
+ * findings nor their order, nor what is read, depend on the number of workers.
  *
  * Return: 0; what the visitor returned; without a sink the errno of the first
  * broken rule; -ENOMEM.

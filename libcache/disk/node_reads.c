@@ -51,17 +51,17 @@ static int place(struct cache_node_reads *r, const struct cache_bkey *keys, size
 
 	for (size_t i = 0; i < n; i++)
 		nbytes += cache_div_up(bytes_of(&keys[i]), CACHE_PAGE_BYTES) * CACHE_PAGE_BYTES;
-	if (nbytes > r->buf_bytes) {
-		free(r->buf);
-		r->buf_bytes = 0;
-		r->buf = cache_dev_buf(nbytes);
-		if (!r->buf)
+	if (nbytes > r->buf->nbytes) {
+		free(r->buf->p);
+		r->buf->nbytes = 0;
+		r->buf->p = cache_dev_buf(nbytes);
+		if (!r->buf->p)
 			return -ENOMEM;
-		r->buf_bytes = nbytes;
+		r->buf->nbytes = nbytes;
 	}
 	nbytes = 0;
 	for (size_t i = 0; i < n; i++) {
-		r->node[i].data = r->buf + nbytes;
+		r->node[i].data = r->buf->p + nbytes;
 		nbytes += cache_div_up(bytes_of(&keys[i]), CACHE_PAGE_BYTES) * CACHE_PAGE_BYTES;
 	}
 	return 0;
@@ -81,26 +81,34 @@ static void add_read(struct cache_dev_req *reqs, uint8_t *node, unsigned n,
 	node[n] = i;
 }
 
+void cache_node_reads_plan(struct cache_node_reads *r, struct cache_node_yield *yield,
+			   const struct cache_bkey *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (r->node[i].twice)
+			continue;
+		yield->open += bytes_of(&keys[i]);
+		r->node[i].in_steps = yield->wasted + yield->open >
+				      WASTE_BYTES + yield->useful / WASTE_SHARE;
+	}
+}
+
 int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n)
 {
 	struct cache_dev_req reqs[CACHE_NODE_BATCH];
 	uint8_t node[CACHE_NODE_BATCH];
-	uint64_t risk = r->wasted;
 	unsigned nreqs = 0;
 	int ret = place(r, keys, n);
 
 	for (size_t i = 0; i < n && !ret; i++) {
-		uint64_t nbytes = bytes_of(&keys[i]);
-
 		if (r->node[i].twice)
 			continue;
 		r->node[i].hole = false;
-		risk += nbytes;
-		if (risk > WASTE_BYTES + r->useful / WASTE_SHARE) {
+		if (r->node[i].in_steps) {
 			r->node[i].result = read_in_steps(r, &keys[i], &r->node[i]);
 			continue;
 		}
-		r->read_bytes += nbytes;
+		r->read_bytes += bytes_of(&keys[i]);
 		add_read(reqs, node, nreqs++, &keys[i], cache_ptr_place(r->sb, &keys[i], 0),
 			 r->node[i].data, i);
 	}
@@ -111,13 +119,9 @@ int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, 
 	return ret;
 }
 
-void cache_node_reads_judge(struct cache_node_reads *r, const struct cache_bkey *key,
-			    uint32_t nsets)
+void cache_node_yield_add(struct cache_node_yield *yield, const struct cache_bkey *key,
+			  uint32_t nsets)
 {
-	*(nsets ? &r->useful : &r->wasted) += bytes_of(key);
-}
-
-void cache_node_reads_fini(struct cache_node_reads *r)
-{
-	free(r->buf);
+	yield->open -= bytes_of(key);
+	*(nsets ? &yield->useful : &yield->wasted) += bytes_of(key);
 }

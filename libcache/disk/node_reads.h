@@ -14,29 +14,41 @@
 
 struct cache_node_read {
 	bool twice;		/* set by the caller: do not read this one */
+	bool in_steps;		/* the first block tells whether the rest is read */
 	int result;		/* 0 or a negative errno */
 	bool hole;		/* only the first block of @data was read: it is zero */
 	char *data;
 };
 
-/* Set to zero except @dev and @sb; release with cache_node_reads_fini(). */
+/* Bytes of nodes that had a valid set, of nodes without one, and of those not judged yet. */
+struct cache_node_yield {
+	uint64_t useful, wasted, open;
+};
+
+/* Memory for what is read; free .p. */
+struct cache_node_buf {
+	char *p;
+	uint64_t nbytes;
+};
+
+/* Set to zero except @dev, @sb and @buf, which belongs to the caller. */
 struct cache_node_reads {
 	struct cache_dev *dev;
 	const struct cache_sb *sb;
 	struct cache_node_read node[CACHE_NODE_BATCH];
-	char *buf;
-	uint64_t buf_bytes;
+	struct cache_node_buf *buf;	/* enlarged as needed */
 	uint64_t read_bytes;		/* bytes read in total */
-	/* bytes of nodes that had a valid set, and of nodes without one */
-	uint64_t useful, wasted;
 };
 
-/* Reads the nodes of @n keys, CACHE_NODE_BATCH at most, into ->node. 0 or -ENOMEM. */
+/* Decides how the nodes of @n keys, CACHE_NODE_BATCH at most, are to be read. */
+void cache_node_reads_plan(struct cache_node_reads *r, struct cache_node_yield *yield,
+			   const struct cache_bkey *keys, size_t n);
+
+/* Reads them as planned, into ->node. 0 or -ENOMEM. */
 int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n);
 
-/* Tells that the node of @key was parsed and had @nsets valid sets. */
-void cache_node_reads_judge(struct cache_node_reads *r, const struct cache_bkey *key,
-			    uint32_t nsets);
-void cache_node_reads_fini(struct cache_node_reads *r);
+/* Judges the node of @key, which was read and had @nsets valid sets. */
+void cache_node_yield_add(struct cache_node_yield *yield, const struct cache_bkey *key,
+			  uint32_t nsets);
 
 #endif

@@ -159,6 +159,7 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 
 struct check {
 	struct cache_fsck *f;
+	struct cache_workers *workers;
 	struct fsck_backing *backing;	/* ndevs entries, in the order in which they were read */
 	bool *done;
 };
@@ -252,7 +253,8 @@ static int check_party(struct check *k, const struct party *p)
 	unsigned dev = p->route[0].dev;
 	struct cache_fsck_result *res = &k->f->results[dev];
 	struct fsck_cache c = { .sink = &p->sink[0], .sum = &res->summary,
-				.backing = k->backing, .nbacking = k->f->ndevs };
+				.backing = k->backing, .nbacking = k->f->ndevs,
+				.workers = k->workers };
 	struct cache_extent_visit visit = cache_fsck_visit(&c);
 	struct cache_set *set = NULL;
 	int ret = load_set(p, &visit, &set, &res->err);
@@ -343,7 +345,11 @@ int cache_fsck_run(const struct cache_fsck *given)
 
 	k.backing = calloc(f.ndevs + 1, sizeof(*k.backing));
 	k.done = calloc(f.ndevs + 1, sizeof(*k.done));
-	ret = k.backing && k.done ? run(&k) : -ENOMEM;
+	ret = k.backing && k.done ? cache_workers_new(f.threads ? f.threads - 1 : 0, &k.workers)
+				  : -ENOMEM;
+	if (!ret)
+		ret = run(&k);
+	cache_workers_free(k.workers);
 	free(k.backing);
 	free(k.done);
 	return ret;

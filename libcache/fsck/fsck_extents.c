@@ -275,7 +275,7 @@ static int begin_visit(void *ctx, struct cache_set *set)
 	c->geometry = cache_geometry_of(&set->sb);
 	c->reserved = cache_sb_reserved_buckets(&set->sb);
 	c->block_mask = set->sb.block_sectors - 1;
-	cache_fsck_shared_init(&c->shared, &set->sb);
+	cache_fsck_shared_init(&c->shared, &set->sb, c->workers);
 	return cache_fsck_init_slots(c);
 }
 
@@ -306,7 +306,7 @@ static int see_leaf(void *ctx, const struct cache_btree_node *n, bool current)
 struct cache_extent_visit cache_fsck_visit(struct fsck_cache *c)
 {
 	return (struct cache_extent_visit){ .begin = begin_visit, .fn = see_extent,
-					    .leaf = see_leaf, .ctx = c };
+					    .leaf = see_leaf, .ctx = c, .workers = c->workers };
 }
 
 void cache_fsck_seen(struct fsck_cache *c, const struct cache_extent_visit *visit)
@@ -373,7 +373,7 @@ int cache_fsck_extents(struct fsck_cache *c, struct cache_err *err)
 		cache_fsck_held_report(&c->held, c->sink);
 		ret = end_shared(c, err);
 	} else {
-		cache_fsck_shared_init(&c->shared, &c->set->sb);
+		cache_fsck_shared_init(&c->shared, &c->set->sb, c->workers);
 		ret = each_extent(c, judge_extent, err);
 	}
 	if (!ret && c->shared.again) {

@@ -47,6 +47,7 @@ void cache_fsck_held_fini(struct fsck_held *h);
 struct fsck_cache {
 	struct cache_set *set;
 	const struct cache_sink *sink;
+	struct cache_workers *workers;	/* may be NULL */
 	uint32_t eras;			/* mask of the eras to check for; never 0 */
 	/* gap at the front of the journal, as after discards; code 0: none */
 	struct cache_finding gap;
@@ -74,7 +75,8 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 
 /*
  * Checks extents while a set is loaded, so that the tree is read once. After the load
- * cache_fsck_seen() tells whether the result is usable. @c: set, sink, sum and backing devices.
+ * cache_fsck_seen() tells whether the result is usable. @c: set, sink, sum, backing devices and
+ * workers.
  */
 struct cache_extent_visit cache_fsck_visit(struct fsck_cache *c);
 void cache_fsck_seen(struct fsck_cache *c, const struct cache_extent_visit *visit);

@@ -17,21 +17,6 @@
 #define LEN_BITS	FSCK_SHARED_LEN_BITS
 #define LEN_MASK	((UINT64_C(1) << FSCK_SHARED_LEN_BITS) - 1)
 
-void cache_fsck_shared_init(struct fsck_shared *s, const struct cache_sb *sb)
-{
-	memset(s, 0, sizeof(*s));
-	s->shift = __builtin_ctz(cache_max_u64(sb->block_sectors, CACHE_PAGE_SECTORS));
-	s->nblocks = (sb->nbuckets * sb->bucket_sectors) >> s->shift;
-	s->limit = cache_bits_bytes(s->nblocks) / LIST_SHARE / sizeof(*s->list);
-}
-
-void cache_fsck_shared_fini(struct fsck_shared *s)
-{
-	free(s->bits);
-	free(s->list);
-	memset(s, 0, sizeof(*s));
-}
-
 /* Sets the bits. Return: how many were set before. */
 static uint64_t take(struct fsck_shared *s, uint64_t block, uint64_t n)
 {
@@ -49,7 +34,59 @@ static void drop_list(struct fsck_shared *s)
 	s->n = s->capacity = 0;
 }
 
-/* Puts the list into the bit map, in any order, with prefetches. */
+/* Puts a full list into the bit map, in any order, with prefetches. */
+static void put_into_bits(void *ctx)
+{
+	struct fsck_shared *s = ctx;
+	struct fsck_shared_full *f = &s->full;
+
+	for (size_t i = 0; i < f->n; i++) {
+		uint64_t e = f->list[i];
+
+		if (i + AHEAD < f->n)
+			__builtin_prefetch(&s->bits[(f->list[i + AHEAD] >> LEN_BITS) / 64], 1);
+		f->again |= take(s, e >> LEN_BITS, e & LEN_MASK) != 0;
+	}
+	f->n = 0;
+}
+
+void cache_fsck_shared_init(struct fsck_shared *s, const struct cache_sb *sb,
+			    struct cache_workers *workers)
+{
+	memset(s, 0, sizeof(*s));
+	s->shift = __builtin_ctz(cache_max_u64(sb->block_sectors, CACHE_PAGE_SECTORS));
+	s->nblocks = (sb->nbuckets * sb->bucket_sectors) >> s->shift;
+	s->limit = cache_bits_bytes(s->nblocks) / LIST_SHARE / sizeof(*s->list);
+	s->workers = workers;
+	s->job.fn = put_into_bits;
+	s->job.ctx = s;
+}
+
+void cache_fsck_shared_fini(struct fsck_shared *s)
+{
+	cache_workers_drop(s->workers, &s->job);
+	free(s->bits);
+	free(s->list);
+	free(s->full.list);
+	memset(s, 0, sizeof(*s));
+}
+
+/* Waits for the list before, and exchanges it with the one that is full now. */
+static void exchange(struct fsck_shared *s)
+{
+	struct fsck_shared_full *f = &s->full;
+	uint64_t *list = f->list;
+	size_t capacity = f->capacity;
+
+	cache_workers_wait(s->workers, &s->job);
+	f->list = s->list;
+	f->n = s->n;
+	f->capacity = s->capacity;
+	s->list = list;
+	s->n = 0;
+	s->capacity = capacity;
+}
+
 static int flush(struct fsck_shared *s)
 {
 	if (!s->bits) {
@@ -59,14 +96,10 @@ static int flush(struct fsck_shared *s)
 		cache_huge_pages(s->bits, cache_bits_bytes(s->nblocks));
 		s->limit = cache_min_u64(s->limit, LIST_NEAR);
 	}
-	for (size_t i = 0; i < s->n; i++) {
-		uint64_t e = s->list[i];
-
-		if (i + AHEAD < s->n)
-			__builtin_prefetch(&s->bits[(s->list[i + AHEAD] >> LEN_BITS) / 64], 1);
-		s->again |= take(s, e >> LEN_BITS, e & LEN_MASK) != 0;
-	}
-	s->n = 0;
+	exchange(s);
+	cache_workers_start(s->workers, &s->job);
+	if (!s->workers)
+		cache_workers_wait(NULL, &s->job);
 	return 0;
 }
 
@@ -135,10 +168,13 @@ int cache_fsck_shared_end(struct fsck_shared *s)
 
 	if (s->answers)
 		return 0;
-	if (s->bits)
+	if (s->bits) {
 		ret = flush(s);
-	else if (s->list)
+		cache_workers_wait(s->workers, &s->job);
+		s->again = s->full.again;
+	} else if (s->list) {
 		s->again = list_overlaps(s);
+	}
 	drop_list(s);
 	if (ret || !s->again)
 		return ret;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/workers.h"
 #include "format/super.h"
 
 /*
@@ -26,9 +27,19 @@ struct fsck_shared {
 	size_t n, capacity, limit;	/* @limit: the list is put into the bits then */
 	bool again;
 	bool answers;		/* this is the second time */
+	/* A list that is being put into the bits while the next one is filled. */
+	struct cache_workers *workers;
+	struct cache_job job;
+	struct fsck_shared_full {
+		uint64_t *list;
+		size_t n, capacity;
+		bool again;
+	} full;
 };
 
-void cache_fsck_shared_init(struct fsck_shared *s, const struct cache_sb *sb);
+/* @workers: may be NULL; @s must then stay where it is. */
+void cache_fsck_shared_init(struct fsck_shared *s, const struct cache_sb *sb,
+			    struct cache_workers *workers);
 void cache_fsck_shared_fini(struct fsck_shared *s);
 
 /*

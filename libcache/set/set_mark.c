@@ -262,12 +262,13 @@ static struct cache_btree_walk walk_of(struct cache_set *set, cache_btree_node_f
 		.root_level = set->journal.newest.pos.level, .node = fn, .ctx = ctx };
 }
 
-static int walk_tree(struct marking *s)
+static int walk_tree(struct marking *s, struct cache_workers *workers)
 {
 	struct cache_btree_walk w = walk_of(s->set, mark_node, s, s->sink);
 	int ret;
 
 	w.undecoded = true;
+	w.workers = workers;
 	ret = cache_btree_walk(&w, s->err);
 	memcpy(s->set->nnodes, w.nnodes, sizeof(w.nnodes));
 	s->set->read_bytes = w.read_bytes;
@@ -481,7 +482,7 @@ static int walk_and_see(struct marking *s, struct cache_extent_visit *visit)
 	int ret;
 
 	if (!visit || s->m.gen_unknown)
-		return walk_tree(s);
+		return walk_tree(s, visit ? visit->workers : NULL);
 	ret = visit->begin ? visit->begin(visit->ctx, s->set) : 0;
 	if (ret)
 		return cache_err_set(s->err, ret, 0, "no memory to look at extents");
@@ -489,7 +490,7 @@ static int walk_and_see(struct marking *s, struct cache_extent_visit *visit)
 	if (ret)
 		return cache_err_set(s->err, ret, 0, "no memory for the journal's keys");
 	s->stream = &stream;
-	ret = walk_tree(s);
+	ret = walk_tree(s, visit->workers);
 	if (!ret && s->stream)
 		ret = cache_set_stream_end(&stream);
 	visit->done = !ret && s->stream;

@@ -20,7 +20,7 @@ static uint64_t ask(const struct extent *e, size_t n, bool *again)
 	struct fsck_shared s;
 	uint64_t sum = 0, shared;
 
-	cache_fsck_shared_init(&s, &sb);
+	cache_fsck_shared_init(&s, &sb, NULL);
 	for (size_t i = 0; i < n; i++) {
 		CHECK_EQ(cache_fsck_shared_add(&s, e[i].sector, e[i].nsectors, &shared), 0);
 		sum += shared;

@@ -1,0 +1,37 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+# cache-fsck --threads: the same findings in the same order. tests/fsck/threads compares all damages.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+  load ../lib/common
+  IMG=$BATS_TEST_TMPDIR/large
+  truncate -s 8G "$IMG"
+  make-cache -q -C -b 64k "$IMG"
+  poke "$IMG" start=0 uuid[0].uuid=00000000-0000-4000-8000-000000000001 scattered=300000
+}
+
+@test "findings and sums of a large set are the same for any number of threads" {
+  poke "$IMG" 'raw:leaf[3].set[0].csum=flip'
+  for n in 1 2 4 64; do
+    run -4 cache-fsck -n -v --threads "$n" "$IMG"
+    echo "$output" > "$BATS_TEST_TMPDIR/with-$n"
+  done
+  grep -q 'NODE_CSUM' "$BATS_TEST_TMPDIR/with-1"
+  for n in 2 4 64; do
+    cmp "$BATS_TEST_TMPDIR/with-1" "$BATS_TEST_TMPDIR/with-$n"
+  done
+}
+
+@test "a set that is made and read with threads is clean" {
+  run -0 cache-fsck -n --threads 3 "$IMG"
+  [[ "$output" == *"300000 extents"* ]]
+}
+
+@test "a number of threads that makes no sense is refused" {
+  for n in 0 65 x -1; do
+    run -16 cache-fsck -n --threads="$n" "$IMG"
+    [[ "$output" == *threads* ]]
+  done
+}
