@@ -341,7 +341,7 @@ static void put_map(struct writeback_show *s, FILE *out)
 	for (size_t i = 0; i < s->nfailed; i++) {
 		const struct cache_writeback_failure *f = &s->failed[i].f;
 
-		if (f->step != CACHE_WRITEBACK_READ || f->cache_sector < at)
+		if (f->step != CACHE_COPY_READ || f->cache_sector < at)
 			continue;
 		put_area(out, at, f->cache_sector, '?');
 		put_area(out, f->cache_sector, f->cache_sector + f->sectors, '-');

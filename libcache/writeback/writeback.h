@@ -19,7 +19,7 @@
 
 #include <libcache/repair.h>
 
-#include "dev/dev.h"
+#include "dev/copy.h"
 #include "format/super.h"
 
 #ifdef __cplusplus
@@ -47,13 +47,9 @@ struct cache_writeback_device {
 	bool	 detached;
 };
 
-enum cache_writeback_step {
-	CACHE_WRITEBACK_READ, CACHE_WRITEBACK_WRITE, CACHE_WRITEBACK_VERIFY
-};
-
 /* Sectors that could not be copied. */
 struct cache_writeback_failure {
-	enum cache_writeback_step step;
+	enum cache_copy_step step;
 	uint64_t start, sectors;	/* of the backing device */
 	uint64_t cache_sector;		/* where they lie in the cache */
 	int	 error;			/* a negative errno; 0: what was read back differs */
@@ -120,7 +116,8 @@ struct cache_writeback_result {
  * All checks come before the first write: each backing device must be one of the set, once, as
  * long as its dirty data, and must not have run without its cache since.
  *
- * Memory: that of a repair, which is 24 bytes per extent, and 2 bits; 8 MiB of buffers.
+ * Memory: that of a repair, which is 24 bytes per extent, and 2 bits; 8 MiB of buffers, 12 with
+ * opts->verify.
  * Return: 0, also when sectors failed or were refused: see @res; -EUCLEAN for a set that is
  * damaged, without opts->force; -EINVAL, -ERANGE for devices that do not fit; what reading
  * metadata, or a flush, gives. After an error the cache has all that it had, and

@@ -393,7 +393,7 @@ static int take_dirty(void *ctx, const struct cache_extent *e)
 
 struct failures {
 	uint64_t n, sectors, first;
-	enum cache_writeback_step step;
+	enum cache_copy_step step;
 };
 
 static void on_failed(void *ctx, const struct cache_writeback_device *d,
@@ -424,7 +424,7 @@ TEST(a_bad_block_of_the_cache_is_listed_and_its_extent_alone_stays_dirty)
 	CHECK_EQ(cache_writeback_run(cache, &opts, &res, NULL), 0);
 	CHECK_EQ(seen.n, 1);
 	CHECK_EQ(seen.first, cache_key_start(&x.key));
-	CHECK_EQ(seen.step, CACHE_WRITEBACK_READ);
+	CHECK_EQ(seen.step, CACHE_COPY_READ);
 	CHECK_EQ(res.devices[0].failed_sectors, seen.sectors);
 	CHECK_EQ(res.devices[0].left_sectors, cache_key_size(&x.key));
 	CHECK_EQ(res.devices[0].written_sectors + cache_key_size(&x.key), 41288);
