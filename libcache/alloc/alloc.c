@@ -39,22 +39,39 @@ static int ring_init(struct cache_ring *r, uint64_t size)
 	return r->slot ? 0 : -ENOMEM;
 }
 
+/* Capacities of the free queues, in @size, and of free_inc. */
+static uint64_t queue_sizes(const struct cache_alloc_opts *o, uint64_t nbuckets,
+			    uint64_t size[CACHE_RESERVE_NR])
+{
+	uint64_t nfree = cache_roundup_pow2(nbuckets) >> 10;
+	uint32_t btree = o->btree_buckets ? o->btree_buckets :
+			 o->njournal ? o->njournal : BTREE_FIRST_START;
+
+	size[CACHE_RESERVE_BTREE] = cache_fifo_size(btree);
+	size[CACHE_RESERVE_PRIO] = o->prio_buckets;
+	size[CACHE_RESERVE_MOVINGGC] = cache_fifo_size(nfree);
+	size[CACHE_RESERVE_NONE] = cache_fifo_size(nfree);
+	return cache_fifo_size(4 * nfree);
+}
+
+uint64_t cache_alloc_queue_buckets(const struct cache_alloc_opts *o, uint64_t nbuckets)
+{
+	uint64_t size[CACHE_RESERVE_NR], n = queue_sizes(o, nbuckets, size);
+
+	for (int i = 0; i < CACHE_RESERVE_NR; i++)
+		n += size[i];
+	return n;
+}
+
 static int rings_init(struct cache_alloc *a)
 {
-	uint64_t nfree = cache_roundup_pow2(a->buckets->nbuckets) >> 10;
-	uint32_t btree = a->opts.btree_buckets ? a->opts.btree_buckets :
-			 a->opts.njournal ? a->opts.njournal : BTREE_FIRST_START;
-	uint64_t size[CACHE_RESERVE_NR] = {
-		[CACHE_RESERVE_BTREE]	 = cache_fifo_size(btree),
-		[CACHE_RESERVE_PRIO]	 = a->opts.prio_buckets,
-		[CACHE_RESERVE_MOVINGGC] = cache_fifo_size(nfree),
-		[CACHE_RESERVE_NONE]	 = cache_fifo_size(nfree),
-	};
+	uint64_t size[CACHE_RESERVE_NR];
+	uint64_t free_inc = queue_sizes(&a->opts, a->buckets->nbuckets, size);
 
 	for (int i = 0; i < CACHE_RESERVE_NR; i++)
 		if (ring_init(&a->free[i], size[i]))
 			return -ENOMEM;
-	return ring_init(&a->free_inc, cache_fifo_size(4 * nfree));
+	return ring_init(&a->free_inc, free_inc);
 }
 
 int cache_alloc_init(struct cache_alloc *a, struct cache_buckets *buckets,

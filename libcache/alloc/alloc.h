@@ -207,6 +207,9 @@ static inline uint64_t cache_fifo_size(uint64_t n)
 	return n <= 4 ? n : cache_roundup_pow2(n) - 1;
 }
 
+/* Number of buckets that fill all queues of an allocator of @nbuckets. */
+uint64_t cache_alloc_queue_buckets(const struct cache_alloc_opts *o, uint64_t nbuckets);
+
 /* Number of buckets in the set of @a, or of @a alone. */
 uint64_t cache_alloc_set_nbuckets(const struct cache_alloc *a);
 

@@ -35,4 +35,14 @@ int cache_mkcache_choose(struct cache_mkcache *m, struct cache_err *err);
 int cache_mkcache_check_nbuckets(const struct cache_mkcache *m,
 				 const struct cache_mkcache_dev *d, struct cache_err *err);
 
+/*
+ * All but the last step of a format: no superblock, signature or journal entry of old is left,
+ * durably. Return: as cache_mkcache_write().
+ */
+int cache_mkcache_erase(const struct cache_mkcache *m, const struct cache_mkcache_dev *d,
+			struct cache_err *err);
+
+/* The last step: @d->sb, durably. */
+int cache_mkcache_write_super(const struct cache_mkcache_dev *d, struct cache_err *err);
+
 #endif

@@ -4,7 +4,7 @@
  * first the old superblock is erased, then everything that could become valid again under the
  * new one, then the new one is written; each step is durable before the next.
  */
-#include <libcache/format.h>
+#include "mkcache/mkcache_impl.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -151,7 +151,7 @@ static int wipe_signatures(struct cache_dev *dev, struct cache_err *err)
 	return ret;
 }
 
-static int write_super(const struct cache_mkcache_dev *d, struct cache_err *err)
+int cache_mkcache_write_super(const struct cache_mkcache_dev *d, struct cache_err *err)
 {
 	uint8_t *buf = cache_dev_buf(CACHE_SB_BYTES);
 	int ret;
@@ -172,7 +172,7 @@ static int discard_all(const struct cache_mkcache_dev *d, struct cache_err *err)
 	return cache_dev_discard(d->dev, SB_END_SECTOR, sectors - SB_END_SECTOR, err);
 }
 
-static int write_device(const struct cache_mkcache *m, const struct cache_mkcache_dev *d,
+int cache_mkcache_erase(const struct cache_mkcache *m, const struct cache_mkcache_dev *d,
 			struct cache_err *err)
 {
 	int ret = zero(d->dev, 0, SB_END_SECTOR, err);
@@ -187,8 +187,16 @@ static int write_device(const struct cache_mkcache *m, const struct cache_mkcach
 		ret = wipe_signatures(d->dev, err);
 	if (!ret)
 		ret = cache_dev_flush(d->dev, err);
+	return ret;
+}
+
+static int write_device(const struct cache_mkcache *m, const struct cache_mkcache_dev *d,
+			struct cache_err *err)
+{
+	int ret = cache_mkcache_erase(m, d, err);
+
 	if (!ret)
-		ret = write_super(d, err);
+		ret = cache_mkcache_write_super(d, err);
 	return ret ? cache_err_prefix(err, ret, "%s", cache_dev_name(d->dev)) : 0;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "format/bset_codec.h"
 #include "disk/keys.h"
 
@@ -25,6 +26,17 @@ static uint64_t keys_per_node(const struct cache_sb *sb)
 	uint64_t n = nbytes / (8 * PACKED_WORDS) * FILL_NUM / FILL_DEN;
 
 	return n < 2 ? 2 : n;
+}
+
+uint64_t cache_rebuild_nodes(const struct cache_sb *sb, uint64_t nkeys)
+{
+	uint64_t per = keys_per_node(sb), n = nkeys, total = 0;
+
+	do {
+		n = n ? cache_div_up(n, per) : 1;
+		total += n;
+	} while (n > 1);
+	return total;
 }
 
 static uint64_t random_seq(struct cache_rng *rng)

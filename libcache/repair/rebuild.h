@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Writes a new, packed tree from sorted extents, into unused buckets. */
+/* Writes a new, packed tree from sorted extents, and a uuid table, into unused buckets. */
 #ifndef LIBCACHE_REBUILD_H
 #define LIBCACHE_REBUILD_H
 
@@ -28,5 +28,18 @@ struct cache_rebuild {
  */
 int cache_rebuild_tree(struct cache_rebuild *r, const struct cache_packed_key *keys,
 		       uint64_t nkeys, struct cache_err *err);
+
+/* Nodes of the tree of @nkeys keys, each of which takes a bucket. */
+uint64_t cache_rebuild_nodes(const struct cache_sb *sb, uint64_t nkeys);
+
+/**
+ * cache_rebuild_uuids() - write a uuid table, and make the commit name it
+ * @set: of the commit; the gen of the picked bucket is incremented in it
+ * @u:   slots past those that the set can have are left out
+ *
+ * Return: as cache_rebuild_tree().
+ */
+int cache_rebuild_uuids(struct cache_commit *commit, struct cache_set *set,
+			const struct cache_uuids *u, struct cache_err *err);
 
 #endif

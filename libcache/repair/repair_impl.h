@@ -145,6 +145,23 @@ int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 /* Whether a backing device at hand is dirty and the set has no slot for it. */
 bool cache_repair_misses_slot(struct fsck_cache *c, const struct cache_repair_opts *opts);
 
+/* Zero it to begin; release ->list with free(). */
+struct repair_losses {
+	struct cache_repair_loss *list;
+	size_t n, capacity;
+	bool failed;		/* out of memory: some are missing */
+};
+
+void cache_repair_losses_add(struct repair_losses *l, const struct cache_repair_loss *loss);
+
+/*
+ * One bit per extent of @view->kept: it must not be copied as the newest data of its range. Its
+ * place in the cache belongs to another extent too, damage puts it in doubt, or one of @losses
+ * names it. To be freed with free(); NULL: no memory, or some of @losses are missing.
+ */
+uint64_t *cache_repair_refused(const struct cache_repair_view *view,
+			       const struct repair_losses *losses);
+
 static inline int repair_progress(const struct cache_repair_opts *opts, unsigned pass,
 				  uint64_t current, uint64_t max)
 {

@@ -54,6 +54,17 @@ struct cache_set {
 	struct cache_set_members *members;	/* of a set of several devices (members.h); else NULL */
 };
 
+/**
+ * cache_set_new_blank() - a set in which nothing is stored yet, and that has no journal entry
+ * @sb: of the set that a commit is to make; its ring has no valid entry of this set
+ *
+ * @dev is not read; all buckets but those of the superblock and the ring are unused, with gen 0.
+ * The first commit, which must be a checkpoint and name a root, a uuid table and prios, makes
+ * the set complete. Return: 0, -ENOMEM. Release it with cache_set_close().
+ */
+int cache_set_new_blank(struct cache_dev *dev, const struct cache_sb *sb, struct cache_set **set,
+			struct cache_err *err);
+
 /* One extent as the driver would see it after its start, with the journal replayed. */
 struct cache_extent {
 	struct cache_bkey key;		/* cut to its live part */

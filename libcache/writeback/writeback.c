@@ -10,20 +10,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/array.h"
 #include "base/checked.h"
 #include "super/super_change.h"
 
 static void on_loss(void *ctx, unsigned dev, const struct cache_repair_loss *loss)
 {
 	struct writeback *w = ctx;
-	void *p = cache_array_grow(w->losses, w->nlosses, &w->losses_capacity, sizeof(*w->losses));
 
-	w->no_memory |= !p;
-	if (p) {
-		w->losses = p;
-		w->losses[w->nlosses++] = *loss;
-	}
+	cache_repair_losses_add(&w->losses, loss);
 	if (w->opts->loss)
 		w->opts->loss(w->opts->ctx, 0, loss);
 }
@@ -265,7 +259,7 @@ int cache_writeback_run(struct cache_dev *cache, const struct cache_writeback_op
 		ret = run_change(&w, err);
 	if (!ret && !opts->look && !opts->export_uuid)
 		ret = write_supers(&w, err);
-	free(w.losses);
+	free(w.losses.list);
 	free(w.todo);
 	free(w.failed);
 	free(w.supers);

@@ -17,9 +17,7 @@ struct writeback {
 	uint64_t *todo;			/* one bit per extent: is to be copied, and then: was */
 	uint64_t *failed;		/* one bit per extent: a part of it could not be copied */
 	/* what was lost or is in doubt, until it is known which extents it touches */
-	struct cache_repair_loss *losses;
-	size_t nlosses, losses_capacity;
-	bool no_memory;			/* for some of them */
+	struct repair_losses losses;
 	bool set_ran;
 	struct cache_dev *export;
 };

@@ -83,17 +83,7 @@ static void forget_idle(struct writeback *w)
 	w->res->n = n;
 }
 
-/* Of two extents that share a place of the cache, it is not known whose data is there. */
-static bool is_refused(const struct writeback *w, const struct cache_bkey *k)
-{
-	const struct repair_doubt *d = w->view->doubt;
-	uint64_t bucket = cache_ptr_sector(k->ptr[0]) / w->sb.bucket_sectors;
-
-	return bucket >= w->sb.nbuckets || cache_bit(d->shared, bucket) ||
-	       cache_bit(d->foreign, bucket) || cache_repair_is_doubtful(d, k);
-}
-
-static void add_extent(struct writeback *w, size_t i, uint64_t *inode, uint64_t *end)
+static void add_extent(struct writeback *w, size_t i, bool refused, uint64_t *inode, uint64_t *end)
 {
 	struct cache_bkey k = cache_writeback_key(w, i);
 	struct cache_writeback_device *d;
@@ -109,62 +99,27 @@ static void add_extent(struct writeback *w, size_t i, uint64_t *inode, uint64_t 
 	d->end = cache_max_u64(d->end, k.low);
 	*inode = d->inode;
 	*end = k.low;
-	if (is_refused(w, &k))
+	if (refused)
 		d->refused_sectors += cache_key_size(&k);
 	else
 		cache_bit_set(w->todo, i);
-}
-
-/* The first extent of @inode that ends after @start, or one of a later device. */
-static size_t find(const struct writeback *w, uint64_t inode, uint64_t start)
-{
-	size_t lo = 0, hi = w->view->kept->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		struct cache_bkey k = cache_writeback_key(w, mid);
-
-		if (cache_pos_cmp(cache_key_inode(&k), k.low, inode, start) <= 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-/* Extents that a loss names: they cannot be right, or another one claims their range. */
-static void refuse_lost(struct writeback *w, const struct cache_repair_loss *loss)
-{
-	if (!loss->certain && !loss->kept)
-		return;
-	for (size_t i = find(w, loss->inode, loss->start); i < w->view->kept->n; i++) {
-		struct cache_bkey k = cache_writeback_key(w, i);
-		struct cache_writeback_device *d;
-
-		if (cache_pos_cmp(cache_key_inode(&k), cache_key_start(&k), loss->inode,
-				  cache_min_u64(loss->end, CACHE_KEY_OFFSET_MAX)) >= 0)
-			return;
-		if (!cache_bit(w->todo, i))
-			continue;
-		d = cache_writeback_device_of(w, cache_key_inode(&k));
-		cache_bit_clear(w->todo, i);
-		d->refused_sectors += cache_key_size(&k);
-	}
 }
 
 int cache_writeback_plan(struct writeback *w, struct cache_err *err)
 {
 	uint64_t inode = UINT64_MAX, end = 0;
 	size_t n = w->view->kept->n;
+	uint64_t *refused = cache_repair_refused(w->view, &w->losses);
 
 	w->todo = cache_bits_new(n + 1);
 	w->failed = cache_bits_new(n + 1);
-	if (!w->todo || !w->failed || w->no_memory || list_devices(w))
+	if (!w->todo || !w->failed || !refused || list_devices(w)) {
+		free(refused);
 		return cache_err_set(err, -ENOMEM, 0, "no memory for what is dirty");
+	}
 	for (size_t i = 0; i < n; i++)
-		add_extent(w, i, &inode, &end);
-	for (size_t i = 0; i < w->nlosses; i++)
-		refuse_lost(w, &w->losses[i]);
+		add_extent(w, i, cache_bit(refused, i), &inode, &end);
+	free(refused);
 	forget_idle(w);
 	return 0;
 }
