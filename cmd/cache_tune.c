@@ -46,7 +46,7 @@ static const struct argp_option options[] = {
 	  "its retired slot has in the cache" },
 	{ "slot", OPT_SLOT, "N", 0, "with --relink: that slot" },
 	{ "force", OPT_FORCE, NULL, 0, "with --relink: without proof; with --clear-inconsistent: give "
-	  "up its older dirty data" },
+	  "up its older dirty data; with --attach: move the device to a clone of its set" },
 	{ "yes", 'y', NULL, 0, "do not ask" },
 	{ "dry-run", 'n', NULL, 0, "say what would change, and write nothing" },
 	CMD_UNDO_OPTION,

@@ -102,11 +102,36 @@ static int check_detach(const struct tune *r, struct cache_err *err)
 	return 0;
 }
 
+/* To a clone of its set: what that has of the device counts from now on. */
+static bool moves(const struct tune *r)
+{
+	return r->t->attach && r->t->cache && !r->t->detach && is_attached(r) && r->slot >= 0 &&
+	       !memcmp(r->cache.set_uuid, r->t->attach, 16) &&
+	       memcmp(r->backing.set_uuid, r->t->attach, 16);
+}
+
+static int check_move(const struct tune *r, struct cache_err *err)
+{
+	char uuid[CACHE_UUID_TEXT_BYTES];
+
+	if (r->slot_dirty && state_of(r) != CACHE_BDEV_STATE_DIRTY)
+		return cache_err_set(err, -EUCLEAN, 0, "%s: it is clean, and the cache set has %" PRIu64 " dirty sectors of it: that set is older",
+				     cache_dev_name(r->t->backing), r->slot_dirty);
+	if (!r->t->force)
+		return cache_err_set(err, -EBUSY, 0, "%s: it is attached to cache set %s, of which %s may be a clone; --force moves it, and gives up what that set has that the clone has not",
+				     cache_dev_name(r->t->backing),
+				     cache_uuid_format(r->backing.set_uuid, uuid),
+				     cache_dev_name(r->t->cache));
+	return 0;
+}
+
 static int check_attach(const struct tune *r, struct cache_err *err)
 {
 	const char *back = cache_dev_name(r->t->backing);
 	char uuid[CACHE_UUID_TEXT_BYTES];
 
+	if (moves(r))
+		return check_move(r, err);
 	if (is_attached(r) && memcmp(r->backing.set_uuid, r->t->attach, 16))
 		return cache_err_set(err, -EBUSY, 0, "%s: it is attached to cache set %s: detach it first",
 				     back, cache_uuid_format(r->backing.set_uuid, uuid));
@@ -294,6 +319,8 @@ static int change_super(struct tune *r, struct cache_err *err)
 		c.set_uuid = t->attach;
 	if (c.set_uuid || t->clear_inconsistent)
 		c.state = CACHE_BDEV_STATE_NONE;
+	if (moves(r))
+		c.set_uuid = t->attach;
 	if (r->relink >= 0) {
 		c.set_uuid = r->cache.set_uuid;
 		c.state = CACHE_BDEV_STATE_DIRTY;

@@ -40,7 +40,8 @@ struct cache_tune {
 	bool clear_inconsistent;
 	bool relink;
 	int64_t relink_slot;		/* -1: the only one that fits */
-	bool force;			/* --relink against its proof; --clear-inconsistent with dirty data */
+	/* relink against its proof; clear_inconsistent with dirty data; attach to a clone of the set */
+	bool force;
 
 	/* Each may be NULL. */
 	void *ctx;

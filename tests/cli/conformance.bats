@@ -16,6 +16,9 @@ on_device() {
 	bcache-register) ARGS=(--root "$(machine)" "$2") ;;
 	cache-alloc) ARGS=("$2" -c 1) ;;
 	cache-bench) ARGS=(--count 1000 "$2") ;;
+	cache-clone)
+		truncate -s 100M "$T/target"
+		ARGS=(-n "$2" "$T/target") ;;
 	cache-fsck) ARGS=(-n "$2") ;;
 	cache-image) ARGS=(save "$2" "$T/saved") ;;
 	cache-status) ARGS=(--sysfs "$(sysfs)" "$2") ;;

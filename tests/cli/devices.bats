@@ -48,6 +48,9 @@ looks_at() {
 	case $1 in
 	cache-alloc) args=("$2" -c 1) ;;
 	cache-bench) args=(-c 100 "$2") ;;
+	cache-clone)
+		truncate -s 100M target
+		args=("$2" target) ;;
 	cache-fsck) args=(-n "$2") ;;
 	cache-image) args=(save "$2" saved) ;;
 	make-cache) args=("$2") ;;

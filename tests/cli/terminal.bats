@@ -106,6 +106,9 @@ END
 			case $a in
 			cache-alloc) args=("$path" -c 1) ;;
 			cache-bench) args=(-c 100 "$path") ;;
+			cache-clone)
+				truncate -s 100M target
+				args=(-n "$path" target) ;;
 			cache-fsck) args=(-n "$path") ;;
 			cache-image) args=(save "$path" "saved.$RANDOM") ;;
 			cache-undo) args=(-n "$path" "$path") ;;
