@@ -226,7 +226,8 @@ static inline void crash_record(struct crash *c)
 	CHECK_EQ(c->work(c->ctx, logged), 0);
 	cache_dev_close(logged);
 	c->new = set_state(c->scratch);
-	if (set_same(&c->old, &c->new))
+	/* a state of the cache alone; whoever sees each state may look at more */
+	if (c->log.n < 2 || (!c->see && set_same(&c->old, &c->new)))
 		TEST_FAIL("the work changed nothing");
 }
 
