@@ -35,6 +35,8 @@ LIBDIR	?= $(PREFIX)/lib
 INCDIR	?= $(PREFIX)/include
 MANDIR	?= $(PREFIX)/share/man
 BASHDIR	?= $(PREFIX)/share/bash-completion/completions
+# systemd looks there under /usr/local too
+UNITDIR	?= $(PREFIX)/lib/systemd/system
 ZSHDIR	?= $(PREFIX)/share/zsh/site-functions
 FISHDIR	?= $(PREFIX)/share/fish/vendor_completions.d
 DOCDIR	?= $(PREFIX)/share/doc/cache-tools
@@ -354,6 +356,7 @@ INSTALL ?= install
 MANPAGES := $(wildcard man/*.[3578])
 HEADERS := $(patsubst include/%,%,$(wildcard include/libcache/*.h include/libcache/*.def))
 DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md doc/*.json doc/*.svg doc/samples/*.c)
+UNITS := $(wildcard packaging/systemd/*.service packaging/systemd/*.timer)
 D_SBIN := $(DESTDIR)$(SBINDIR)
 INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(foreach m,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
@@ -362,6 +365,7 @@ INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(addprefix $(DESTDIR)$(LIBDIR)/,libcache.a libcache.so $(SONAME) libcache.so.$(VERSION)) \
 	$(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc \
 	$(PLUGIN:%=$(DESTDIR)$(PLUGINDIR)/nbdkit-cache-tools-plugin.so) \
+	$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) \
 	$(DESTDIR)$(ZSHDIR)/_cache-tools \
 	$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCS))) \
 	$(foreach n,cache-tools $(APPLET_NAMES),$(DESTDIR)$(BASHDIR)/$n $(DESTDIR)$(FISHDIR)/$n.fish)
@@ -387,6 +391,7 @@ install: all
 	$(INSTALL) -m 644 completions/cache-tools.bash $(DESTDIR)$(BASHDIR)/cache-tools
 	$(INSTALL) -m 644 completions/cache-tools.fish $(DESTDIR)$(FISHDIR)/cache-tools.fish
 	$(INSTALL) -m 644 completions/_cache-tools $(DESTDIR)$(ZSHDIR)
+	$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
 	$(Q)for n in $(APPLET_NAMES); do ln -sf cache-tools $(DESTDIR)$(BASHDIR)/$$n; \
 		ln -sf cache-tools.fish $(DESTDIR)$(FISHDIR)/$$n.fish; done
