@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* cache-bench --html: latencies of one or two runs as a page that needs nothing else. */
+/*
+ * cache-bench --html: latencies of one or two runs, and how fast they went from start to end, as a
+ * page that needs nothing else.
+ */
 #include "cache_bench.h"
 #include "new_file.h"
 
@@ -14,6 +17,22 @@ struct page {
 };
 
 static const char *const run_colour[] = { "#0072b2", "#d55e00" };
+
+/* The first thread tells how fast all of them went, which end together. */
+static void speeds_of(const struct cache_bench_result *b, struct bench_run *run)
+{
+	const struct cache_bench_point *p = b->point, *last = &p[b->npoints - 1];
+
+	for (unsigned i = 1; i < b->npoints && last->done; i++) {
+		double seconds = (p[i].ns - p[i - 1].ns) / 1e9;
+
+		if (seconds <= 0)
+			continue;
+		run->speed[run->nspeeds].until_seconds = p[i].ns / 1e9;
+		run->speed[run->nspeeds++].per_second = (p[i].done - p[i - 1].done) / seconds *
+							b->count / last->done;
+	}
+}
 
 void bench_run_of(const struct cache_bench_result *b, const char *name, struct bench_run *run)
 {
@@ -31,6 +50,8 @@ void bench_run_of(const struct cache_bench_result *b, const char *name, struct b
 	for (unsigned i = 0; i < sizeof(shares) / sizeof(*shares); i++)
 		run->latency_ns[i] = cache_bench_percentile_ns(b, shares[i]);
 	run->latency_ns[4] = b->max_ns;
+	if (b->npoints)
+		speeds_of(b, run);
 }
 
 /* The rows that hold something, *first to *last, and the fullest. */
@@ -94,6 +115,72 @@ static void put_histogram(const struct page *p, FILE *out)
 	fputs("</table>\n", out);
 }
 
+/* A step for each part of the run: the longest one has the whole width. */
+static void put_steps(const struct page *p, double seconds, double most, FILE *out)
+{
+	fputs("<svg class=\"bars\" style=\"height:14rem\" role=\"img\" aria-label=\"allocations per "
+	      "second from start to end\" viewBox=\"0 0 1000 200\" preserveAspectRatio=\"none\">", out);
+	for (unsigned r = 0; r < p->n; r++) {
+		const struct bench_run *b = &p->run[r];
+
+		fprintf(out, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" "
+			"vector-effect=\"non-scaling-stroke\" d=\"M0 200", run_colour[r]);
+		for (unsigned i = 0; i < b->nspeeds; i++)
+			fprintf(out, "V%.1fH%.1f", 200 - 190 * b->speed[i].per_second / most,
+				1000 * b->speed[i].until_seconds / seconds);
+		fputs("\"/>", out);
+	}
+	fputs("</svg>\n", out);
+}
+
+static void put_speed_cells(const struct bench_run *b, unsigned i, FILE *out)
+{
+	char text[CACHE_HUMAN_BYTES];
+
+	if (i < b->nspeeds)
+		fprintf(out, "<td class=\"n\">%s<td class=\"n\">%.0f",
+			cache_ns_show(text, b->speed[i].until_seconds * 1e9),
+			b->speed[i].per_second);
+	else
+		fputs("<td><td>", out);
+}
+
+static void put_throughput(const struct page *p, FILE *out)
+{
+	double seconds = 0, most = 0;
+	unsigned rows = 0;
+
+	for (unsigned r = 0; r < p->n; r++)
+		for (unsigned i = 0; i < p->run[r].nspeeds; i++) {
+			double until = p->run[r].speed[i].until_seconds;
+			double speed = p->run[r].speed[i].per_second;
+
+			seconds = until > seconds ? until : seconds;
+			most = speed > most ? speed : most;
+			rows = i + 1 > rows ? i + 1 : rows;
+		}
+	if (!rows || seconds <= 0 || most <= 0)
+		return;
+	fputs("<h2>Allocations per second, over time</h2>\n", out);
+	put_steps(p, seconds, most, out);
+	fprintf(out, "<p>From the start on the left to %.4g s; the highest is %.0f per second, the "
+		"lower edge is 0.</p>\n<table><tr>", seconds, most);
+	for (unsigned r = 0; r < p->n; r++) {
+		fprintf(out, "<th class=\"n\"><span class=\"key\" style=\"background:%s\"></span> ",
+			run_colour[r]);
+		cache_map_put_text(out, p->run[r].name);
+		fputs(": until<th class=\"n\">per second", out);
+	}
+	fputs("</tr>\n", out);
+	for (unsigned i = 0; i < rows; i++) {
+		fputs("<tr>", out);
+		for (unsigned r = 0; r < p->n; r++)
+			put_speed_cells(&p->run[r], i, out);
+		fputs("</tr>\n", out);
+	}
+	fputs("</table>\n", out);
+}
+
 static void put_numbers(const struct page *p, FILE *out)
 {
 	char text[CACHE_HUMAN_BYTES];
@@ -124,6 +211,7 @@ static int fill(void *ctx, FILE *out)
 		"</head>\n<body>\n<h1>cache-bench</h1>\n", cache_map_page_style);
 	put_numbers(p, out);
 	put_histogram(p, out);
+	put_throughput(p, out);
 	fputs("</body></html>\n", out);
 	return 0;
 }

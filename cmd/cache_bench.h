@@ -22,6 +22,9 @@ struct bench_run {
 	uint64_t power[BENCH_POWERS];	/* allocations by the power of two of their latency */
 	double	 count, per_second;
 	double	 latency_ns[5];		/* of 50, 90, 99, 99.9 % and all */
+	/* of all threads; each from the moment before it on, the first from 0 */
+	struct { double until_seconds, per_second; } speed[CACHE_BENCH_POINTS];
+	unsigned nspeeds;
 };
 void bench_run_of(const struct cache_bench_result *b, const char *name, struct bench_run *run);
 

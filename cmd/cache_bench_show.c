@@ -47,6 +47,27 @@ static void json_histogram(struct cache_report *r, const struct cache_bench_resu
 	cache_report_end(r);
 }
 
+static void json_throughput(struct cache_report *r, const struct cache_bench_result *b)
+{
+	static const struct cache_field cols[] = {
+		{ "until_seconds", NULL, CACHE_UNIT_COUNT },
+		{ "allocs_per_second", NULL, CACHE_UNIT_COUNT },
+	};
+	struct bench_run run;
+
+	if (!cache_report_is_json(r))
+		return;
+	bench_run_of(b, "", &run);
+	cache_report_table(r, "throughput", cols, 2, 0);
+	for (unsigned int i = 0; i < run.nspeeds; i++) {
+		cache_report_row(r);
+		cache_report_real(r, NULL, run.speed[i].until_seconds);
+		cache_report_u64(r, NULL, run.speed[i].per_second);
+		cache_report_end(r);
+	}
+	cache_report_end(r);
+}
+
 static void show_setting(struct cache_report *r, const struct cache_bench_opts *o,
 			 const struct cache_bench_result *b)
 {
@@ -108,6 +129,7 @@ void bench_show(struct cmd *c, const struct cache_bench_opts *o,
 	show_latency(r, b);
 	show_counts(r, o, b);
 	json_histogram(r, b);
+	json_throughput(r, b);
 }
 
 /* One line per power of two; the length of a bar is its share of the greatest count. */
@@ -239,6 +261,26 @@ static void read_histogram(struct json_object *rows, struct bench_run *run)
 	}
 }
 
+static void read_throughput(struct json_object *rows, struct bench_run *run)
+{
+	double last = 0, until, speed;
+
+	if (!json_object_is_type(rows, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(rows) &&
+	     run->nspeeds < CACHE_BENCH_POINTS; i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+
+		if (!json_object_is_type(row, json_type_object) ||
+		    !number_of(row, "until_seconds", &until) ||
+		    !number_of(row, "allocs_per_second", &speed) || !(until > last) ||
+		    !(until < 1e9) || !(speed >= 0 && speed < 0x1p63))
+			continue;
+		last = run->speed[run->nspeeds].until_seconds = until;
+		run->speed[run->nspeeds++].per_second = speed;
+	}
+}
+
 static double number_or_0(struct json_object *doc, const char *key)
 {
 	double v;
@@ -259,6 +301,7 @@ static void read_run(struct json_object *doc, const char *name, struct bench_run
 	for (unsigned int i = 0; i < sizeof(latency) / sizeof(latency[0]); i++)
 		run->latency_ns[i] = number_or_0(part(doc, "latency_ns"), latency[i]);
 	read_histogram(part(doc, "histogram"), run);
+	read_throughput(part(doc, "throughput"), run);
 }
 
 int bench_compare(struct cmd *c, const char *before, const char *after, const char *html)

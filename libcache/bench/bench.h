@@ -55,6 +55,14 @@ struct cache_bench_opts {
 
 #define CACHE_BENCH_HIST	1024	/* sixteen steps to each power of two */
 
+#define CACHE_BENCH_POINTS	64
+
+/* Where a run was at some moment. */
+struct cache_bench_point {
+	uint64_t done;			/* allocations of the first of the threads */
+	uint64_t ns;			/* since its first one */
+};
+
 struct cache_bench_result {
 	/* allocations done; fewer than asked for if nothing was left */
 	uint64_t count;
@@ -62,6 +70,10 @@ struct cache_bench_result {
 	double	 cpu_seconds;		/* of all threads: on one core, without foreign load */
 	uint64_t hist[CACHE_BENCH_HIST];
 	uint64_t max_ns;
+	/* of the run, in order, from 0 to its end; fewer of a run of few allocations */
+	struct cache_bench_point point[CACHE_BENCH_POINTS + 1];
+	unsigned int npoints;
+	uint64_t first_ns;		/* by the clock */
 	uint64_t invalidate_passes, sweeps, prio_writes, prio_bytes, rescales, gc_runs;
 	double	 bytes_per_bucket;
 };

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The histogram of latencies: steps of a sixteenth of a power of two. */
+/* What a run counts: latencies, in steps of a sixteenth of a power of two, and how far it is. */
 #include "bench/bench.h"
 
 #include "bench/bench_impl.h"
 
 #define STEPS	16	/* of the histogram to each power of two */
+
+void cache_bench_add_point(struct cache_bench_result *r, uint64_t done)
+{
+	uint64_t now = cache_bench_now_ns();
+
+	if (!r->npoints)
+		r->first_ns = now;
+	r->point[r->npoints++] = (struct cache_bench_point){ done, now - r->first_ns };
+}
 
 static unsigned int hist_index(uint64_t ns)
 {

@@ -57,6 +57,14 @@ static inline void cache_bench_tell(const struct cache_bench_opts *o, uint64_t i
 			    CACHE_BENCH_PASS_OURS, i, count);
 }
 
+void cache_bench_add_point(struct cache_bench_result *r, uint64_t done);
+/* Remembers, a few times in a run, that @i of @count allocations are done. */
+static inline void cache_bench_at(struct cache_bench_result *r, uint64_t i, uint64_t count)
+{
+	if (r->npoints < CACHE_BENCH_POINTS && i >= count / CACHE_BENCH_POINTS * r->npoints)
+		cache_bench_add_point(r, i);
+}
+
 void cache_bench_count(struct cache_bench_result *r, uint64_t ns, uint64_t weight);
 int cache_bench_ours(const struct cache_bench_opts *o, struct cache_buckets *t,
 		     struct cache_bench_result *r);

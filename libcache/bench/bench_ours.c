@@ -117,8 +117,10 @@ int timed_get(struct cache_bench_worker *w, uint64_t i, uint64_t *b)
 
 	if (!slow && i % CACHE_BENCH_SAMPLE)
 		return get(w, b);
-	if (w->first)
+	if (w->first) {
 		cache_bench_tell(u->o, i, w->count);
+		cache_bench_at(&w->r, i, w->count);
+	}
 	start = cache_bench_now_ns();
 	ret = get(w, b);
 	cache_bench_count(&w->r, cache_bench_now_ns() - start, slow ? 1 : CACHE_BENCH_SAMPLE);

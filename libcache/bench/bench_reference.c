@@ -201,8 +201,10 @@ static void *work(void *arg)
 		bool timed = slow || !(i % CACHE_BENCH_SAMPLE);
 		uint64_t start = timed ? cache_bench_now_ns() : 0, b;
 
-		if (timed && w->first)
+		if (timed && w->first) {
 			cache_bench_tell(u->o, i, w->count);
+			cache_bench_at(&w->r, i, w->count);
+		}
 		if (get(u, &b))
 			break;
 		if (timed)

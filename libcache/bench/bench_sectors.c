@@ -39,8 +39,10 @@ static int timed_request(struct streams *st, uint64_t i, struct cache_sectors_sp
 	int ret = cache_sectors_alloc(&st->s, &req, space);
 
 	cache_bench_tell(st->o, i, st->o->count);
-	if (timed)
+	if (timed) {
 		cache_bench_count(r, cache_bench_now_ns() - start, CACHE_BENCH_SAMPLE);
+		cache_bench_at(r, i, st->o->count);
+	}
 	return ret;
 }
 
@@ -71,6 +73,8 @@ int cache_bench_sectors(const struct cache_bench_opts *o, struct cache_alloc *a,
 		cache_alloc_put(a, space.ptr[0].bucket);
 	}
 	r->count = i;
+	if (r->npoints)
+		cache_bench_add_point(r, i);
 	cache_sectors_fini(&st.s);
 	free(st.next);
 	return ret == -EAGAIN ? 0 : ret;

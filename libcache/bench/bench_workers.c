@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/bench_impl.h"
 
@@ -12,6 +13,13 @@ static void add_worker(struct cache_bench_result *r, const struct cache_bench_wo
 	r->max_ns = w->r.max_ns > r->max_ns ? w->r.max_ns : r->max_ns;
 	for (unsigned int i = 0; i < CACHE_BENCH_HIST; i++)
 		r->hist[i] += w->r.hist[i];
+	if (!w->first)
+		return;
+	memcpy(r->point, w->r.point, sizeof(r->point));
+	r->npoints = w->r.npoints;
+	r->first_ns = w->r.first_ns;
+	if (r->npoints)
+		cache_bench_add_point(r, w->done);
 }
 
 int cache_bench_workers(const struct cache_bench_opts *o, void *on, void *(*work)(void *),
