@@ -59,6 +59,25 @@ static inline bool cache_mark_plain(struct cache_gens *g, uint8_t gen, bool dirt
 	return true;
 }
 
+/* The same for gens with a table, which also has the priority and the sectors used. */
+static inline bool cache_mark_plain_table(struct cache_buckets *t, uint8_t gen, bool dirty,
+					  uint64_t sectors, uint64_t bucket)
+{
+	enum cache_gc_mark was = cache_bucket_mark(t, bucket);
+	uint64_t used = cache_bucket_sectors_used(t, bucket) + sectors;
+
+	if (cache_bucket_gen(t, bucket) != gen || cache_bucket_last_gc(t, bucket) != gen ||
+	    was == CACHE_GC_MARK_METADATA || cache_bucket_prio(t, bucket) == CACHE_BTREE_PRIO)
+		return false;
+	if (dirty)
+		cache_bucket_set_mark(t, bucket, CACHE_GC_MARK_DIRTY);
+	else if (!was)
+		cache_bucket_set_mark(t, bucket, CACHE_GC_MARK_RECLAIMABLE);
+	cache_bucket_set_sectors_used(t, bucket,
+				      used < CACHE_GC_SECTORS_MAX ? used : CACHE_GC_SECTORS_MAX);
+	return true;
+}
+
 /* Marks as gc does (behaviour 4.1): no gen is raised. */
 bool cache_mark_key(struct cache_marks *m, const struct cache_bkey *k, unsigned level,
 		    struct cache_mark_clash *clash);

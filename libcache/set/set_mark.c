@@ -188,6 +188,25 @@ static int find_falsely_freed(struct marking *s, const struct cache_btree_node *
 
 #define AHEAD	32	/* number of keys whose buckets are prefetched */
 
+/* False: nothing was done, and mark() must look at it. */
+static inline bool mark_plain(struct cache_gens *g, const struct cache_packed_key *k, uint64_t bucket)
+{
+	uint8_t gen = cache_ptr_gen(k->ptr);
+	bool dirty = cache_key_high_dirty(k->high);
+
+	return g->table ? cache_mark_plain_table(g->table, gen, dirty, cache_key_high_size(k->high),
+						 bucket)
+			: cache_mark_plain(g, gen, dirty, bucket);
+}
+
+static inline void prefetch(const struct cache_gens *g, uint64_t bucket)
+{
+	if (g->table)
+		__builtin_prefetch(&g->table->rec[bucket], 1);
+	else
+		__builtin_prefetch(cache_gens_rec(g, bucket), 1);
+}
+
 /* A leaf of plain keys: most find their bucket in the expected state; if all do, it is current. */
 static int mark_plain_leaf(struct marking *s, const struct cache_btree_node *n)
 {
@@ -199,11 +218,10 @@ static int mark_plain_leaf(struct marking *s, const struct cache_btree_node *n)
 	s->current = true;
 	for (size_t i = 0; i < nkeys && !ret; i++) {
 		struct cache_packed_key k = cache_btree_node_packed(n, i);
-		uint64_t ahead = cache_btree_node_packed(n, cache_min_u64(i + AHEAD, nkeys - 1)).ptr;
+		size_t ahead = cache_min_u64(i + AHEAD, nkeys - 1);
 
-		__builtin_prefetch(cache_gens_rec(g, cache_ptr_sector(ahead) >> shift), 1);
-		if (!cache_mark_plain(g, cache_ptr_gen(k.ptr), cache_key_high_dirty(k.high),
-				      cache_ptr_sector(k.ptr) >> shift)) {
+		prefetch(g, cache_ptr_sector(cache_btree_node_packed(n, ahead).ptr) >> shift);
+		if (!mark_plain(g, &k, cache_ptr_sector(k.ptr) >> shift)) {
 			struct cache_bkey key = cache_key_unpack(&k);
 
 			s->current = false;
@@ -218,7 +236,7 @@ static int mark_keys(struct marking *s, const struct cache_btree_node *n)
 	size_t nkeys = cache_btree_node_nkeys(n);
 	int ret = 0;
 
-	if (n->plain && !s->set->gens.table && !s->m.gen_unknown)
+	if (n->plain && !s->m.gen_unknown)
 		return mark_plain_leaf(s, n);
 	s->current = false;
 	for (size_t i = 0; i < nkeys && !ret; i++) {

@@ -3,6 +3,7 @@
 #include "disk.h"
 
 #include "alloc/mark.h"
+#include "base/rng.h"
 
 struct table {
 	struct cache_sb sb;
@@ -158,6 +159,47 @@ TEST(a_lost_gen_is_learnt_from_the_first_pointer)
 	CHECK_EQ(cache_bucket_gen(&t->buckets, 50), 200);
 	CHECK_EQ(unknown[0], 0);
 	table_free(t);
+}
+
+/* The same random extents, marked in both ways; some gens and priorities are out of the ordinary. */
+TEST(the_short_way_marks_as_the_long_one_or_leaves_it_to_that)
+{
+	struct table *a = table_new(), *b = table_new();
+	struct cache_rng rng;
+	unsigned taken = 0;
+
+	cache_rng_init(&rng, 1);
+	for (unsigned i = 0; i < 100; i++) {
+		unsigned gen = cache_rng_below(&rng, 3);
+
+		cache_bucket_set_gen(&a->buckets, 50 + i, gen);
+		cache_bucket_set_gen(&b->buckets, 50 + i, gen);
+		cache_bucket_set_prio(&a->buckets, 50 + i, i % 7 ? i : CACHE_BTREE_PRIO);
+		cache_bucket_set_prio(&b->buckets, 50 + i, i % 7 ? i : CACHE_BTREE_PRIO);
+		if (i % 11)
+			continue;
+		cache_bucket_set_mark(&a->buckets, 50 + i, CACHE_GC_MARK_METADATA);
+		cache_bucket_set_mark(&b->buckets, 50 + i, CACHE_GC_MARK_METADATA);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		uint64_t bucket = 50 + cache_rng_below(&rng, 100);
+		bool odd = !cache_rng_below(&rng, 2000);
+		unsigned gen = odd ? cache_rng_below(&rng, 4) : cache_bucket_gen(&b->buckets, bucket);
+		struct cache_bkey k = extent(0, 8 * i, 8 * i + 8, cache_rng_below(&rng, 2), bucket * 16,
+					     gen);
+
+		if (!cache_mark_plain_table(&a->buckets, cache_ptr_gen(k.ptr[0]), cache_key_dirty(&k),
+					    8, bucket))
+			initial(a, k, 0);
+		else
+			taken++;
+		initial(b, k, 0);
+	}
+	CHECK(taken > 1000);
+	CHECK_EQ(memcmp(a->buckets.rec, b->buckets.rec, 1024 * sizeof(*a->buckets.rec)), 0);
+	CHECK_EQ(a->m.raised, b->m.raised);
+	table_free(a);
+	table_free(b);
 }
 
 TEST_MAIN()
