@@ -11,8 +11,10 @@
  * What must hold: what was saved reads back; what its checksum does not cover is not
  * believed; looking writes nothing, and so does who refuses; else one write, of the
  * superblock, which is then the backup's but for state, and state is never turned back;
- * no other device's superblock is replaced, force or not; a second time changes nothing.
+ * no other device's superblock is replaced, force or not; a second time changes nothing; and
+ * the time is in proportion to what is read.
  */
+#include "budget.h"
 #include "overlay.h"
 
 #include <stdarg.h>
@@ -418,8 +420,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fd = save(&in);
 	if (fd < 0)
 		return 0;
+	budget_start();
 	if (!read_back(&in, fd, &backup))
 		restore(&in, b, &backup);
+	budget_end(overlay_bytes, overlay_bytes);
 	close(fd);
 	overlay_forget(&b->o);
 	return 0;

@@ -7,7 +7,8 @@
  *		counts: 8 too many, 16 too few, 32 checksum; 64 a closing record
  *	then 8 bytes a record: sector (2), count (2), old byte, new byte, flags (2)
  *
- * What must hold: no crash, and no sector is written that no record names.
+ * What must hold: no crash, no sector is written that no record names, and the time is in
+ * proportion to the file.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #include "base/crc64.h"
 #include "base/types.h"
+#include "budget.h"
 #include "dev/dev.h"
 #include "target.h"
 #include "dev/undo_disk.h"
@@ -142,18 +144,23 @@ static void put_record(struct file *f, const uint8_t *in)
 
 static void take_back(struct file *f)
 {
+	off_t nbytes = lseek(f->fd, 0, SEEK_END);
 	char path[32], before[SECTORS * CACHE_SECTOR_BYTES], after[sizeof(before)];
 	struct cache_undo *u = NULL;
 	struct cache_err err = { 0 };
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-	if (cache_undo_open(path, NULL, NULL, &u, &err))
+	budget_start();
+	if (cache_undo_open(path, NULL, NULL, &u, &err)) {
+		budget_end(nbytes, nbytes);
 		return;
+	}
 	if (strlen(cache_undo_device(u)) > 383 || cache_undo_records(u) > RECORDS_MAX)
 		abort();
 	cache_dev_read(f->dev, 0, SECTORS, before, NULL);
 	cache_undo_check(u, f->dev, &err);
 	cache_undo_apply(u, f->dev, &err);	/* also where the check said no: -f */
+	budget_end(nbytes, nbytes + sizeof(before));
 	cache_dev_read(f->dev, 0, SECTORS, after, NULL);
 	for (unsigned i = 0; i < SECTORS; i++)
 		if (!f->named[i] && memcmp(before + i * CACHE_SECTOR_BYTES,
