@@ -9,6 +9,7 @@
 #   make check		all tests and lints		(needs nothing but make deps)
 #   make check-KIND	one kind: unit cli fsck images crash fuzz counts hostile lint
 #   make check-asan	all, under address and undefined-behaviour sanitizers
+#   make check-user	a slice of them as an ordinary user, also when root runs it
 #   make check-kernel	boot real kernels on what we read and write
 #   make bench		speeds as ratios, side by side
 #   make check-long	ten million steps of the allocator, thousands of damaged sets, large ones
@@ -235,6 +236,10 @@ CHECK_KINDS := unit cli fsck images crash fuzz counts hostile lint
 $(CHECK_KINDS:%=check-%): check-%: tests
 	$(Q)BUILD=$(BUILD) tests/run $*
 
+# What may depend on who runs it, as an ordinary user.
+check-user: tests
+	$(Q)BUILD=$(BUILD) tests/as_user
+
 check-asan:
 	$(Q)$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined \
 		CFLAGS='-O1 -g' check
@@ -403,7 +408,7 @@ uninstall:
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/obj/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)
 
-.PHONY: bench check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
+.PHONY: bench check-user check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)
 .PHONY: dist version check-cross cross-tests deps-cross check-kernel images fuzz fuzzers analyze check-valgrind coverage
 .DELETE_ON_ERROR:
