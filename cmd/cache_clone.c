@@ -46,7 +46,7 @@ static const struct argp_option options[] = {
 	  "a device with bad sectors; overwrite whatever is on DST" },
 	{ "wipe-target", OPT_WIPE_TARGET, NULL, 0, "overwrite whatever is on DST without asking" },
 	CMD_UNDO_OPTION,
-	{ NULL, 'C', "FD", 0, "write progress lines to FD; 0: a bar" },
+	CMD_PROGRESS_OPTION,
 	{ "seed", OPT_SEED, "N", 0, "of the new btree nodes; default: a new one" },
 	{ }
 };

@@ -230,7 +230,9 @@ END
 long_calls() {
 	cp "$1" b
 	cache-alloc -q -c 4 --commit -z undo b > made
+	truncate -s 100M c
 	cat <<-END
+		cache-clone -C 9 $1 c
 		cache-alloc -c 8 -C 9 $1
 		cache-alloc --sectors -c 16k -C 9 $1
 		cache-alloc -c 8 --commit -C 9 $1
@@ -263,7 +265,7 @@ long_calls() {
 		awk '$2 > $3 { exit 1 }' lines
 	done < calls
 	# those that are their own passes, beside the loading
-	[ "$(wc -l < calls)" = 17 ]
+	[ "$(wc -l < calls)" = 18 ]
 	for a in $(applets); do
 		case $a in
 		bcache-register | cache-serve | cache-status | cache-super-show | cache-tune) ;;
