@@ -100,7 +100,7 @@ struct cache_clone_opts {
  * device of the set; that its uuid table has the slots that are in use; that all dirty data
  * fits.
  *
- * Memory: that of a repair, which is 24 bytes per extent, and 12 more; 11 bytes for each bucket of
+ * Memory: that of a repair, which is 24 bytes per extent, and 16 more; 11 bytes for each bucket of
  * both devices; 8 MiB of buffers, 12 with opts->verify.
  * Return: 0; -ENOSPC when not all dirty data fits; -EUCLEAN for a set that is damaged or has
  * never run; -EIO for dirty data that cannot be read, without opts->force, and for what was read
