@@ -426,3 +426,12 @@ const char *cache_bdev_state_name(unsigned state)
 
 	return name_of(names, 4, state);
 }
+
+int cache_sb_check_clone(const struct cache_sb *a, const struct cache_sb *b, const char *name,
+			 struct cache_err *err)
+{
+	if (!has_magic(a) || !has_magic(b) || memcmp(a->uuid, b->uuid, sizeof(a->uuid)))
+		return 0;
+	return cache_err_set(err, -ENOTUNIQ, 0, "it has the same UUID as %s: one of them is a copy of the other",
+			     name);
+}

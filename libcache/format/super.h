@@ -68,6 +68,13 @@ uint64_t cache_sb_csum(const void *buf);
 
 extern const uint8_t cache_sb_magic[16];
 
+/*
+ * Whether two devices can be at hand together: 0; -ENOTUNIQ when both have the same UUID, so that
+ * one is a copy of the other and nothing tells which of them is current. @name: of @b's device
+ */
+int cache_sb_check_clone(const struct cache_sb *a, const struct cache_sb *b, const char *name,
+			 struct cache_err *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -308,6 +308,21 @@ static void learn(struct check *k, unsigned i)
 	res->is_backing = cache_fsck_is_backing(b);
 }
 
+/* Copies are not checked: what is said of one might be done to the other. */
+static void refuse_clones(struct check *k)
+{
+	struct cache_fsck *f = k->f;
+
+	for (unsigned i = 0; i < f->ndevs; i++)
+		for (unsigned j = 0; j < f->ndevs && !f->results[i].ret; j++)
+			if (i != j && k->backing[j].sectors)
+				f->results[i].ret = cache_sb_check_clone(
+					&k->backing[i].sb, &k->backing[j].sb,
+					cache_dev_name(f->devs[j]), &f->results[i].err);
+	for (unsigned i = 0; i < f->ndevs; i++)
+		k->done[i] |= f->results[i].ret;
+}
+
 static int run(struct check *k)
 {
 	struct cache_fsck *f = k->f;
@@ -315,6 +330,7 @@ static int run(struct check *k)
 
 	for (unsigned i = 0; i < f->ndevs; i++)
 		learn(k, i);
+	refuse_clones(k);
 	for (unsigned i = 0; i < f->ndevs; i++) {
 		if (k->done[i] || f->results[i].is_backing)
 			continue;

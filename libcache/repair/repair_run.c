@@ -198,10 +198,22 @@ static bool needs_repair(const struct run *r, unsigned i)
 	       (r->opts->clear_discard && r->seen[i].discard);
 }
 
+static bool has_clones(const struct run *r)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->results[i].before.ret == -ENOTUNIQ)
+			return true;
+	return false;
+}
+
 static int repair_all(struct run *r)
 {
 	bool changed = false;
-	int ret = read_backing(r);
+	int ret;
+
+	if (has_clones(r))
+		return 0;	/* the check said so */
+	ret = read_backing(r);
 
 	for (unsigned i = 0; i < r->n && !ret; i++) {
 		if (!needs_repair(r, i))

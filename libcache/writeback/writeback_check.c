@@ -51,9 +51,8 @@ static int check_backing(struct writeback *w, unsigned k, struct cache_err *err)
 	if (!ret)
 		ret = check_set(w, k, err);
 	for (unsigned j = 0; j < k && !ret; j++)
-		if (!memcmp(w->supers[j].uuid, b->uuid, 16))
-			ret = cache_err_set(err, -ENOTUNIQ, 0, "it has the same UUID as %s",
-					    cache_dev_name(w->opts->backing[j]));
+		ret = cache_sb_check_clone(b, &w->supers[j],
+					   cache_dev_name(w->opts->backing[j]), err);
 	return ret;
 }
 

@@ -486,3 +486,20 @@ with_eio() {
 	[[ "$stderr" == *"locked by another program"* ]]
 	[ "$before" = "$(sum "$IMG")" ]
 }
+
+@test "of two devices with the same UUID neither is checked, and nothing is written" {
+	image two-backs.cache
+	cp "$IMG" "$IMG.2"
+	poke "$IMG" 'uuid[1].copy=0'
+	before=$(sum "$IMG")
+	run -8 --separate-stderr cache-fsck -y "$IMG" "$IMG.2"
+	[[ "$stderr" == *"$IMG: it has the same UUID as $IMG.2: one of them is a copy of the other"* ]]
+	[[ "$stderr" == *"$IMG.2: it has the same UUID as $IMG: one of them"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+	image wb-clean.cache
+	cp "$BUILD/images/wb-clean.back1" "$IMG.3"
+	cp "$IMG.3" "$IMG.4"
+	before=$(sum "$IMG")
+	run -8 cache-fsck -p --fold-journal "$IMG" "$IMG.3" "$IMG.4"
+	[ "$before" = "$(sum "$IMG")" ]
+}
