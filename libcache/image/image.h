@@ -45,8 +45,8 @@ struct cache_image_save {
  * kept when something in them starts like metadata of this set.
  *
  * Memory: that of a repair, and 16 bytes per node.
- * Return: 0; -EUCLEAN when @scramble is asked for and the superblock does not say how; what
- * reading and writing give, -ECANCELED, -ENOMEM. The caller removes what was written then.
+ * Return: 0; -EUCLEAN when @scramble is set and the superblock cannot be used; -ECANCELED; -ENOMEM;
+ * the errors of reading and writing. After an error the caller removes the file.
  */
 int cache_image_save(struct cache_dev *dev, int fd, struct cache_image_save *save,
 		     struct cache_err *err);
@@ -79,9 +79,9 @@ int cache_image_each_range(const struct cache_dev *dev, cache_image_range_fn *fn
  * @image:  from cache_image_open()
  * @to:     at least as large, open to write. What the image does not hold is left alone
  *
- * The superblock is written last, so that a restore which was cut off leaves no cache device.
+ * The superblock is written last, so that an interrupted restore leaves no cache device.
  * Every frame is read and checked before the first write.
- * Return: 0; -ERANGE when @to is too small; -EBADMSG; what reading and writing give.
+ * Return: 0; -ERANGE when @to is too small; -EBADMSG; the errors of reading and writing.
  */
 int cache_image_restore(struct cache_dev *image, struct cache_dev *to,
 			int (*progress)(void *ctx, unsigned pass, uint64_t current, uint64_t max),

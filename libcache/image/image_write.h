@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Writing an image file from its begin to its end; see image_disk.h. */
+/* Writes an image file from start to end; see image_disk.h. */
 #ifndef LIBCACHE_IMAGE_WRITE_H
 #define LIBCACHE_IMAGE_WRITE_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whose the dirty data of a retired slot is. The kernel writes over the uuid of a slot when it
+ * To which device the dirty data of a retired slot belongs. The kernel writes over the uuid of a slot when it
  * detaches a device, or attaches one that has run without its cache; label, times and extents
  * stay. A file system's superblock among the extents names the file system, and the backing
  * device has one too.
@@ -114,7 +114,7 @@ int cache_tune_prove(struct tune *r, const struct cache_repair_view *view, struc
 	return ret;
 }
 
-/* Nothing speaks against it, and something for it. */
+/* Some evidence is for it, and none against it. */
 static bool is_proven(const struct cache_tune_proof *p)
 {
 	return p->fits && (!p->fs || p->same_fs) && (p->same_fs || (p->same_label && p->label[0]));

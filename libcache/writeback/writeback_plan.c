@@ -124,7 +124,7 @@ int cache_writeback_plan(struct writeback *w, struct cache_err *err)
 	return 0;
 }
 
-/* Looked at: all that is dirty. Exported: what the export has. */
+/* Reports ranges: with @look all that are dirty, with an export those that were copied. */
 static bool is_told(const struct writeback *w, size_t i, const struct cache_bkey *k)
 {
 	const struct cache_writeback_device *d = cache_writeback_device_of(w, cache_key_inode(k));
