@@ -145,13 +145,16 @@ static int judge_stale_child(struct marking *s, const struct cache_btree_node *n
 	if (!cache_ptr_is_available(&set->sb, k, 0))
 		return 0;
 	ret = cache_set_is_freed_by(set, n, bucket, cache_ptr_gen(k->ptr[0]));
-	if (ret)
-		return ret < 0 ? ret : 0;
-	ret = cache_set_holds_node(set, bucket, cache_ptr_gen(k->ptr[0]));
+	if (ret > 0)
+		return 0;
+	if (!ret)
+		ret = cache_set_holds_node(set, bucket, cache_ptr_gen(k->ptr[0]));
 	if (ret > 0)
 		return found_falsely_freed(s, n, k, CACHE_P_BUCKET_GEN_FALSE);
+	if (ret == -EIO)
+		return 0;
 	if (ret < 0)
-		return ret == -EIO ? 0 : ret;
+		return cache_err_set(s->err, ret, 0, "no memory for stale children");
 	return cache_found(s->sink, s->err, &(struct cache_finding){
 		.code = CACHE_P_CHILD_LOST, .bucket = n->bucket, .level = n->level,
 		.other = bucket, .inode = cache_key_inode(k), .end = k->low });
