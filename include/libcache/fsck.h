@@ -86,7 +86,7 @@ struct cache_fsck {
  * walked and one where a prio_set is lost; 8 bytes per live extent, or one bit per 4 KiB of the
  * cache where the former would be more than a quarter of that; 40 bytes per key of the journal
  * that is to be replayed (28 to hold it, 12 at most to sort it or to simulate the replay); and
- * at most some 50 MiB for nodes, however many threads there are. `tests/size/run` measures it.
+ * some 50 MiB for nodes, more where one node is larger than 1 MiB. `tests/size/run` measures it.
  * Return: 0 whatever was found; -ECANCELED; -ENOMEM; -EINVAL for a wrong size.
  */
 int cache_fsck_run(const struct cache_fsck *f);

@@ -50,6 +50,7 @@ struct cache_dev *cache_dev_wrap(const struct cache_dev_ops *ops, struct cache_d
 	dev->preferred_block_bytes = under->preferred_block_bytes;
 	dev->discards = under->discards;
 	dev->is_block = under->is_block;
+	dev->direct = under->direct;
 	dev->writable = under->writable;
 	dev->fd = under->fd;
 	dev->priv = priv;
@@ -64,6 +65,11 @@ void cache_dev_close(struct cache_dev *dev)
 		dev->ops->close(dev);
 	free(dev->name);
 	free(dev);
+}
+
+bool cache_dev_is_direct(const struct cache_dev *dev)
+{
+	return dev->direct;
 }
 
 int cache_dev_fd(const struct cache_dev *dev)

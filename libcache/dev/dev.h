@@ -40,6 +40,9 @@ int cache_dev_join(const struct cache_dev_part *parts, unsigned n, uint64_t nsec
 /* The file descriptor, which belongs to the device; -1: it is in memory. */
 int cache_dev_fd(const struct cache_dev *dev);
 
+/* Whether reads go past the page cache, so that only many at a time use all of the device. */
+bool cache_dev_is_direct(const struct cache_dev *dev);
+
 /* The block size that a formatter should use: the size above, or st_blksize for a file. */
 uint32_t cache_dev_preferred_block_bytes(const struct cache_dev *dev);
 

@@ -13,6 +13,8 @@
 
 /* What a batch reads should still be in the near caches when it is parsed. */
 #define BATCH_BYTES	(1u << 20)
+/* A device that is read directly waits less, the more reads it has at once. */
+#define BATCH_BYTES_DIRECT	(8u << 20)
 /* Nodes of a batch that keep memory for many keys; such nodes are large, and few in a batch. */
 #define LARGE_NODES	8u
 #define LARGE_KEYS	32768u
@@ -107,12 +109,12 @@ void cache_node_batch_free(struct cache_node_batch *b)
 size_t cache_node_batch_size(const struct cache_node_batch *b, const struct cache_keys *keys,
 			     size_t first)
 {
-	uint64_t nbytes = 0;
+	uint64_t nbytes = 0, most = cache_dev_is_direct(b->w->dev) ? BATCH_BYTES_DIRECT : BATCH_BYTES;
 	size_t n = 0;
 
 	for (; n < CACHE_NODE_BATCH && first + n < keys->n; n++) {
 		nbytes += cache_key_size(&keys->k[first + n]) * CACHE_SECTOR_BYTES;
-		if (n && nbytes > BATCH_BYTES)
+		if (n && nbytes > most)
 			break;
 	}
 	return n;
