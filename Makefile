@@ -20,6 +20,8 @@
 #   make check-valgrind	the unit tests under valgrind
 #   make coverage	which lines and branches the tests reach
 #   make install	DESTDIR= PREFIX=/usr/local
+#   make install-boot	udev rule, hooks of initramfs-tools and dracut, units: the package has them
+#   make deb		Debian packages in build/deb, of the last commit
 #   make uninstall	takes away what install placed
 #   make dist		the release's tarball, of the last commit: same bytes every time
 #   make help		this text
@@ -405,11 +407,47 @@ uninstall:
 	rm -f $(INSTALLED)
 	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache $(DESTDIR)$(DOCDIR)
 
+# What udev, initramfs-tools, dracut and systemd read, and no other place than these; the package
+# of Debian has it, in the place of what bcache-tools has there. Not part of install: uninstall
+# could not bring back what was overwritten.
+UDEVDIR ?= $(shell pkg-config --variable=udevdir udev 2> /dev/null || echo /lib/udev)
+UNITDIR ?= $(shell pkg-config --variable=systemdsystemunitdir systemd 2> /dev/null || echo /lib/systemd/system)
+HOOKDIR ?= /usr/share/initramfs-tools/hooks
+DRACUTDIR ?= /usr/lib/dracut/modules.d
+SAVEDIR ?= $(PREFIX)/lib/cache-tools
+HELPERS := bcache-register $(shell awk -F'"' '/^HELPER/ { print $$2 }' cmd/applets.def)
+# where the programs are, if that is not /usr
+HERE = sed 's,/usr/sbin/,$(SBINDIR)/,g; s,/usr/lib/cache-tools,$(SAVEDIR),g'
+install-boot:
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(UDEVDIR)/rules.d $(UNITDIR) $(HOOKDIR) $(DRACUTDIR)/90bcache \
+		$(SAVEDIR) /etc/default)
+	$(INSTALL) -m 644 packaging/udev/69-bcache.rules $(DESTDIR)$(UDEVDIR)/rules.d
+	$(Q)for n in $(HELPERS); do ln -sf $(SBINDIR)/cache-tools $(DESTDIR)$(UDEVDIR)/$$n; done
+	$(HERE) packaging/initramfs-tools/bcache > $(DESTDIR)$(HOOKDIR)/bcache
+	$(HERE) packaging/dracut/module-setup.sh > $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh
+	chmod 755 $(DESTDIR)$(HOOKDIR)/bcache $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh
+	$(INSTALL) -m 755 packaging/systemd/cache-save $(DESTDIR)$(SAVEDIR)
+	$(Q)for u in $(notdir $(wildcard packaging/systemd/*.service packaging/systemd/*.timer)); do \
+		$(HERE) packaging/systemd/$$u > $(DESTDIR)$(UNITDIR)/$$u && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
+	$(Q)[ -e $(DESTDIR)/etc/default/cache-tools ] || \
+		$(INSTALL) -m 644 packaging/default/cache-tools $(DESTDIR)/etc/default/cache-tools
+
+# In a tree of its own, which has nothing but what the tarball has.
+DEB := $(BUILD)/deb
+deb: dist
+	$(Q)rm -rf $(DEB) && mkdir -p $(DEB)
+	$(Q)tar -C $(DEB) -xf $(BUILD)/$(DIST).tar.xz
+	$(Q)cp $(BUILD)/$(DIST).tar.xz $(DEB)/cache-tools_$(VERSION).orig.tar.xz
+	$(Q)cp -r $(DEB)/$(DIST)/packaging/debian $(DEB)/$(DIST)/debian
+	cd $(DEB)/$(DIST) && env -u MAKEFLAGS -u MAKELEVEL -u BUILD SOURCE_DATE_EPOCH=$$(git -C $(CURDIR) log -1 --format=%ct $(DIST_REF)) \
+		dpkg-buildpackage -us -uc -b
+
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/obj/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)
 
 .PHONY: bench check-user check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)
-.PHONY: dist version check-cross cross-tests deps-cross check-kernel images fuzz fuzzers analyze check-valgrind coverage
+.PHONY: install-boot deb dist version check-cross cross-tests deps-cross check-kernel images fuzz fuzzers analyze check-valgrind coverage
 .DELETE_ON_ERROR:
 FORCE:
