@@ -40,6 +40,7 @@ MANDIR	?= $(PREFIX)/share/man
 BASHDIR	?= $(PREFIX)/share/bash-completion/completions
 # systemd looks there under /usr/local too
 UNITDIR	?= $(PREFIX)/lib/systemd/system
+SAVEDIR	?= $(PREFIX)/lib/cache-tools
 ZSHDIR	?= $(PREFIX)/share/zsh/site-functions
 FISHDIR	?= $(PREFIX)/share/fish/vendor_completions.d
 DOCDIR	?= $(PREFIX)/share/doc/cache-tools
@@ -364,6 +365,8 @@ MANPAGES := $(wildcard man/*.[3578])
 HEADERS := $(patsubst include/%,%,$(wildcard include/libcache/*.h include/libcache/*.def))
 DOCS := README.md NEWS SECURITY.md COPYING $(wildcard doc/*.md doc/*.json doc/*.svg doc/samples/*.c)
 UNITS := $(wildcard packaging/systemd/*.service packaging/systemd/*.timer)
+# where the programs are, if that is not /usr
+HERE = sed 's,/usr/sbin/,$(SBINDIR)/,g; s,/usr/lib/cache-tools,$(SAVEDIR),g'
 D_SBIN := $(DESTDIR)$(SBINDIR)
 INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(foreach m,$(MANPAGES),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
@@ -372,7 +375,7 @@ INSTALLED = $(D_SBIN)/cache-tools $(APPLET_NAMES:%=$(D_SBIN)/%) \
 	$(addprefix $(DESTDIR)$(LIBDIR)/,libcache.a libcache.so $(SONAME) libcache.so.$(VERSION)) \
 	$(DESTDIR)$(LIBDIR)/pkgconfig/libcache.pc \
 	$(PLUGIN:%=$(DESTDIR)$(PLUGINDIR)/nbdkit-cache-tools-plugin.so) \
-	$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) \
+	$(addprefix $(DESTDIR)$(UNITDIR)/,$(notdir $(UNITS))) $(DESTDIR)$(SAVEDIR)/cache-save \
 	$(DESTDIR)$(ZSHDIR)/_cache-tools \
 	$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCS))) \
 	$(foreach n,cache-tools $(APPLET_NAMES),$(DESTDIR)$(BASHDIR)/$n $(DESTDIR)$(FISHDIR)/$n.fish)
@@ -398,38 +401,32 @@ install: all
 	$(INSTALL) -m 644 completions/cache-tools.bash $(DESTDIR)$(BASHDIR)/cache-tools
 	$(INSTALL) -m 644 completions/cache-tools.fish $(DESTDIR)$(FISHDIR)/cache-tools.fish
 	$(INSTALL) -m 644 completions/_cache-tools $(DESTDIR)$(ZSHDIR)
-	$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 755 packaging/systemd/cache-save $(DESTDIR)$(SAVEDIR)
+	$(Q)for u in $(notdir $(UNITS)); do $(HERE) packaging/systemd/$$u > $(DESTDIR)$(UNITDIR)/$$u && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	$(INSTALL) -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
 	$(Q)for n in $(APPLET_NAMES); do ln -sf cache-tools $(DESTDIR)$(BASHDIR)/$$n; \
 		ln -sf cache-tools.fish $(DESTDIR)$(FISHDIR)/$$n.fish; done
 
 uninstall:
 	rm -f $(INSTALLED)
-	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache $(DESTDIR)$(DOCDIR)
+	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache $(DESTDIR)$(DOCDIR) $(DESTDIR)$(SAVEDIR)
 
-# What udev, initramfs-tools, dracut and systemd read, and no other place than these; the package
+# What udev, initramfs-tools and dracut read, and no other place than these; the package
 # of Debian has it, in the place of what bcache-tools has there. Not part of install: uninstall
 # could not bring back what was overwritten.
 UDEVDIR ?= $(shell pkg-config --variable=udevdir udev 2> /dev/null || echo /lib/udev)
-UNITDIR ?= $(shell pkg-config --variable=systemdsystemunitdir systemd 2> /dev/null || echo /lib/systemd/system)
 HOOKDIR ?= /usr/share/initramfs-tools/hooks
 DRACUTDIR ?= /usr/lib/dracut/modules.d
-SAVEDIR ?= $(PREFIX)/lib/cache-tools
 HELPERS := bcache-register $(shell awk -F'"' '/^HELPER/ { print $$2 }' cmd/applets.def)
-# where the programs are, if that is not /usr
-HERE = sed 's,/usr/sbin/,$(SBINDIR)/,g; s,/usr/lib/cache-tools,$(SAVEDIR),g'
 install-boot:
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(UDEVDIR)/rules.d $(UNITDIR) $(HOOKDIR) $(DRACUTDIR)/90bcache \
-		$(SAVEDIR) /etc/default)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(UDEVDIR)/rules.d $(HOOKDIR) $(DRACUTDIR)/90bcache \
+		/etc/default)
 	$(INSTALL) -m 644 packaging/udev/69-bcache.rules $(DESTDIR)$(UDEVDIR)/rules.d
 	$(Q)for n in $(HELPERS); do ln -sf $(SBINDIR)/cache-tools $(DESTDIR)$(UDEVDIR)/$$n; done
 	$(HERE) packaging/initramfs-tools/bcache > $(DESTDIR)$(HOOKDIR)/bcache
 	$(HERE) packaging/dracut/module-setup.sh > $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh
 	chmod 755 $(DESTDIR)$(HOOKDIR)/bcache $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh
-	$(INSTALL) -m 755 packaging/systemd/cache-save $(DESTDIR)$(SAVEDIR)
-	$(Q)for u in $(notdir $(wildcard packaging/systemd/*.service packaging/systemd/*.timer)); do \
-		$(HERE) packaging/systemd/$$u > $(DESTDIR)$(UNITDIR)/$$u && \
-		chmod 644 $(DESTDIR)$(UNITDIR)/$$u || exit 1; done
 	$(Q)[ -e $(DESTDIR)/etc/default/cache-tools ] || \
 		$(INSTALL) -m 644 packaging/default/cache-tools $(DESTDIR)/etc/default/cache-tools
 
