@@ -242,7 +242,8 @@ static int open_source(struct opts *o)
 /* What a format asks: what is on the target, and whether it may go. */
 static int ask(struct opts *o)
 {
-	struct make mk = { .cmd = o->cmd, .m = { .devs = &o->target_dev, .ndevs = 1 },
+	struct make mk = { .cmd = o->cmd, .m = { .size = sizeof(struct cache_mkcache),
+					       .devs = &o->target_dev, .ndevs = 1 },
 			   .targets = &o->target, .force = o->wipe_target, .dry_run = o->run.look };
 	struct cache_err err = { 0 };
 	int ret;

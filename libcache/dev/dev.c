@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/types.h"
 
@@ -70,6 +71,17 @@ void cache_dev_close(struct cache_dev *dev)
 bool cache_dev_is_direct(const struct cache_dev *dev)
 {
 	return dev->direct;
+}
+
+bool cache_dev_is_same(const struct cache_dev *a, const struct cache_dev *b)
+{
+	struct stat x, y;
+
+	if (a->fd < 0 || b->fd < 0 || fstat(a->fd, &x) || fstat(b->fd, &y))
+		return a == b;
+	if (S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode))
+		return x.st_rdev == y.st_rdev;
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 int cache_dev_fd(const struct cache_dev *dev)

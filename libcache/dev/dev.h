@@ -43,6 +43,9 @@ int cache_dev_fd(const struct cache_dev *dev);
 /* Whether reads go past the page cache, so that only many at a time use all of the device. */
 bool cache_dev_is_direct(const struct cache_dev *dev);
 
+/* Whether both were opened from the same block device or file, by whatever names. */
+bool cache_dev_is_same(const struct cache_dev *a, const struct cache_dev *b);
+
 /* The block size that a formatter should use: the size above, or st_blksize for a file. */
 uint32_t cache_dev_preferred_block_bytes(const struct cache_dev *dev);
 

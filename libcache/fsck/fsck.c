@@ -308,14 +308,18 @@ static void learn(struct check *k, unsigned i)
 	res->is_backing = cache_fsck_is_backing(b);
 }
 
-/* Copies are not checked: what is said of one might be done to the other. */
+/*
+ * Copies are not checked: what is said of one might be done to the other. A device that was
+ * named twice is no copy.
+ */
 static void refuse_clones(struct check *k)
 {
 	struct cache_fsck *f = k->f;
 
 	for (unsigned i = 0; i < f->ndevs; i++)
 		for (unsigned j = 0; j < f->ndevs && !f->results[i].ret; j++)
-			if (i != j && k->backing[j].sectors)
+			if (i != j && k->backing[j].sectors &&
+			    !cache_dev_is_same(f->devs[i], f->devs[j]))
 				f->results[i].ret = cache_sb_check_clone(
 					&k->backing[i].sb, &k->backing[j].sb,
 					cache_dev_name(f->devs[j]), &f->results[i].err);

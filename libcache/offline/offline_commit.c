@@ -104,12 +104,10 @@ int cache_offline_open(struct cache_dev *dev, uint32_t eras, const struct cache_
 		       struct cache_fsck_result *found, struct cache_set **set,
 		       struct cache_err *err)
 {
-	const struct cache_sink silent = {
-		.progress = sink ? sink->progress : NULL, .ctx = sink ? sink->ctx : NULL,
-	};
 	int ret = check_before(dev, eras, sink, found, err);
 
-	return ret ? ret : cache_set_load(dev, CACHE_LOAD_MARKS, &silent, set, err);
+	/* without a sink: what cannot be read ends the load */
+	return ret ? ret : cache_set_load(dev, CACHE_LOAD_MARKS, NULL, set, err);
 }
 
 /*

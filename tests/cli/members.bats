@@ -78,6 +78,7 @@ of() { jq -r "$1" out; }
 
 @test "the same place twice and another geometry are refused, and the rest is checked" {
 	cp a x
+	poke x sb.uuid=5e700000-0000-0000-0000-000000000009
 	run -4 cache-fsck -n a b c x
 	[[ "$output" == *"x: SB_MEMBER_TWICE"*"member 0 of this set too"* ]]
 	truncate -s 32M y
