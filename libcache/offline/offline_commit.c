@@ -100,14 +100,52 @@ static int check_before(struct cache_dev *dev, uint32_t eras, const struct cache
 	return 0;
 }
 
+/* A load that a finding of damage ends, as without a sink; progress goes to the caller's. */
+struct load {
+	const struct cache_sink *sink;	/* of the caller; may be NULL */
+	int ret;			/* of the first finding of damage */
+	struct cache_err err;
+};
+
+static void on_load_finding(void *ctx, const struct cache_finding *f)
+{
+	struct load *l = ctx;
+
+	if (!l->ret)
+		l->ret = cache_found(NULL, &l->err, f);
+}
+
+static int on_load_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	const struct load *l = ctx;
+
+	return l->ret ? l->ret : cache_poll(l->sink, pass, current, max);
+}
+
+static int load(struct cache_dev *dev, const struct cache_sink *given, struct cache_set **set,
+		struct cache_err *err)
+{
+	struct load l = { .sink = given };
+	const struct cache_sink sink = { on_load_finding, &l, on_load_progress };
+	int ret = cache_set_load(dev, CACHE_LOAD_MARKS, &sink, set, err);
+
+	if (!l.ret)
+		return ret;
+	if (!ret)
+		cache_set_close(*set);
+	*set = NULL;
+	if (err)
+		*err = l.err;
+	return l.ret;
+}
+
 int cache_offline_open(struct cache_dev *dev, uint32_t eras, const struct cache_sink *sink,
 		       struct cache_fsck_result *found, struct cache_set **set,
 		       struct cache_err *err)
 {
 	int ret = check_before(dev, eras, sink, found, err);
 
-	/* without a sink: what cannot be read ends the load */
-	return ret ? ret : cache_set_load(dev, CACHE_LOAD_MARKS, NULL, set, err);
+	return ret ? ret : load(dev, sink, set, err);
 }
 
 /*
