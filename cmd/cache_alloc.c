@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { OPT_POLICY = 256, OPT_RESERVE, OPT_SECTORS, OPT_WRITE_POINTS, OPT_COMMIT, OPT_SEED,
        OPT_KERNEL };
@@ -462,8 +461,8 @@ int cache_alloc_main(int argc, char **argv)
 
 	o.run.ctx = &o;
 	cmd_parse(&o.cmd, &argp, argc, argv, 0);
-	if (!o.has_seed && getrandom(&o.run.seed, 4, GRND_NONBLOCK) < 0)
-		cmd_warn(&o.cmd, NULL, "no random seed: %s", strerror(errno));
+	if (!o.has_seed)
+		o.run.seed = cmd_random_seed(&o.cmd);
 	cmd_catch_cancel();
 	status = run(&o);
 	cache_offline_free(o.offline);

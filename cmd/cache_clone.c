@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { OPT_KEEP_UUID = 256, OPT_DIRTY_ONLY, OPT_LIST, OPT_VERIFY, OPT_FORCE, OPT_WIPE_TARGET,
        OPT_RETIRE, OPT_SEED };
@@ -162,12 +161,8 @@ static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 {
 	struct opts *o = ctx;
 	bool copies = pass >= CACHE_CLONE_PASS_COPY;
-	uint64_t unit = copies ? CACHE_SECTOR_BYTES : 0;
 
-	if (o->progress.unit_bytes != unit) {
-		cmd_progress_end(&o->progress);
-		cmd_progress_init(&o->progress, &o->cmd, o->paths[copies], o->progress_fd, unit);
-	}
+	cmd_progress_switch(&o->progress, o->paths[copies], copies ? CACHE_SECTOR_BYTES : 0);
 	cmd_progress(&o->progress, pass, pass_name(pass), current, max);
 	return cmd_cancelled();
 }
@@ -218,24 +213,17 @@ static int name_both(struct opts *o)
 	return 0;
 }
 
-/* Exclusively, except to look: what changes meanwhile would be copied as a mixture. */
 static int open_source(struct opts *o)
 {
+	int (*open)(struct cmd *c, const char *path, bool look, struct cache_dev **dev) =
+		o->retire ? cmd_open : cmd_open_source;
 	struct cache_err err = { 0 };
-	unsigned flags = o->run.look ? CACHE_DEV_READ : CACHE_DEV_READ | CACHE_DEV_EXCL;
-	int ret;
 
-	if (o->retire)
-		return cmd_open(&o->cmd, o->paths[0], o->run.look, &o->devs[0]) ? EXIT_FAILED : 0;
-	if (o->run.look)
-		cmd_warn_in_use(&o->cmd, o->paths[0]);
-	else if (!cmd_may_write(&o->cmd, o->paths[0]))
+	if (open(&o->cmd, o->paths[0], o->run.look, &o->devs[0]))
 		return EXIT_FAILED;
-	ret = cache_dev_open(o->paths[0], flags, &o->devs[0], &err);
-	if (!ret && cache_image_is(o->devs[0]))
-		ret = cache_err_set(&err, -EINVAL, 0, "a metadata image has no data that could be cloned");
-	if (ret)
-		return cmd_error(&o->cmd, o->paths[0], ret, &err);
+	if (cache_image_is(o->devs[0]))
+		return cmd_error(&o->cmd, o->paths[0], cache_err_set(&err, -EINVAL, 0,
+				 "a metadata image has no data that could be cloned"), &err);
 	return cmd_is_foreign(&o->cmd, o->devs[0]) ? EXIT_FAILED : 0;
 }
 
@@ -373,8 +361,8 @@ int cache_clone_main(int argc, char **argv)
 
 	o.run.ctx = &o;
 	cmd_parse(&o.cmd, &argp, argc, argv, 0);
-	if (!o.has_seed && getrandom(&o.run.seed, 4, GRND_NONBLOCK) < 0)
-		cmd_warn(&o.cmd, NULL, "no random seed: %s", strerror(errno));
+	if (!o.has_seed)
+		o.run.seed = cmd_random_seed(&o.cmd);
 	cmd_catch_cancel();
 	status = name_both(&o);
 	if (!status)

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -393,8 +392,8 @@ int cache_tune_main(int argc, char **argv)
 
 	o.tune.ctx = &o;
 	cmd_parse(&o.cmd, &argp, argc, argv, 0);
-	if (!o.has_seed && getrandom(&o.tune.seed, 4, GRND_NONBLOCK) < 0)
-		cmd_warn(&o.cmd, NULL, "no random seed: %s", strerror(errno));
+	if (!o.has_seed)
+		o.tune.seed = cmd_random_seed(&o.cmd);
 	status = find_set(&o);
 	if (!status)
 		status = open_all(&o);

@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum { OPT_LIST = 256, OPT_DROP, OPT_DETACH, OPT_VERIFY, OPT_FORCE, OPT_EXPORT, OPT_VOLUME,
@@ -171,13 +170,9 @@ static const char *pass_name(unsigned pass)
 static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 {
 	struct opts *o = ctx;
-	bool copies = pass >= CACHE_WRITEBACK_PASS_COPY;
 
-	if (copies && o->progress.unit_bytes != CACHE_SECTOR_BYTES) {
-		cmd_progress_end(&o->progress);
-		cmd_progress_init(&o->progress, &o->cmd, o->paths[0], o->progress_fd,
-				  CACHE_SECTOR_BYTES);
-	}
+	if (pass >= CACHE_WRITEBACK_PASS_COPY)
+		cmd_progress_switch(&o->progress, o->paths[0], CACHE_SECTOR_BYTES);
 	cmd_progress(&o->progress, pass, pass_name(pass), current, max);
 	return cmd_cancelled();
 }
@@ -343,24 +338,15 @@ static int name_all(struct opts *o)
 /* The cache is read only with --force, and nothing is written with -n and --export. */
 static int open_one(struct opts *o, unsigned i)
 {
-	bool reads = o->run.look || o->export, writes = !reads && (i || !o->run.force);
-	struct cache_err err = { 0 };
+	bool reads = o->run.look || o->export;
 	int ret;
 
-	if (reads) {
-		cmd_warn_in_use(&o->cmd, o->paths[i]);
-		ret = cache_dev_open(o->paths[i], CACHE_DEV_READ, &o->devs[i], &err);
-	} else if (!writes && !cmd_may_write(&o->cmd, o->paths[i])) {
-		return EXIT_FAILED;
-	} else if (!writes) {
-		ret = cache_dev_open(o->paths[i], CACHE_DEV_READ | CACHE_DEV_EXCL, &o->devs[i], &err);
-	} else if (cmd_open(&o->cmd, o->paths[i], false, &o->devs[i])) {
-		return EXIT_FAILED;
-	} else {
-		ret = 0;
-	}
+	if (reads || (!i && o->run.force))
+		ret = cmd_open_source(&o->cmd, o->paths[i], reads, &o->devs[i]);
+	else
+		ret = cmd_open(&o->cmd, o->paths[i], false, &o->devs[i]);
 	if (ret)
-		return cmd_error(&o->cmd, o->paths[i], ret, &err);
+		return EXIT_FAILED;
 	return cmd_is_foreign(&o->cmd, o->devs[i]) ? EXIT_FAILED : 0;
 }
 
@@ -524,8 +510,8 @@ int cache_writeback_main(int argc, char **argv)
 
 	o.run.ctx = &o;
 	cmd_parse(&o.cmd, &argp, argc, argv, 0);
-	if (!o.has_seed && getrandom(&o.run.seed, 4, GRND_NONBLOCK) < 0)
-		cmd_warn(&o.cmd, NULL, "no random seed: %s", strerror(errno));
+	if (!o.has_seed)
+		o.run.seed = cmd_random_seed(&o.cmd);
 	o.show.cmd = &o.cmd;
 	o.show.look = o.run.look;
 	o.show.detach = o.run.detach;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 struct cache_report *cmd_report(struct cmd *c)
@@ -149,4 +150,13 @@ void cmd_catch_cancel(void)
 bool cmd_cancelled(void)
 {
 	return cancelled;
+}
+
+uint64_t cmd_random_seed(const struct cmd *c)
+{
+	uint32_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		cmd_warn(c, NULL, "no random seed: %s", strerror(errno));
+	return seed;
 }

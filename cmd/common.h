@@ -99,6 +99,9 @@ void cmd_warn(const struct cmd *c, const char *device, const char *fmt, ...)
 void cmd_note(const struct cmd *c, unsigned level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* A new seed of 32 bits, for a user who gave none; 0, with a warning, where there is no chance. */
+uint64_t cmd_random_seed(const struct cmd *c);
+
 /*
  * The path of a device named by path, UUID= or LABEL=; the caller frees it. The label may also
  * be one in the uuid table of a cache. NULL after an error was printed.
@@ -128,6 +131,15 @@ bool cmd_may_write(struct cmd *c, const char *path);
  * Return: 0, or a negative errno after an error was printed.
  */
 int cmd_open(struct cmd *c, const char *path, bool dry_run, struct cache_dev **dev);
+
+/**
+ * cmd_open_source() - open a device whose data is copied, to read
+ * @look: nothing is copied, so a device in use is only warned of. Otherwise it is opened exclusively:
+ *	  what changes meanwhile would be copied as a mixture
+ *
+ * Return: 0, or a negative errno after an error was printed.
+ */
+int cmd_open_source(struct cmd *c, const char *path, bool look, struct cache_dev **dev);
 
 /* Open a device, or a metadata image of one in its place, to read. As cache_dev_open(). */
 int cmd_open_to_read(const char *path, struct cache_dev **dev, struct cache_err *err);
@@ -169,6 +181,8 @@ void cmd_progress_init(struct cmd_progress *p, const struct cmd *c, const char *
 /* Cheap enough to be called often. @pass counts from 1; @what is one word for people. */
 void cmd_progress(struct cmd_progress *p, unsigned pass, const char *what,
 		  uint64_t current, uint64_t max);
+/* The next steps may be of another size and device: where they are, the bar so far is removed. */
+void cmd_progress_switch(struct cmd_progress *p, const char *device, uint64_t unit_bytes);
 /* Removes the bar. */
 void cmd_progress_end(struct cmd_progress *p);
 

@@ -152,6 +152,22 @@ int cmd_open(struct cmd *c, const char *path, bool dry_run, struct cache_dev **d
 	return ret;
 }
 
+int cmd_open_source(struct cmd *c, const char *path, bool look, struct cache_dev **dev)
+{
+	unsigned flags = look ? CACHE_DEV_READ : CACHE_DEV_READ | CACHE_DEV_EXCL;
+	struct cache_err err = { 0 };
+	int ret;
+
+	if (look)
+		cmd_warn_in_use(c, path);
+	else if (!cmd_may_write(c, path))
+		return -EBUSY;
+	ret = cache_dev_open(path, flags, dev, &err);
+	if (ret)
+		cmd_error(c, path, ret, &err);
+	return ret;
+}
+
 int cmd_open_to_read(const char *path, struct cache_dev **dev, struct cache_err *err)
 {
 	struct cache_dev *file;

@@ -167,3 +167,12 @@ const char *cmd_pass_name(unsigned pass)
 		return "writing";
 	}
 }
+
+void cmd_progress_switch(struct cmd_progress *p, const char *device, uint64_t unit_bytes)
+{
+	if (p->unit_bytes == unit_bytes)
+		return;
+	cmd_progress_end(p);
+	*p = (struct cmd_progress){ .device = device, .fd = p->fd, .bar = p->bar,
+				    .unit_bytes = unit_bytes };
+}
