@@ -54,6 +54,18 @@ static bool is_known(const struct search *s, uint64_t bucket)
 	return false;
 }
 
+/*
+ * A parent without a free block has lost no set, so no key of it that freed the child is missing.
+ * The driver writes such a parent anew; once that node is on disk, but before anything names it,
+ * a prio write may store the child's next gen (behaviour 5.6).
+ */
+static bool is_ahead_of_parent(const struct search *s, const struct cache_btree_node *n,
+			       const struct cache_bkey *k)
+{
+	return n->used_blocks >= n->nblocks &&
+	       cache_bkey_staleness(&s->set->sb, &s->set->gens, k) == 1;
+}
+
 static int on_parent(void *ctx, const struct cache_btree_node *n)
 {
 	struct search *s = ctx;
@@ -71,7 +83,9 @@ static int on_parent(void *ctx, const struct cache_btree_node *n)
 		g.gen = cache_ptr_gen(k->ptr[0]);
 		g.f = (struct cache_finding){ .code = CACHE_P_BUCKET_GEN_FALSE,
 					      .bucket = bucket_of(s, k), .other = n->bucket };
-		g.certain = cache_bkey_staleness(&s->set->sb, &s->set->gens, k) > MOVES_MAX;
+		g.alone = is_ahead_of_parent(s, n, k);
+		g.certain = g.alone ||
+			    cache_bkey_staleness(&s->set->sb, &s->set->gens, k) > MOVES_MAX;
 		ret = add(s, &g);
 	}
 	return ret < 0 ? ret : 0;
@@ -348,7 +362,7 @@ void cache_repair_doubt_gens(struct repair_doubt *d, const struct repair_gens *g
 
 		cache_repair_doubt_add(d, &(struct cache_finding){
 			.code = CACHE_P_BUCKET_GEN_FALSE, .bucket = f->bucket,
-			.index = f->bucket / per });
+			.index = f->bucket / per, .corrected = g->gen[i].alone });
 		if (!g->gen[i].certain && g->gen[i].node)
 			doubt_child(d, f);
 		else if (!g->gen[i].certain)

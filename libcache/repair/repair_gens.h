@@ -11,6 +11,7 @@ struct repair_gen {
 	bool node;
 	/* Else it may be old: an extent whose data is still there, a node that was replaced. */
 	bool certain;
+	bool alone;		/* and no other gen is in doubt because of it */
 };
 
 /* Zero it to begin; release ->gen with free(). */

@@ -107,8 +107,8 @@ TEST(dirty_data_in_a_bucket_that_metadata_was_written_to_is_lost)
 	repairs_with(&d, 8, 32, false);
 }
 
-/* A child of a root that is lost; it has what @flipped() has, and gen @child on disk. */
-static struct disk below_a_lost_root(uint8_t now, uint8_t child)
+/* A leaf below the root; it has what @flipped() has, and gen @child on disk. */
+static struct disk below_a_root(uint8_t now, uint8_t child)
 {
 	static const uint64_t chain[] = { BEFORE, PRIO };
 	struct cache_bkey k = extent(0, 100, 132, true, SECTOR(DATA), 1);
@@ -129,8 +129,25 @@ static struct disk below_a_lost_root(uint8_t now, uint8_t child)
 	put_bset(&d, &leaf, 8, 0, &k, 1);
 	put_bset(&d, &root, 5, 0, &leaf, 1);
 	put_jset(&d, 1, 0, &j);
+	return d;
+}
+
+static struct disk below_a_lost_root(uint8_t now, uint8_t child)
+{
+	struct disk d = below_a_root(now, child);
+
 	disk_spoil(&d, SECTOR(ROOT), 0);
 	return d;
+}
+
+/* A set in each block of the root but in the last @nfree: of a key that freed another child. */
+static void fill_root(struct disk *d, uint32_t nfree)
+{
+	struct cache_bkey root = root_key(&d->sb, ROOT, 1), freed = node_key(&d->sb, 0, 0, OTHER, 1);
+	uint32_t nblocks = cache_btree_node_sectors(&d->sb) / d->sb.block_sectors;
+
+	for (uint32_t block = 1; block < nblocks - nfree; block++)
+		put_bset(d, &root, 5, block, &freed, 1);
 }
 
 TEST(dirty_data_of_a_leaf_without_parent_is_kept_too_whose_gen_is_false)
@@ -153,6 +170,23 @@ TEST(a_leaf_without_parent_whose_bucket_may_have_been_freed_is_none)
 	struct disk d = below_a_lost_root(1, 2);
 
 	repairs_with(&d, 0, 0, false);
+}
+
+/* A power cut leaves this while a full root is replaced. */
+TEST(a_leaf_whose_gen_is_one_ahead_of_a_full_parent_is_kept_and_nothing_is_in_doubt)
+{
+	struct disk d = below_a_root(1, 2);
+
+	fill_root(&d, 0);
+	repairs_with(&d, 32, 0, true);
+}
+
+TEST(a_leaf_whose_gen_is_one_ahead_of_a_parent_that_may_have_lost_a_set_is_in_doubt)
+{
+	struct disk d = below_a_root(1, 2);
+
+	fill_root(&d, 1);
+	repairs_with(&d, 32, 0, false);
 }
 
 TEST_MAIN()
