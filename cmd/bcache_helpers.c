@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The programs of bcache-tools that udev rules call, with the same options and output. Silence
- * is an answer: a device about which there is nothing to say is no error to them.
+ * The programs of bcache-tools that udev rules call, with the same options and output. A device
+ * about which there is nothing to say is no error: then they print nothing.
  */
 #include "applet.h"
 #include "common.h"
@@ -75,7 +75,7 @@ static void probe_one(const struct helper *h, const char *path)
 	struct cache_dev *dev = NULL;
 	struct cache_sb sb;
 
-	/* what libblkid knows, udev knows from it */
+	/* udev has it from libblkid already */
 	if (fd < 0 || cache_probe_is_known(fd))
 		goto out;
 	if (cache_dev_open(path, CACHE_DEV_READ, &dev, NULL) || !cache_probe_super(dev, &sb))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bcache-register: gives a device to the kernel, unless its start would hang, panic or disable
- * the set. udev runs it for every bcache device, in the initramfs too; so it ends in bounded
- * time, whatever it meets, and says one line of what it did not do.
+ * bcache-register: gives a device to the kernel, unless its start would hang, panic or disable the
+ * set. udev runs it for every bcache device, in the initramfs too; so it ends in bounded time,
+ * whatever is on the device, and prints one line if it did not register it.
  */
 #include "bcache_register.h"
 
@@ -71,7 +71,7 @@ static void on_config(void *ctx, const char *text)
 	register_warn(ctx, "%s; the default is used", text);
 }
 
-/* Whether a device of which the kernel would do this is kept from it. */
+/* Whether a device is not registered if this is what the kernel would do with it. */
 static bool is_refused(void *ctx, enum cache_verdict v)
 {
 	const struct register_config *c = ctx;
@@ -89,7 +89,7 @@ static bool is_refused(void *ctx, enum cache_verdict v)
 	}
 }
 
-/* What may hang is known for certain at the end only: a worse thing may follow. */
+/* MAY_HANG is the result only at the end of the check: a worse one may follow. */
 static bool is_enough(void *ctx, enum cache_verdict v)
 {
 	return v != CACHE_VERDICT_MAY_HANG && is_refused(ctx, v);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One call of bcache-register: what was asked for, what it says, and what became of it. */
+/* One call of bcache-register: its options, its messages and its result. */
 #ifndef CMD_BCACHE_REGISTER_H
 #define CMD_BCACHE_REGISTER_H
 
@@ -36,7 +36,7 @@ void register_warn(struct registration *r, const char *fmt, ...)
 /* The same for an error. Returns EXIT_FAILED. */
 int register_fail(struct registration *r, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* What is said next of this device is news. */
+/* The next message about this device is sent to the kernel's log even if it is the last one. */
 void register_forget(const struct registration *r);
 
 /* Runs cache-fsck -p, with an undo file in /run/cache-tools; sets @r->repaired. */

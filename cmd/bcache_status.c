@@ -251,7 +251,7 @@ static void show_set(const struct opts *o, const struct cache_status_set *s)
 		show_cache(s, &s->caches.d[i]);
 }
 
-/* Writes "1" to a switch of each set; one that is gone has nothing to be told. */
+/* Writes "1" to a switch of each set; one that has gone meanwhile is left out. */
 static int tell(struct opts *o, const struct cache_status *s, const char *file)
 {
 	char path[PATH_MAX];

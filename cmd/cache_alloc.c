@@ -61,7 +61,7 @@ static const struct argp_option options[] = {
 	{ "kernel", OPT_KERNEL, CMD_KERNEL_ARG, 0, CMD_KERNEL_DOC },
 	CMD_UNDO_OPTION,
 	CMD_PROGRESS_OPTION,
-	{ "seed", OPT_SEED, "N", 0, "of the random policy; default: a new one" },
+	{ "seed", OPT_SEED, "N", 0, "seed of the random policy; default: a new one" },
 	{ }
 };
 

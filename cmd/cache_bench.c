@@ -34,16 +34,16 @@ enum { OPT_NBUCKETS = 256, OPT_BUCKET, OPT_POLICY, OPT_WORKLOAD, OPT_THREADS, OP
 
 static const struct argp_option options[] = {
 	{ "nbuckets", OPT_NBUCKETS, "N", 0, "buckets of the cache in memory (1m; k, m and g are 1024 times more each)" },
-	{ "bucket", OPT_BUCKET, "SIZE", 0, "size of one (512k)" },
+	{ "bucket", OPT_BUCKET, "SIZE", 0, "size of a bucket (512k)" },
 	{ "policy", OPT_POLICY, "NAME", 0, "lru, fifo or random (lru, or what DEV says)" },
 	{ "count", 'c', "N", 0, "allocations to make, k, m and g allowed too (4000000)" },
 	{ "workload", OPT_WORKLOAD, "NAME", 0, "clean, aged or writeback (clean)" },
-	{ "threads", OPT_THREADS, "N", 0, "that allocate at the same time (1)" },
+	{ "threads", OPT_THREADS, "N", 0, "threads that allocate at the same time (1)" },
 	{ "allocator", OPT_ALLOCATOR, "NAME", 0,
-	  "inline: who finds no bucket refills; thread: in the background (inline)" },
+	  "inline: the caller that finds no bucket refills; thread: in the background (inline)" },
 	{ "sectors", OPT_SECTORS, NULL, 0, "ask the sector allocator for 4 KiB at a time" },
-	{ "write-points", OPT_WRITE_POINTS, "N", 0, "streams that do (32)" },
-	{ "sequential", OPT_SEQUENTIAL, NULL, 0, "each stream on from where it was" },
+	{ "write-points", OPT_WRITE_POINTS, "N", 0, "streams that ask for them (32)" },
+	{ "sequential", OPT_SEQUENTIAL, NULL, 0, "each stream continues after its last place" },
 	{ "commit", OPT_COMMIT, "WHERE", 0,
 	  "at each refill write prios and gens: none, memory, or to a new FILE (none)" },
 	{ "reference", OPT_REFERENCE, NULL, 0,
@@ -55,8 +55,8 @@ static const struct argp_option options[] = {
 	{ "nodes", OPT_NODES, "N", 0,
 	  "with --gc: btree nodes that gc walks (those of DEV, else one for 64 buckets)" },
 	{ "html", OPT_HTML, "FILE", 0, "write the latencies as a page, with those of --reference or of both that are compared" },
-	{ "seed", OPT_SEED, "N", 0, "of all chance (1)" },
-	{ "cpu", OPT_CPU, "N", 0, "stay on this processor, for figures that repeat" },
+	{ "seed", OPT_SEED, "N", 0, "seed of all random numbers (1)" },
+	{ "cpu", OPT_CPU, "N", 0, "run on this processor only, for figures that can be repeated" },
 	CMD_PROGRESS_OPTION,
 	{ }
 };
@@ -257,7 +257,7 @@ static int on_progress(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 	return 0;
 }
 
-/* Only if it is shown: otherwise what is measured calls nobody. */
+/* Only if it is shown: otherwise the measured code calls no function for it. */
 static void watch(struct opts *o)
 {
 	cmd_progress_init(&o->progress, &o->show.cmd, o->show.path ? o->show.path : "memory",
@@ -281,8 +281,8 @@ static int run(struct opts *o, bool reference, struct cache_bench_result *r)
 	if (ret)
 		return cmd_error(&o->show.cmd, o->show.path, ret, &err);
 	if (r->count < b.count)
-		cmd_warn(&o->show.cmd, o->show.path, "after %llu allocations nothing was left that "
-			 "a gc would not have to free", (unsigned long long)r->count);
+		cmd_warn(&o->show.cmd, o->show.path, "after %llu allocations gc would have to free "
+			 "buckets first", (unsigned long long)r->count);
 	return 0;
 }
 

@@ -72,7 +72,7 @@ int bench_show_gc(struct cmd *c, const struct cache_bench_gc_opts *opts, uint32_
 			return cmd_error(c, NULL, ret, &err);
 		show_row(r, g.driver->name, &result);
 		if (result.latency.count < g.count)
-			cmd_warn(c, NULL, "%s: after %llu allocations not even a gc found a bucket",
+			cmd_warn(c, NULL, "%s: after %llu allocations gc found no bucket either",
 				 g.driver->name, (unsigned long long)result.latency.count);
 	}
 	cache_report_end(r);

@@ -46,7 +46,7 @@ static const struct argp_option options[] = {
 	{ "wipe-target", OPT_WIPE_TARGET, NULL, 0, "overwrite whatever is on DST without asking" },
 	CMD_UNDO_OPTION,
 	CMD_PROGRESS_OPTION,
-	{ "seed", OPT_SEED, "N", 0, "of the new btree nodes; default: a new one" },
+	{ "seed", OPT_SEED, "N", 0, "seed of the new btree nodes; default: a new one" },
 	{ }
 };
 

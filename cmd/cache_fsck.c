@@ -21,7 +21,7 @@ static const struct argp_option options[] = {
 	{ NULL, 'a', NULL, 0, "the same as -p" },
 	{ NULL, 'y', NULL, 0, "repair without asking; dirty data that can be read is never dropped" },
 	{ "dry-run", OPT_DRY, NULL, 0, "show what repairing would do, write nothing" },
-	{ "allow-data-loss", OPT_LOSS, NULL, 0, "drop dirty data that cannot be right where it is" },
+	{ "allow-data-loss", OPT_LOSS, NULL, 0, "drop dirty data whose key cannot be right" },
 	{ "guess", OPT_GUESS, NULL, 0, "use the likely value of a superblock field that nothing proves" },
 	{ "drop-device", OPT_DROP, "UUID", 0, "give up the dirty data of this backing device" },
 	{ "clear-discard", OPT_DISCARD, NULL, 0, "switch off the discards of the cache device" },

@@ -143,8 +143,8 @@ static void show_saved(struct opts *o, const struct cache_image_save *s)
 	struct cache_report *r;
 
 	if (s->unreadable_sectors)
-		cmd_warn(&o->cmd, o->path, "%" PRIu64 " sectors cannot be read; nor can they from "
-			 "the image", s->unreadable_sectors);
+		cmd_warn(&o->cmd, o->path, "%" PRIu64 " sectors cannot be read, neither "
+			 "from the device nor from the image", s->unreadable_sectors);
 	if (o->cmd.quiet && !o->cmd.json)
 		return;
 	r = cmd_report(&o->cmd);

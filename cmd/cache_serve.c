@@ -233,7 +233,7 @@ static int check(struct opts *o)
 	return ret ? cmd_error(&o->cmd, NULL, ret, &err) : 0;
 }
 
-/* With a command: its output is the result, and ours goes to nobody. */
+/* With a command, its output is the result: ours is discarded. */
 static int serve(struct opts *o)
 {
 	int status = nbdkit_choose_socket(&o->cmd, &o->nbdkit);

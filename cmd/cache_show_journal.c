@@ -190,7 +190,7 @@ static void show_driver(struct opts *o)
 	cache_report_bool(r, &agrees, j->driver_agrees);
 	cache_report_end(r);
 	if (!j->driver_newest_seq)
-		cache_report_line(r, "The kernel's search:    not followed, the range is not whole");
+		cache_report_line(r, "The kernel's search:    not simulated, entries of the range are missing");
 	else
 		cache_report_line(r, "The kernel's search:    takes %" PRIu64 " for the newest, %s",
 				  j->driver_newest_seq, j->driver_agrees ?

@@ -39,7 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (o->raw && o->recovered)
-			argp_error(state, "--raw reads no keys, so --recovered has nothing to go by");
+			argp_error(state, "--recovered needs the keys, which --raw does not read");
 		return 0;
 	}
 	return show_parse_device(&o->show, key, arg, state);

@@ -283,7 +283,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	options, parse, "DEV",
 	"Print the superblock of a cache or backing device and check every rule that a "
-	"kernel checks, and some that it forgets; save it to a file, and restore it from there."
+	"kernel checks, and some that it does not; save it to a file, and restore it from there."
 	"\vWithout -y it asks before it restores. Exit status: 0 it is right, or was saved or "
 	"restored and a full check finds it clean; 1 not so, or it cannot be read; 2 usage."
 };

@@ -39,17 +39,17 @@ static const struct argp_option options[] = {
 	  "it has dirty data there" },
 	{ "attach", OPT_ATTACH, "SET", 0, "a backing device joins the set at its next start; SET: its "
 	  "UUID, or a cache device of it" },
-	{ "clear-inconsistent", OPT_CLEAR, NULL, 0, "a backing device that has run without its "
-	  "cache is no longer called stale" },
+	{ "clear-inconsistent", OPT_CLEAR, NULL, 0, "clear the state \"stale\" of a backing "
+	  "device that has run without its cache" },
 	{ "relink", OPT_RELINK, "UUID", 0, "give the backing device of that UUID the dirty data that "
 	  "its retired slot has in the cache" },
-	{ "slot", OPT_SLOT, "N", 0, "with --relink: that slot" },
+	{ "slot", OPT_SLOT, "N", 0, "with --relink: take this slot" },
 	{ "force", OPT_FORCE, NULL, 0, "with --relink: without proof; with --clear-inconsistent: give "
 	  "up its older dirty data; with --attach: move the device to a clone of its set" },
 	{ "yes", 'y', NULL, 0, "do not ask" },
 	{ "dry-run", 'n', NULL, 0, "say what would change, and write nothing" },
 	CMD_UNDO_OPTION,
-	{ "seed", OPT_SEED, "N", 0, "of the new btree nodes; default: a new one" },
+	{ "seed", OPT_SEED, "N", 0, "seed of the new btree nodes; default: a new one" },
 	{ }
 };
 
@@ -144,9 +144,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {
 	options, parse, "DEV [DEV]",
-	"Change what a backing device or a cache device says of itself, offline: label, UUID, cache "
+	"Change a backing device or a cache device, offline: label, UUID, cache "
 	"mode, the set that it belongs to. With both of a set the uuid table follows."
-	"\vWithout anything to change, it is said what there is."
+	"\vWithout an option that changes something, the present values are printed."
 };
 
 static void close_proofs(struct opts *o)

@@ -79,7 +79,7 @@ static int check_owner(struct undo *u)
 		cmd_warn(&u->cmd, u->file, "%s", words);
 		return 0;
 	}
-	return cmd_fail(&u->cmd, u->file, "%s, give -f to believe it all the same", words);
+	return cmd_fail(&u->cmd, u->file, "%s, -f applies it all the same", words);
 }
 
 /* Ctrl-C ends the process at once: whatever was put back by then, it can be run again. */

@@ -53,7 +53,7 @@ static const struct argp_option options[] = {
 	  "FILE.map the bad sectors of the cache for ddrescue" },
 	CMD_UNDO_OPTION,
 	CMD_PROGRESS_OPTION,
-	{ "seed", OPT_SEED, "N", 0, "of the new btree nodes; default: a new one" },
+	{ "seed", OPT_SEED, "N", 0, "seed of the new btree nodes; default: a new one" },
 	{ }
 };
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What cache-clone says: what fits, what does not, what could not be read, and what is next. */
+/*
+ * The output of cache-clone: what fits, what does not, what could not be read, and what to do next.
+ */
 #ifndef CMD_CLONE_SHOW_H
 #define CMD_CLONE_SHOW_H
 

@@ -99,7 +99,10 @@ void cmd_warn(const struct cmd *c, const char *device, const char *fmt, ...)
 void cmd_note(const struct cmd *c, unsigned level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* A new seed of 32 bits, for a user who gave none; 0, with a warning, where there is no chance. */
+/*
+ * A new seed of 32 bits, for a user who gave none; 0, with a warning, if the system gives no random
+ * number.
+ */
 uint64_t cmd_random_seed(const struct cmd *c);
 
 /*

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a process that only looks gives up once its devices are open, so that an image that finds
- * a fault in it finds nothing more: files by path (landlock), capabilities, and system calls
- * that start programs, open sockets or reach other processes (seccomp). Each is tried, and where
- * the kernel does not have it, nothing is said. What is open stays usable.
+ * What a process that only looks gives up once its devices are open, so that a hostile image that
+ * exploits a defect in it can do little more: files by path (landlock), capabilities, and system
+ * calls that start programs, open sockets or reach other processes (seccomp). Each is tried, and
+ * where the kernel does not have it, nothing is said. What is open stays usable.
  */
 #include "common.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Devices of the command line: found by name, opened, and their other users. */
+/* Devices of the command line: found by name and opened, and who else uses them. */
 #include "common.h"
 
 #include "host/probe.h"

@@ -131,7 +131,10 @@ static void say_why_not(struct fsck_run *r, unsigned i, const struct cache_repai
 		cmd_error(&r->o->cmd, r->paths[i], res->ret, &res->err);
 }
 
-/* What stopped half-way may have written: only who said no, and to all of it, wrote nothing. */
+/*
+ * A repair that stopped half-way may have written: nothing was written only if every plan was
+ * declined.
+ */
 static void end_undo(struct fsck_run *r, unsigned i, const struct cache_repair_result *res)
 {
 	if (!r->o->undo || r->o->dry_run)

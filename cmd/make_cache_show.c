@@ -77,7 +77,7 @@ static void show_dirty(const struct make *mk, const struct make_target *t)
 		fputc('\n', stderr);
 	}
 	if (t->dirty_unknown) {
-		cmd_put(stderr, "%s: the cache is damaged: there may be %sdirty data that nobody can count",
+		cmd_put(stderr, "%s: the cache is damaged: there may be %sdirty data that cannot be counted",
 			t->name, t->ndirty ? "more " : "");
 		fputc('\n', stderr);
 	}

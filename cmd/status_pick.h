@@ -10,7 +10,7 @@
  * @names: UUIDs of sets or backing devices, paths and names of devices, UUID= and LABEL=; with
  *	   none everything is kept
  *
- * A set is kept as a whole. Return: 0, or -1 after an error that says which name is nobody's.
+ * A set is kept as a whole. Return: 0, or -1 after an error with the name that no set has.
  */
 int status_pick(struct cmd *c, struct cache_status *s, char **names, unsigned n);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What cache-writeback says: of each device what is dirty, what was copied, what could not be. */
+/*
+ * The output of cache-writeback: of each device what is dirty, what was copied and what could not
+ * be copied.
+ */
 #ifndef CMD_WRITEBACK_SHOW_H
 #define CMD_WRITEBACK_SHOW_H
 

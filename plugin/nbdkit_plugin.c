@@ -19,7 +19,7 @@
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
-/* nbdkit has one plugin with one configuration, whose callbacks have nothing else to go by. */
+/* One process of nbdkit has one configuration, and its callbacks get no pointer to it. */
 static struct {
 	char *cache_path, *backing_path;
 	uint8_t volume[16];
@@ -90,7 +90,7 @@ static int open_device(const char *path, struct cache_dev **dev)
 	return ret;
 }
 
-/* Before it goes to the background: what is wrong is said where it was started. */
+/* Called before nbdkit goes to the background, so that errors appear where it was started. */
 static int plugin_get_ready(void)
 {
 	const struct cache_merged_opts opts = { .unchecked = plugin.force || plugin.checked,
@@ -147,7 +147,7 @@ static int plugin_can_extents(void *handle)
 	return 1;
 }
 
-/* What the kernel's page cache has of a file is the fastest cache there is. */
+/* A file is read through the kernel's page cache, so clients may cache less. */
 static int plugin_can_cache(void *handle)
 {
 	return NBDKIT_CACHE_NONE;

@@ -94,7 +94,7 @@ static int commit_refused(struct cache_alloc *a)
 	return CACHE_ALLOC_RAN;
 }
 
-static bool prio_write_has_room(const struct cache_alloc *a)
+static bool prio_write_has_space(const struct cache_alloc *a)
 {
 	uint64_t queued = a->free[CACHE_RESERVE_PRIO].used;
 
@@ -132,7 +132,7 @@ static int step_commit(struct cache_alloc *a)
 	}
 	if (a->refused && gc_awaited(a))
 		return CACHE_ALLOC_WAIT_GC;
-	if (prio_write_has_room(a))
+	if (prio_write_has_space(a))
 		return commit(a);
 	if (a->opts.flavour == CACHE_ALLOC_OLDER)
 		return CACHE_ALLOC_WAIT_RESERVE;

@@ -97,7 +97,7 @@ static void step_gc(struct sim *s, bool waited)
 		s->step_ns = s->now_ns + pause * NS_PER_MS + step_nodes(s) * s->o->node_ns;
 }
 
-/* The pause ends early for one who waits, where the driver knows of such. */
+/* The pause ends early if a thread waits for a bucket, in drivers that look for that. */
 static void hurry_gc(struct sim *s)
 {
 	uint64_t soon = s->now_ns + (uint64_t)s->o->driver->gc_pause_wanted_ms * NS_PER_MS +

@@ -105,7 +105,7 @@ struct cache_clone_opts {
  * Return: 0; -ENOSPC when not all dirty data fits; -EUCLEAN for a set that is damaged or has
  * never run; -EIO for dirty data that cannot be read, without opts->force, and for what was read
  * back and differs; -ECANCELED; -EINVAL, -ERANGE, -EEXIST and -EOPNOTSUPP for devices that do not
- * fit; what a transfer gives; -ENOMEM. After an error res->erased says whether the target was
+ * fit; the errors of a transfer; -ENOMEM. After an error res->erased says whether the target was
  * written to; it is then no bcache device.
  */
 int cache_clone_run(struct cache_dev *src, struct cache_dev *dst,

@@ -37,12 +37,12 @@ static int read_head(struct cache_undo *u, struct cache_err *err)
 	int ret;
 
 	if (fstat(u->fd, &u->st) || !S_ISREG(u->st.st_mode))
-		return cache_err_set(err, -EBADMSG, 0, "no undo file: not a regular file");
+		return cache_err_set(err, -EBADMSG, 0, "not an undo file: not a regular file");
 	ret = cache_fd_read(u->fd, &h, sizeof(h), 0);
 	if (ret < 0)
 		return read_error(err, ret);
 	if (!ret || memcmp(h.magic, CACHE_UNDO_MAGIC, sizeof(h.magic)))
-		return cache_err_set(err, -EBADMSG, 0, "no undo file");
+		return cache_err_set(err, -EBADMSG, 0, "not an undo file");
 	if (cache_le64_get(h.csum) != cache_crc64(h.magic, sizeof(h) - sizeof(h.csum)))
 		return cache_err_set(err, -EBADMSG, 0, "the undo file's header is damaged");
 	if (cache_le32_get(h.version) != CACHE_UNDO_VERSION)

@@ -89,7 +89,7 @@ static int check_run(const struct cache_undo *u, size_t *at, struct cache_dev *d
 
 		if (!is_explained(u, at, buf + (sector - first) * CACHE_SECTOR_BYTES))
 			return cache_err_set(err, -ESTALE, sector, "sector %" PRIu64
-					     " is not as the undo file knows it: something else "
+					     " has other content than the undo file says: something else "
 					     "was written since, or it is for another device",
 					     sector);
 	}

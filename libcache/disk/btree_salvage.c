@@ -173,8 +173,8 @@ static bool begins_like_set(const struct salvage *s, uint32_t block)
 }
 
 /*
- * Behind the last set before the damage begins no other one, whole or not, and it is not empty
- * there: then that is the rest of a set over which this one was written.
+ * Behind the last set before the damage the block is not empty, and no other set, whole or not,
+ * begins there: then that block is the rest of a set over which this one was written.
  */
 static bool is_over_rest(const struct salvage *s)
 {

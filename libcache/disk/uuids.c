@@ -245,7 +245,7 @@ int cache_uuids_read(struct cache_dev *dev, const struct cache_sb *sb,
 	u->old_layout = !version;
 	t.sector = cache_key_ptrs(key) ? cache_ptr_place(sb, key, 0) : 0;
 	t.bucket = t.sector / sb->bucket_sectors;
-	if (t.sector == UINT64_MAX)	/* then it can only be named */
+	if (t.sector == UINT64_MAX)	/* then the slot can only be reported */
 		t.bucket = cache_ptr_sector(key->ptr[0]) / sb->bucket_sectors;
 	ret = check_pointer(&t, key, &readable);
 	if (ret || !readable)

@@ -12,14 +12,14 @@
 static const struct cache_driver drivers[CACHE_ERAS] = {
 	[CACHE_ERA_4_15] = {
 		.name = "4.15", .npolicies = 3,
-		.forgives_front_gap = true, .discards = true,
+		.accepts_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .several_caches = true,
 		.gc_step_nodes = 100, .gc_step_divisor = 100, .gc_pause_ms = 100,
 		.gc_pause_wanted_ms = 100,
 	},
 	[CACHE_ERA_5_10] = {
 		.name = "5.10", .npolicies = 3,
-		.examined = true, .forgives_front_gap = true, .discards = true,
+		.examined = true, .accepts_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .checks_prio_write = true,
 		.fails_when_disabled = true,
 		.gc_step_nodes = 100, .gc_step_divisor = 100, .gc_pause_ms = 100,
@@ -27,7 +27,7 @@ static const struct cache_driver drivers[CACHE_ERAS] = {
 	},
 	[CACHE_ERA_6_1] = {
 		.name = "6.1", .npolicies = 3,
-		.examined = true, .forgives_front_gap = true, .discards = true,
+		.examined = true, .accepts_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .checks_prio_write = true,
 		.fails_when_disabled = true,
 		.gc_step_nodes = 100, .gc_step_divisor = 100, .gc_pause_ms = 100,
@@ -35,7 +35,7 @@ static const struct cache_driver drivers[CACHE_ERAS] = {
 	},
 	[CACHE_ERA_6_12] = {
 		.name = "6.12", .npolicies = 3,
-		.examined = true, .forgives_front_gap = true, .discards = true,
+		.examined = true, .accepts_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .checks_prio_write = true,
 		.fails_when_disabled = true, .invalidates_during_gc = true,
 		.gc_step_nodes = 100, .gc_step_divisor = 100, .gc_pause_ms = 100,
@@ -43,7 +43,7 @@ static const struct cache_driver drivers[CACHE_ERAS] = {
 	},
 	[CACHE_ERA_6_18] = {
 		.name = "6.18", .npolicies = 3,
-		.examined = true, .forgives_front_gap = true, .discards = true,
+		.examined = true, .accepts_front_gap = true, .discards = true,
 		.ring_waits_for_discard = true, .checks_prio_write = true,
 		.fails_when_disabled = true, .invalidates_during_gc = true,
 		.wide_btree_reserve = true,
@@ -165,7 +165,7 @@ bool cache_driver_is_single(const struct cache_driver *d)
 
 bool cache_driver_ignores_discard(const struct cache_driver *d)
 {
-	return !d->discards && !d->forgives_front_gap;
+	return !d->discards && !d->accepts_front_gap;
 }
 
 static bool is_examined(const struct cache_driver *d)

@@ -21,7 +21,7 @@ struct cache_driver {
 	const char *name;
 	bool examined;			/* the whole driver was examined; false: a part of it */
 	/* A: accepts a gap at the front, with the discard bit and a device that discards */
-	bool forgives_front_gap;
+	bool accepts_front_gap;
 	bool discards;			/* B: sends discards if the bit is set */
 	/* C: a ring bucket is free only when its discard is complete */
 	bool ring_waits_for_discard;

@@ -23,7 +23,7 @@ struct cache_member_place {
 
 struct cache_members {
 	unsigned nr_in_set;
-	uint64_t nbuckets;		/* end of the space; some below may be nobody's */
+	uint64_t nbuckets;		/* end of the space; some below are of no member */
 	struct cache_member_place m[CACHE_MAX_CACHES_PER_SET];	/* by nr_this_dev */
 };
 
@@ -33,7 +33,7 @@ bool cache_sb_is_one_of_several(const struct cache_sb *sb);
 /* Gives @sb's device, nr_this_dev, the next free range. */
 void cache_members_add(struct cache_members *m, const struct cache_sb *sb);
 
-/* Whose bucket it is, and its number there. Return: false when it is nobody's. */
+/* The member that has the bucket, and its number there. Return: false when no member has it. */
 bool cache_members_find(const struct cache_members *m, uint64_t bucket, unsigned *member,
 			uint64_t *local);
 

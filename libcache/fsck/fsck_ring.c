@@ -28,12 +28,12 @@ int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err)
 
 static bool forgives(const struct cache_driver *d)
 {
-	return d->forgives_front_gap;
+	return d->accepts_front_gap;
 }
 
 static bool does_not_forgive(const struct cache_driver *d)
 {
-	return !d->forgives_front_gap;
+	return !d->accepts_front_gap;
 }
 
 /*

@@ -180,7 +180,7 @@ static void other_text(const struct cache_holder *h, char *buf, unsigned nbytes)
 	else if (h->device[0])
 		snprintf(buf, nbytes, "held by %s", h->device);
 	else if (!strcmp(h->mount, "swap"))
-		snprintf(buf, nbytes, "in use as swap; let go with: swapoff");
+		snprintf(buf, nbytes, "in use as swap; release with: swapoff");
 	else
 		snprintf(buf, nbytes, "mounted at %s", h->mount);
 }
@@ -200,11 +200,11 @@ void cache_holder_text(const struct cache_holder *h, const char *path, char *buf
 		other_text(h, buf, nbytes);
 	else if (!h->is_bdev && h->set[0])
 		snprintf(buf, nbytes, "registered as cache of set %s; stop its bcache devices, "
-			 "then let go with: echo 1 > /sys/fs/bcache/%s/stop", h->set, h->set);
+			 "then release with: echo 1 > /sys/fs/bcache/%s/stop", h->set, h->set);
 	else if (!h->is_bdev)
 		snprintf(buf, nbytes, "registered as a cache device whose set does not run");
 	else
-		snprintf(buf, nbytes, "registered as backing device%s%s%s%s; let go with: "
+		snprintf(buf, nbytes, "registered as backing device%s%s%s%s; release with: "
 			 "echo 1 > /sys/class/block/%s/bcache/stop",
 			 h->device[0] ? " of " : "", h->device,
 			 h->set[0] ? ", attached to set " : "", h->set, name);

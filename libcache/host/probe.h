@@ -40,7 +40,7 @@ struct cache_signature {
  * A signature whose checksum is wrong counts too: it may be someone's damaged data. bcache is
  * found although fields of its superblock, or a few bytes of its magic, are damaged, and
  * bcachefs goes by its name although early images of it have the magic of bcache.
- * Return: 0; what open(2) gave; -EIO when libblkid fails; -EBADF for a device in memory.
+ * Return: 0; the errors of open(2); -EIO when libblkid fails; -EBADF for a device in memory.
  */
 int cache_probe(const struct cache_dev *dev, struct cache_signature *sig, unsigned *n,
 		struct cache_err *err);
@@ -124,7 +124,7 @@ struct cache_holder {
  */
 int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder *holder);
 
-/* "registered in cache set UUID; let go with: ...", one line, always terminated. */
+/* "registered in cache set UUID; release with: ...", one line, always terminated. */
 void cache_holder_text(const struct cache_holder *holder, const char *path, char *buf,
 		       unsigned nbytes);
 

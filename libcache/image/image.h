@@ -66,7 +66,7 @@ bool cache_image_is(struct cache_dev *dev);
  */
 int cache_image_open(struct cache_dev *file, struct cache_dev **dev, struct cache_err *err);
 
-/* What cache_image_open() gave; NULL-safe questions are not needed: @dev is of that kind. */
+/* About the image behind @dev, which must be a device of cache_image_open(), not NULL. */
 bool cache_image_is_scrambled(const struct cache_dev *dev);
 uint64_t cache_image_saved_sectors(const struct cache_dev *dev);
 

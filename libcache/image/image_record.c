@@ -55,7 +55,7 @@ static void tidy(struct record *r)
 	r->n = n + 1;
 }
 
-static int make_room(struct record *r)
+static int make_space(struct record *r)
 {
 	size_t capacity = r->capacity ? 2 * r->capacity : FIRST_RUNS;
 	void *p;
@@ -82,7 +82,7 @@ static void remember(struct record *r, uint64_t sector, uint64_t nsectors)
 		last->nsectors = cache_max_u64(last->nsectors, sector + nsectors - last->sector);
 		return;
 	}
-	if (make_room(r)) {
+	if (make_space(r)) {
 		r->lost = true;
 		return;
 	}

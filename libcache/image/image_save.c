@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What goes into an image. The check itself says what it needs: it is run on a device that
- * remembers what was read, so an image has everything that a check looks at, on a damaged set
- * too, and nothing that it does not.
+ * What goes into an image. The check is run on a device that remembers what was read. So an image
+ * has everything that a check reads, on a damaged set too, and nothing else.
  */
 #include "image/image.h"
 

@@ -98,7 +98,7 @@ static void put_word(void *at, uint64_t value)
 	memcpy(at, &word, sizeof(word));
 }
 
-/* Bytes that nobody understands: zeros stay, since a check tells them from others. */
+/* Bytes without a known meaning: zeros stay zeros, since a check distinguishes them. */
 static void map_unknown(struct cache_scramble *s, char *bytes, size_t nbytes)
 {
 	for (size_t i = 0; i + 8 <= nbytes; i += 8)

@@ -127,7 +127,7 @@ static int found_member(void *ctx, const char *path, const struct cache_sb *sb)
 	if (sb->nr_this_dev < m->index || sb->nr_this_dev >= m->index + count_caches(m))
 		return 0;
 	return refuse(m, NULL, f->err, -EEXIST, "%s is cache device %u of this set already; "
-		      "the kernel takes no second one", path, sb->nr_this_dev);
+		      "the kernel takes only one", path, sb->nr_this_dev);
 }
 
 static int check_hardware_block(const struct cache_mkcache *m, struct cache_err *err)

@@ -17,7 +17,7 @@
  *
  * 	gens	of every bucket invalidated by the run, queued ones too, one ahead
  * 	prios	as a start has them, those of taken buckets as new
- * 	chain	in buckets that nothing pointed to and the run gave to nobody; never
+ * 	chain	in buckets that nothing pointed to and that the run gave to no caller; never
  * 		in one invalidated now, whose data the old state still needs
  * 	pins	buckets named by journal keys are never taken, as in the driver
  * 		before its replay; those taken stay so until the end of the run

@@ -178,7 +178,7 @@ static int foresee(struct cache_offline *o, const struct cache_commit_place *p,
 		return ret;
 	return cache_err_set(err, -ENOSPC, 0,
 			     "no space in the journal: with one entry more the replay of %" PRIu64
-			     " keys may hang on kernels %s; start the set once before, or run "
+			     " keys may hang on kernels %s; let a kernel start the set first, or run "
 			     "cache-fsck --fold-journal", o->set->journal_keys,
 			     cache_eras_text(f.hangs | f.may_hang, eras));
 }

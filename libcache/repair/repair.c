@@ -436,7 +436,10 @@ static int act(struct repair *r)
 	return ret;
 }
 
-/* No finding is as plain as what follows from it: the whole tree is read as what it is not. */
+/*
+ * A wrong level shows in findings all over the tree, since every node is read as one of another
+ * level.
+ */
 static int correct_level(struct repair *r)
 {
 	bool wrong;
@@ -447,7 +450,10 @@ static int correct_level(struct repair *r)
 	return ret;
 }
 
-/* Where entries of the replay are lost, older ones must not hide what leaves have of these. */
+/*
+ * Where entries of the replay are lost, keys of older entries must not hide newer keys that leaves
+ * already have.
+ */
 static int load_behind_journal(struct repair *r)
 {
 	const struct cache_jset_pos *newest = &r->set->journal.newest.pos;
@@ -480,7 +486,10 @@ static int load_rest(struct repair *r)
 	return cache_repair_find_lost(set, old, &r->sink, &r->doubt.unread, r->err);
 }
 
-/* What the others have of its tree, its data and its gens is not known here, or would differ. */
+/*
+ * What the other devices of the set have of its tree, data and gens is not known here, or would
+ * differ afterwards.
+ */
 static int refuse_member(struct repair *r)
 {
 	const struct cache_sb *sb = &r->set->sb;

@@ -9,7 +9,10 @@
 #include "base/array.h"
 #include "format/bset_codec.h"
 
-/* So far a gen can move on before the bucket is written to: its owner frees it, and the allocator. */
+/*
+ * How often a gen can be raised before the bucket is written to: when its owner frees it, and by
+ * the allocator.
+ */
 #define MOVES_MAX	2
 
 struct search {
@@ -199,8 +202,9 @@ static int read_chain_before(struct search *s, struct cache_err *err)
 }
 
 /*
- * It is still there: its gen was this one when the chain before was written, or less, and the
- * gen that the newest has was never another owner's. 1, and whether the extent cannot be old.
+ * Whether the data is still there: the bucket had this gen, or an earlier one, when the previous
+ * chain was written, and no other owner had the gen that the newest chain names. Return 1;
+ * @certain: the extent cannot be old.
  */
 static bool is_still_there(const struct search *s, const struct cache_extent *e, uint64_t bucket,
 			   bool *certain)
@@ -237,7 +241,7 @@ static int judge_candidate(void *ctx, const struct cache_extent *e)
 	return add(s, &g);
 }
 
-/* The repair refuses then, or was told to do without. */
+/* The repair then refuses, or the caller allowed it to go on without. */
 static void ignore_unread(void *ctx, uint64_t bucket)
 {
 }
@@ -323,7 +327,7 @@ int cache_repair_false_gens(struct cache_set *set, const struct repair_doubt *d,
 		ret = cache_set_each_node(set, on_parent, &s, &silent, err);
 	if (!ret && d->scan && s.has_before)
 		ret = find_lost_nodes(&s);
-	/* what hangs on a node that is found only now may claim any bucket */
+	/* nodes below one that is found only now may claim any bucket */
 	if (!ret && found->n == before)
 		ret = find_lost_data(&s, &silent, err);
 	if (ret == -ENOMEM)

@@ -106,8 +106,8 @@ int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct ca
 int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err *err);
 
 /*
- * Takes from the replay what leaves have had already, for a newest entry that may ask for
- * more than is needed. Return: 0; -ENOMEM, or what the walk returns.
+ * Removes from the replay the keys that leaves have already had, because the newest entry may ask
+ * for more than is needed. Return: 0; -ENOMEM, or what the walk returns.
  */
 int cache_repair_drop_flushed(struct cache_set *set, struct cache_err *err);
 

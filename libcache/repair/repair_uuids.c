@@ -233,6 +233,6 @@ int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 	if (overwritten && !d->scan)
 		plan->cannot = "dirty data belongs to a device whose slot was overwritten: name the backing devices too";
 	else if (unknown && !d->scan)
-		plan->cannot = "a backing device is dirty and has no slot, and nothing proves which one is its";
+		plan->cannot = "a backing device is dirty and has no slot, and nothing proves which slot it had";
 	return 0;
 }

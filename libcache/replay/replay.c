@@ -311,7 +311,7 @@ int cache_replay_forecast(struct cache_set *set, uint32_t eras,
 	q.free = cache_journal_free_buckets(&set->sb, &set->journal);
 	q.reads = calloc(1, sizeof(*q.reads));
 	if (!q.reads)
-		return cache_err_set(err, -ENOMEM, 0, "no memory to play the replay");
+		return cache_err_set(err, -ENOMEM, 0, "no memory to simulate the replay");
 	ret = ask_all(&q, eras);
 	for (unsigned i = 0; i < REPLAY_READS; i++)
 		free(q.reads->node[i].data);

@@ -67,7 +67,7 @@ void cache_replay_alloc_init(struct replay *r, const struct cache_driver *d, uin
 static void invalidate(struct replay_alloc *a)
 {
 	if (a->candidates < a->inc_max || a->prio + a->none < a->prio_max) {
-		/* the last buckets stay in its hands, or are handed out without a prio write */
+		/* the last buckets stay in free_inc, or are handed out without a prio write */
 		a->dry = true;
 		if (a->candidates < a->inc_max)
 			return;

@@ -18,7 +18,7 @@
 
 static int no_memory(struct replay *r)
 {
-	return cache_err_set(r->err, -ENOMEM, 0, "no memory to rehearse the replay");
+	return cache_err_set(r->err, -ENOMEM, 0, "no memory to simulate the replay");
 }
 
 static uint32_t block_bytes(const struct replay *r)

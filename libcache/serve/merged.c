@@ -89,7 +89,7 @@ static int check_backing(struct cache_dev *backing, const struct cache_sb *cache
 	state = cache_sb_bdev_state(sb);
 	if (state == CACHE_BDEV_STATE_NONE || state == CACHE_BDEV_STATE_STALE)
 		return cache_err_set(err, -EINVAL, 0,
-				     "%s: its state is %s: the cache does not count, use it alone",
+				     "%s: its state is %s: what the cache has of it is out of date: read it alone",
 				     cache_dev_name(backing), cache_bdev_state_name(state));
 	if (sb->data_offset_sectors >= cache_dev_sectors(backing))
 		return refuse(err, backing, "ends before its data begins");
@@ -167,7 +167,9 @@ static int ask_table(struct cache_merged *m, const struct cache_sb *backing,
 static int load(struct cache_merged *m, const struct cache_sb *backing,
 		const struct cache_merged_opts *opts, struct cache_err *err)
 {
-	/* what is wrong was said by the check; who serves a damaged set all the same knows */
+	/*
+	 * the check has reported what is wrong; a caller that serves a damaged set has accepted it
+	 */
 	static const struct cache_sink silent = { cache_sink_ignore, NULL };
 	struct cache_set *set = NULL;
 	int ret = cache_set_load(m->cache, CACHE_LOAD_GENS, &silent, &set, err);
@@ -186,7 +188,7 @@ static int load(struct cache_merged *m, const struct cache_sb *backing,
 	return ret;
 }
 
-/* Dirty data past the end would not be shown, and that is never silent. */
+/* Dirty data past the end would not be shown: that is an error. */
 static int check_end(const struct cache_merged *m, struct cache_err *err)
 {
 	const struct cache_map_extent *last = m->map.n ? &m->map.e[m->map.n - 1] : NULL;
@@ -310,7 +312,7 @@ static enum cache_merged_kind gap_kind(struct cache_merged *m, uint64_t sector, 
 	if (!m->backing)
 		return CACHE_MERGED_HOLE;
 	data = fd >= 0 ? lseek(fd, at, SEEK_DATA) : at;
-	if (data < 0)	/* no data behind, or nobody knows */
+	if (data < 0)	/* no data follows, or that cannot be determined */
 		return errno == ENXIO ? CACHE_MERGED_HOLE : CACHE_MERGED_DATA;
 	if (data / CACHE_SECTOR_BYTES <= (off_t)sector) {
 		data = lseek(fd, at, SEEK_HOLE);

@@ -19,7 +19,7 @@
 struct cache_merged;
 
 struct cache_merged_opts {
-	/* Not asked again whether the set is sound: the caller knows, or wants it all the same. */
+	/* Do not check the set: the caller has checked it, or accepts a damaged one. */
 	bool unchecked;
 	/* Of a flash volume. May be NULL if a backing device is given, or the set has one volume. */
 	const uint8_t *volume_uuid;
@@ -35,8 +35,8 @@ struct cache_merged_opts {
  *
  * Memory: that of a check, then 24 bytes per extent of the device.
  * Return: 0; -EUCLEAN when the check finds the set damaged; -EINVAL when the devices are not
- * what they should be, or not of one set; -ENODEV when the set has no such volume; -ECANCELED;
- * what reading gives; -ENOMEM.
+ * what they should be, or not of one set; -ENODEV when the set has no such volume; -ECANCELED; the
+ * errors of reading; -ENOMEM.
  */
 int cache_merged_open(struct cache_dev *cache, struct cache_dev *backing,
 		      const struct cache_merged_opts *opts, struct cache_merged **m,
@@ -60,7 +60,7 @@ const struct cache_merged_info *cache_merged_info(const struct cache_merged *m);
  *
  * May be called by several threads at once if the devices are of cache_dev_open(). What cannot
  * be read from the cache is read from the backing device if it is clean.
- * Return: 0; -ERANGE past the end; -EIO and what reading gives.
+ * Return: 0; -ERANGE past the end; the errors of reading, such as -EIO.
  */
 int cache_merged_read(struct cache_merged *m, void *buf, uint64_t nbytes, uint64_t offset);
 

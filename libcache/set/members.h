@@ -42,8 +42,8 @@ int cache_set_load_members(const struct cache_set_member *members, unsigned n,
 			   struct cache_set **set, struct cache_err *err);
 
 /*
- * Which of @members the bucket is on, and its number there. Return: false for a bucket that
- * is nobody's; of a set of one device always true, @index 0.
+ * Which of @members the bucket is on, and its number there. Return: false for a bucket that is on
+ * none; of a set of one device always true, @index 0.
  */
 bool cache_set_member_of(const struct cache_set *set, uint64_t bucket, unsigned *index,
 			 uint64_t *local);

@@ -115,7 +115,10 @@ int cache_set_load_visit(struct cache_dev *dev, const struct cache_sb *sb, enum 
 	struct cache_set *set;
 	int ret;
 
-	/* alone it looks like a set of which much is missing, and nobody is there to be told */
+	/*
+	 * alone it looks like a set of which much is missing, and there is no sink to report that
+	 * to
+	 */
 	if (!sink && upto > CACHE_LOAD_JOURNAL && cache_sb_is_one_of_several(sb))
 		return cache_err_set(err, -EOPNOTSUPP, 0, "it is one of %u cache devices of its set, "
 				     "and all of them are needed", sb->nr_in_set);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files of sysfs, or of a copy of it: one that is not there, is no regular file, cannot be read or
- * vanishes while it is read is one of which nothing is known.
+ * Files of sysfs, or of a copy of it. The value of a file that is absent, is no regular file,
+ * cannot be read or vanishes while it is read is not known.
  */
 #include <errno.h>
 #include <fcntl.h>

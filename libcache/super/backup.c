@@ -83,7 +83,7 @@ static int decode(const struct cache_backup_disk *d, struct cache_backup *b,
 		  struct cache_err *err)
 {
 	if (memcmp(d->magic, CACHE_BACKUP_MAGIC, sizeof(d->magic)))
-		return cache_err_set(err, -EBADMSG, 0, "no header backup");
+		return cache_err_set(err, -EBADMSG, 0, "not a header backup");
 	if (cache_le64_get(d->csum) != csum_of(d))
 		return cache_err_set(err, -EBADMSG, 0, "the header backup is damaged: checksum is "
 				     "0x%" PRIx64 ", computed 0x%" PRIx64,
@@ -107,12 +107,12 @@ static int read_file(int fd, struct cache_backup_disk *d, struct cache_err *err)
 	int ret;
 
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return cache_err_set(err, -EBADMSG, 0, "no header backup: not a regular file");
+		return cache_err_set(err, -EBADMSG, 0, "not a header backup: not a regular file");
 	ret = cache_fd_read(fd, d, sizeof(*d), 0);
 	if (ret < 0)
 		return cache_err_set(err, ret, 0, "cannot read: %s", strerror(-ret));
 	if (!ret || st.st_size != sizeof(*d))
-		return cache_err_set(err, -EBADMSG, 0, "no header backup: %lld bytes long, expected %zu",
+		return cache_err_set(err, -EBADMSG, 0, "not a header backup: %lld bytes long, expected %zu",
 				     (long long)st.st_size, sizeof(*d));
 	return 0;
 }

@@ -163,7 +163,7 @@ static int assume_dirty(struct restore *r, struct cache_sb *sb)
 			     "since, dirty data there would be abandoned");
 	set_bdev_state(sb, CACHE_BDEV_STATE_DIRTY);
 	if (saved != CACHE_BDEV_STATE_DIRTY)
-		r->proof[SUPER_FLAGS] = "header backup, and dirty, so that a kernel asks the cache";
+		r->proof[SUPER_FLAGS] = "header backup, and dirty, so that a kernel waits for the cache";
 	return 0;
 }
 

@@ -388,7 +388,7 @@ static int find_old_ring(struct sb_repair *r, struct cache_sb *sb)
 		return ret;
 	/* the superblock names a ring: the set was running until its journal was switched off */
 	if (r->m.sb.njournal && !r->m.opts->allow_data_loss)
-		r->plan->cannot = "the set has run, and its journal was then switched off: its first start throws away all of it, and so would a repair";
+		r->plan->cannot = "the set has run, and its sync flag was cleared afterwards: the next start throws away all of it, and so would a repair";
 	r->plan->safe &= !r->m.sb.njournal;
 	return 0;
 }

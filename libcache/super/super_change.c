@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Changing fields of a superblock on purpose. What is not changed stays byte for byte, and
- * so does all that means nothing.
+ * Changes of fields of a superblock that were asked for. All other bytes stay, those without a
+ * meaning too.
  */
 #include "super/super_change.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The set is looked at once; then all is checked, then changed: superblocks and one commit. */
+/* The set is loaded once; then everything is checked; then superblocks and one commit change it. */
 #include "writeback/tune_impl.h"
 
 #include <errno.h>
@@ -91,13 +91,13 @@ static int check_detach(const struct tune *r, struct cache_err *err)
 	const char *back = cache_dev_name(r->t->backing);
 
 	if (r->slot_dirty)
-		return cache_err_set(err, -EBUSY, 0, "%s: %" PRIu64 " sectors of it are dirty in the cache; bring them home with: cache-writeback --detach %s %s",
+		return cache_err_set(err, -EBUSY, 0, "%s: %" PRIu64 " sectors of it are dirty in the cache; copy them to it with: cache-writeback --detach %s %s",
 				     back, r->slot_dirty, cache_dev_name(r->t->cache), back);
 	if (state_of(r) == CACHE_BDEV_STATE_DIRTY && r->t->cache && r->slot < 0)
 		return cache_err_set(err, -EBUSY, 0, "%s: it has dirty data, and the cache set does not know it",
 				     back);
 	if (state_of(r) == CACHE_BDEV_STATE_DIRTY && !r->t->cache)
-		return cache_err_set(err, -EBUSY, 0, "%s: it has dirty data in its cache; bring it home with: cache-writeback --detach CACHE %s",
+		return cache_err_set(err, -EBUSY, 0, "%s: it has dirty data in its cache; copy it to the device with: cache-writeback --detach CACHE %s",
 				     back, back);
 	return 0;
 }
@@ -118,7 +118,7 @@ static int check_move(const struct tune *r, struct cache_err *err)
 		return cache_err_set(err, -EUCLEAN, 0, "%s: it is clean, and the cache set has %" PRIu64 " dirty sectors of it: that set is older",
 				     cache_dev_name(r->t->backing), r->slot_dirty);
 	if (!r->t->force)
-		return cache_err_set(err, -EBUSY, 0, "%s: it is attached to cache set %s, of which %s may be a clone; --force moves it, and gives up what that set has that the clone has not",
+		return cache_err_set(err, -EBUSY, 0, "%s: it is attached to cache set %s, of which %s may be a clone; --force moves it, and gives up what only the old set has",
 				     cache_dev_name(r->t->backing),
 				     cache_uuid_format(r->backing.set_uuid, uuid),
 				     cache_dev_name(r->t->cache));
@@ -173,7 +173,7 @@ static int check_relink(struct tune *r, struct cache_err *err)
 	if (!r->t->cache || !r->t->backing)
 		return cache_err_set(err, -EINVAL, 0, "the cache device and the backing device are both needed for --relink");
 	if (r->slot_dirty)
-		return cache_err_set(err, -EBUSY, 0, "%s: its own slot has %" PRIu64 " dirty sectors; bring them home first",
+		return cache_err_set(err, -EBUSY, 0, "%s: its own slot has %" PRIu64 " dirty sectors; write them back first",
 				     cache_dev_name(r->t->backing), r->slot_dirty);
 	return cache_tune_choose(r, err);
 }
@@ -236,7 +236,7 @@ static int change_slots(void *ctx, struct cache_set *set, struct cache_err *err)
 	return 1;
 }
 
-/* What a retired slot had is nobody's; what is clean of a slot that comes back may be old. */
+/* The data of a retired slot has no owner; clean data of a slot that is used again may be old. */
 static int change_extents(void *ctx, const struct cache_repair_view *view, struct cache_err *err)
 {
 	const struct tune *r = ctx;
@@ -330,10 +330,10 @@ static int change_super(struct tune *r, struct cache_err *err)
 }
 
 /*
- * A new UUID goes to the table first: a device that the table no longer has is refused by the
- * kernel, and the table says which it becomes. All else goes to the superblock first: a device
- * that has left keeps a slot that nobody asks for, and one that is to come back is refused
- * until its slot is there.
+ * A new UUID is written to the table first: until the superblock has it too, the kernel refuses the
+ * device, and the table says which UUID it is to get. Everything else is written to the superblock
+ * first: a detached device leaves a slot that is not used, and a device that is given its slot back
+ * is refused until the slot is written.
  */
 static int change(struct tune *r, struct cache_err *err)
 {

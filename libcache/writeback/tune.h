@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Changing what a cache set and its devices say of themselves, offline: label, UUID, cache
- * mode, which set a backing device belongs to, and whose the dirty data of a retired slot is.
+ * Changes of a cache set and its devices, offline: label, UUID, cache mode, the set to which a
+ * backing device belongs, and the owner of the dirty data of a retired slot.
  */
 #ifndef LIBCACHE_TUNE_H
 #define LIBCACHE_TUNE_H

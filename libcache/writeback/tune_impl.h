@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the files of tune: one run, and the slots it deals with. */
+/* Shared by the files of tune: one run, and the slots that it changes. */
 #ifndef LIBCACHE_TUNE_IMPL_H
 #define LIBCACHE_TUNE_IMPL_H
 

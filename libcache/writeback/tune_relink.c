@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * To which device the dirty data of a retired slot belongs. The kernel writes over the uuid of a slot when it
- * detaches a device, or attaches one that has run without its cache; label, times and extents
- * stay. A file system's superblock among the extents names the file system, and the backing
- * device has one too.
+ * The device to which the dirty data of a retired slot belongs. The kernel writes over the uuid of
+ * a slot when it detaches a device, or attaches one that has run without its cache; label, times
+ * and extents stay. A file system's superblock among the extents names the file system, and the
+ * backing device has one too.
  */
 #include "writeback/tune_impl.h"
 

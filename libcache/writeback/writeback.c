@@ -152,7 +152,7 @@ static int run_change(struct writeback *w, struct cache_err *err)
 	return ret > 0 ? 0 : ret;
 }
 
-/* Its slot is not used again (format 1.8), and what it had in the cache is nobody's. */
+/* Its slot is not used again (format 1.8), and its data in the cache has no owner. */
 static int retire_slots(void *ctx, struct cache_set *set, struct cache_err *err)
 {
 	const struct writeback *w = ctx;

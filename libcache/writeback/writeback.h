@@ -119,9 +119,9 @@ struct cache_writeback_result {
  * Memory: that of a repair, which is 24 bytes per extent, and 2 bits; 8 MiB of buffers, 12 with
  * opts->verify.
  * Return: 0, also when sectors failed or were refused: see @res; -EUCLEAN for a set that is
- * damaged, without opts->force; -EINVAL, -ERANGE for devices that do not fit; what reading
- * metadata, or a flush, gives. After an error the cache has all that it had, and
- * is dirty where it was; backing devices may have received data that stays dirty.
+ * damaged, without opts->force; -EINVAL, -ERANGE for devices that do not fit; the errors of reading
+ * metadata and of a flush. After an error the cache has all that it had, and is dirty where it was;
+ * backing devices may have received data that stays dirty.
  */
 int cache_writeback_run(struct cache_dev *cache, const struct cache_writeback_opts *opts,
 			struct cache_writeback_result *res, struct cache_err *err);

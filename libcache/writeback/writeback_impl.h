@@ -46,8 +46,8 @@ void cache_writeback_each_range(const struct writeback *w);
 /*
  * Copies what w->todo says. w->failed says what of it did not succeed; what was not reached
  * when the caller asked to stop is no longer in w->todo. Then all targets are flushed.
- * Return: 0; -ENOMEM; -ENOSPC and the like for a target that takes nothing more; what a flush
- * gives.
+ * Return: 0; -ENOMEM; -ENOSPC and the like for a target that takes nothing more; the errors of a
+ * flush.
  */
 int cache_writeback_copy(struct writeback *w, struct cache_err *err);
 

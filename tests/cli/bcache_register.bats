@@ -19,7 +19,7 @@ register() { bcache-register --root "$M" --kernel "${KERNEL:-6.1}" "${@:2}" "$1"
 given() { cat "$M/sys/fs/bcache/register"; }
 config() { printf '%s\n' "$@" > "$M/etc/default/cache-tools"; }
 
-@test "sound cache and backing devices are given to the kernel, without a word" {
+@test "sound cache and backing devices are given to the kernel, without a message" {
 	for i in fresh.cache registered.cache wb-crash.cache wb-crash.back1 churn-lru.cache; do
 		image $i
 		before=$(sum "$IMG")
@@ -127,7 +127,7 @@ config() { printf '%s\n' "$@" > "$M/etc/default/cache-tools"; }
 	[ "$(wc -l < "$M/dev/kmsg")" = 1 ]
 }
 
-@test "several complaints of one boot are each in the log once" {
+@test "several messages of one boot are each in the log once" {
 	config CHECK_SECONDS=0
 	image ring-full.cache
 	for _ in 1 2 3; do

@@ -72,7 +72,7 @@ of() { jq -r "$1" "$BATS_TEST_TMPDIR/out"; }
 	done
 }
 
-@test "when nothing can be had nothing is written" {
+@test "when no bucket can be allocated nothing is written" {
 	cache-alloc -q -c 5000 --commit "$IMG" > /dev/null || true
 	cache-alloc -q -c 5000 --commit --policy fifo "$IMG" > /dev/null || true
 	cache-fsck -n "$IMG"
@@ -237,7 +237,7 @@ interrupted() {
 	cmp "$IMG" "$IMG.file"
 }
 
-@test "usage: a count, known words, and one mind about writing" {
+@test "usage errors: no count, unknown words, --commit with --dry-run" {
 	run -2 cache-alloc "$IMG"
 	run -2 cache-alloc -c x "$IMG"
 	run -2 cache-alloc -c 1
@@ -272,7 +272,7 @@ interrupted() {
 	run -0 cache-fsck -n "$IMG"
 	before=$(sum "$IMG")
 	run -1 cache-alloc "$IMG" -c 5 --commit
-	[[ "$output" == *"no space in the journal"*"may hang on kernels "*"start the set once before"* ]]
+	[[ "$output" == *"no space in the journal"*"may hang on kernels "*"let a kernel start the set first"* ]]
 	[ "$before" = "$(sum "$IMG")" ]
 }
 

@@ -219,7 +219,7 @@ END
 	export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0"
 	run -0 --separate-stderr env TEST_EIO="${bad/ /,}" LD_PRELOAD="$BUILD/tests/eio.so" \
 		cache-image save "$IMG" "$T/image"
-	[[ "$stderr" == *"warning: "*" sectors cannot be read; nor can they from the image" ]]
+	[[ "$stderr" == *"warning: "*" sectors cannot be read, neither from the device nor from the image" ]]
 	run -4 cache-fsck -n "$T/image"
 	[[ "$output" == *"_UNREADABLE"* ]]
 }

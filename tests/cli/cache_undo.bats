@@ -51,7 +51,7 @@ setup() {
 @test "another device, and one that was written to since, are refused without -f" {
 	make-cache -q --force -z undo a
 	run -1 --separate-stderr cache-undo undo b
-	[[ $stderr == *"b: sector"*"is not as the undo file knows it"* ]]
+	[[ $stderr == *"b: sector"*"has other content than the undo file says"* ]]
 	cmp b b.before
 	printf x | dd of=a bs=1 seek=5000 conv=notrunc status=none
 	cp a changed
@@ -64,7 +64,7 @@ setup() {
 
 @test "what is no undo file is refused" {
 	run -1 --separate-stderr cache-undo b a
-	[[ $stderr == *"b: no undo file"* ]]
+	[[ $stderr == *"b: not an undo file"* ]]
 	run -1 cache-undo missing a
 	run -2 cache-undo b
 	run -2 cache-undo b a a

@@ -28,7 +28,7 @@ is_confined() {
 	grep -qx "capabilities none" "$T/can"
 }
 
-@test "who only looks can open, make, start and connect nothing once the device is open" {
+@test "an applet that only looks can open, make, start and connect nothing once the device is open" {
 	build_machine=$(uname -m)
 	[ "$build_machine" = x86_64 ] || [ "$build_machine" = aarch64 ] || skip "no list of calls for it"
 	for call in cache-show-keys cache-show-journal cache-show-prios cache-show-uuids \
@@ -81,14 +81,14 @@ is_confined() {
 	[ -s "$T/map.html" ]
 }
 
-@test "who writes is not confined" {
+@test "an applet that writes is not confined" {
 	cp --sparse=always "$IMG" "$T/img"
 	can cache-alloc -c 4 --commit -z "$T/undo" "$T/img"
 	[ "$status" = 0 ]
 	grep -qx "write done" "$T/can"
 }
 
-@test "a kernel without landlock and seccomp is no error and no word" {
+@test "a kernel without landlock and seccomp is no error and gives no message" {
 	TEST_OLD_KERNEL=1 can cache-show-uuids "$IMG"
 	[ "$status" = 0 ]
 	[ ! -s "$T/err" ]

@@ -166,7 +166,7 @@ all_survive() {
 	all_fail_on "$T/secret"
 }
 
-@test "a device name nobody has is an error" {
+@test "a name that no device has is an error" {
 	for a in $(applets); do
 		on_device "$a" UUID=00000000-dead-beef-0000-000000000000
 		call "$a" "${ARGS[@]}"

@@ -247,7 +247,7 @@ END
 	[ "$(cache-super-show -J "LABEL=table label" | jq -r .device)" = "$LOOP" ]
 }
 
-@test "libblkid's cache file leads nobody to a file of yesterday" {
+@test "a cache file of libblkid that is out of date is not used" {
 	truncate -s 40M a
 	make-cache -q -U 5ca1ab1e-0000-4000-8000-000000000077 a
 	printf '<device DEVNO="0x0700" TIME="1.1" UUID="5ca1ab1e-0000-4000-8000-000000000077" TYPE="bcache">%s</device>\n' \

@@ -31,7 +31,7 @@ of() { cache-fsck -n -J "$IMG" | jq -r ".summary.$1"; }
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
-@test "a set whose start may hang is cured by it as by -p alone" {
+@test "a set whose start may hang is repaired by it as by -p alone" {
 	image ring-full.cache
 	run -1 cache-fsck -p --fold-journal "$IMG"
 	run -0 cache-fsck -n --kernel all "$IMG"

@@ -41,7 +41,7 @@ kernels() { cache-fsck -n -J "$@" "$IMG" | jq -rc .kernels; }
 	run -0 cache-fsck -n --kernel all "$IMG.p"
 }
 
-@test "on a device that takes no discards no kernel forgives the gap" {
+@test "on a device that supports no discards every kernel refuses the gap" {
 	front_gap
 	dev=$(losetup -f --show "$IMG" 2> /dev/null) || skip "no loop device to be had"
 	limit=/sys/block/${dev##*/}/queue/discard_max_bytes

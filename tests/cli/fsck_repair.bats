@@ -199,7 +199,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	poke "$IMG" 'uuid[0].uuid=603466b7-8eca-4f6d-9f99-dfe2b5757980'
 	before=$(sum "$IMG")
 	run -4 --separate-stderr cache-fsck -y "$IMG" "$BATS_TEST_TMPDIR/back"
-	[[ "$stderr" == *"nothing proves which one is its"* ]]
+	[[ "$stderr" == *"nothing proves which slot it had"* ]]
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
@@ -252,7 +252,7 @@ dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5,
 	[[ "$stderr" == *"more than one byte"* ]]
 }
 
-@test "a node that a lying key counts as freed comes back, the last of its parent as any other" {
+@test "a node that a key with a false generation marks as freed is kept, also the last one of its parent" {
 	# level 2 over two nodes of level 1: whether the false key is read before the parent or after
 	for liar in 0 230; do
 		img=$BATS_TEST_TMPDIR/set$liar
@@ -305,7 +305,7 @@ with_eio() {
 		ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" "${@:2+${#times[@]}}"
 }
 
-@test "what cannot be read is not repaired without leave, and the exit status says both" {
+@test "what cannot be read is not repaired without permission, and the exit status says both" {
 	image wb-crash.cache
 	before=$(sha256sum "$IMG")
 	bucket=$(poke "$IMG" where=journal2) && bucket=${bucket% *}
@@ -326,7 +326,7 @@ with_eio() {
 	run -4 with_eio "$bucket,8" 3 cache-fsck -n "$IMG"
 }
 
-@test "a full file system stops a repair, and no clean data goes for it" {
+@test "a full file system stops a repair, and no clean data is dropped for it" {
 	image churn-lru.cache
 	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'
 	mkdir "$IMG.small"
@@ -412,7 +412,7 @@ with_eio() {
 	jq -e 'has("repair") | not' <<< "$output"
 }
 
-@test "a journal that only its discards excuse gets a checkpoint before their bit is cleared" {
+@test "a journal with a gap that needs the discard bit gets a checkpoint before the bit is cleared" {
 	image churn-lru.cache
 	poke "$IMG" sb.discard=1 'journal[2297]=zero' 'journal[2296]=zero'
 	cache-show-keys "$IMG" | awk '{ $1 = $2 = ""; print }' > "$BATS_TEST_TMPDIR/was"
@@ -423,7 +423,7 @@ with_eio() {
 	cache-show-keys "$IMG" | awk '{ $1 = $2 = ""; print }' | cmp - "$BATS_TEST_TMPDIR/was"
 }
 
-@test "what is damaged besides is repaired or not as ever, and the bit only goes from a sound set" {
+@test "other damage is repaired as usual, and the bit is cleared only in a sound set" {
 	image churn-lru.cache
 	poke "$IMG" sb.discard=1 'journal[2297]=zero'
 	before=$(sum "$IMG")

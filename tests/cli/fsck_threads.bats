@@ -29,7 +29,7 @@ setup() {
   [[ "$output" == *"300000 extents"* ]]
 }
 
-@test "a number of threads that makes no sense is refused" {
+@test "an impossible number of threads is refused" {
   for n in 0 65 x -1; do
     run -16 cache-fsck -n --threads="$n" "$IMG"
     [[ "$output" == *threads* ]]

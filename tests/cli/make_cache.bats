@@ -110,7 +110,7 @@ refuses() {
 	refuses "2 cache devices for a set of one" 1 -C a b
 }
 
-@test "a second device that will not do leaves the first untouched" {
+@test "a second device that is refused leaves the first unchanged" {
 	blank 40M a
 	blank 1M b
 	refuses "b: too small: 1024 KiB" 1 --set-size 2 -C a b
@@ -185,7 +185,7 @@ refuses() {
 	refuses "members 3 to 4 of a set of 4" 1 -C --set-size 4 --index 3 a b
 }
 
-@test "what is there is shown, and not overwritten without a word" {
+@test "what is there is shown, and not overwritten without a message" {
 	blank 40M a b
 	swap b
 	refuses "b: has swap at byte 4086, label \"ABCDEFGHIJKLMNOP\", uuid 01020304-" 1 -C a -B b
@@ -204,7 +204,7 @@ refuses() {
 	[[ $stderr != *$'\033'* ]]
 }
 
-@test "on a terminal it asks, and no is no" {
+@test "on a terminal it asks, and after a no nothing is written" {
 	command -v script >/dev/null || skip "script(1) is not installed"
 	blank 40M a
 	swap a
@@ -282,7 +282,7 @@ entries() {		# FILE
 	LC_ALL=C grep -obUaP "$bytes" "$1" | wc -l
 }
 
-@test "an old set of the same uuid cannot rise from its journal" {
+@test "journal entries of an old set with the same uuid are not replayed" {
 	local set
 	xz -dc "$IMAGES/wb-crash.cache.xz" >a
 	set=$(od -An -tx1 -j $((4096 + 56)) -N 16 a | tr -d ' \n' |
@@ -313,7 +313,7 @@ entries() {		# FILE
 	EOT
 }
 
-@test "quiet is quiet" {
+@test "-q prints nothing" {
 	blank 40M a
 	run -0 make-cache -q a
 	[ -z "$output" ]
@@ -346,7 +346,7 @@ loop() {		# FILE SECTOR-SIZE
 	cmp -n 8192 a b
 }
 
-@test "the largest sector of all devices is everybody's block" {
+@test "the block of all devices is the largest of their sectors" {
 	blank 40M a b
 	loop a 512
 	loop b 4096

@@ -89,7 +89,7 @@ same_as_named() {
 @test "a cache whose size is not whole buckets" { files 269000100; same -C a; }
 @test "policy fifo" { files 40M; same -C -b 64k --cache_replacement_policy=fifo a; }
 @test "policy random" { files 40M; same -C -b 64k --cache-replacement-policy=random a; }
-@test "policy lru said aloud" { files 40M; same -C -b 64k --cache-replacement-policy lru a; }
+@test "policy lru given explicitly" { files 40M; same -C -b 64k --cache-replacement-policy lru a; }
 @test "the long option names" { files 40M; same --cache --bucket=64k --block=4k a; }
 @test "a chosen set uuid" {
 	files 40M
@@ -98,7 +98,7 @@ same_as_named() {
 @test "a backing device by default" { files 10M; same -B a; }
 @test "a backing device with writeback" { files 10M; same -B --writeback a; }
 @test "a backing device with a data offset" { files 10M; same -B -o 2048 a; }
-@test "a data offset of 16 said aloud is version 1" { files 10M; same -B --data-offset 16 a; }
+@test "a data offset of 16 given explicitly is version 1" { files 10M; same -B --data-offset 16 a; }
 @test "the underscore spelling of data_offset" { files 10M; same -B --data_offset=32 a; }
 @test "a backing device keeps the bucket size it was told" { files 10M; same -B -b 1M a; }
 @test "two backing devices share a set" { files 10M 20M; same -B a b; }

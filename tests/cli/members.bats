@@ -192,7 +192,7 @@ of() { jq -r "$1" out; }
 	run -1 cache-show-keys --owner 32768s c a b
 }
 
-@test "what needs all members and is given one says so" {
+@test "applets that need all members say so when one is given" {
 	run -1 --separate-stderr cache-image save b b.img
 	[[ "$stderr" == *"one of 3 cache devices of its set"* ]]
 	[ ! -e b.img ]

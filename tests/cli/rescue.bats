@@ -79,14 +79,14 @@ state() { cache-super-show -J back | jq -r .state; }
 	follow "Nothing is wrong" 0 0
 }
 
-@test "read errors, a disk that travels, and an export" {
+@test "read errors, a disk that is moved, and an export" {
 	pair wb-crash
 	follow "Look at the dirty data before it is written anywhere" 0
 	[ -s overlay ]
 	follow "The cache device has read errors" 0
 	right
 	pair wb-crash
-	follow "The disk must travel without its cache" 0 0
+	follow "The disk is to be moved without its cache" 0 0
 	right
 	[ "$(state)" = none ]
 }

@@ -44,7 +44,7 @@ setup() {
 	[[ "$stderr" == *"JOURNAL_TILING"* ]]
 }
 
-@test "an empty ring of a set that has run is a fault" {
+@test "an empty ring of a set that has run is an error" {
 	poke "$IMG" journal.wipe=1
 	run -1 --separate-stderr cache-show-journal "$IMG"
 	[[ "$stderr" == *JOURNAL_EMPTY* ]]

@@ -101,7 +101,7 @@ cell() { cache-show-prios -a "$IMG" 2> /dev/null | awk -F'\t' -v b="$1" -v c="$2
 	[[ "$stderr" == *"no journal entry was found"* ]]
 }
 
-@test "a reader that goes away ends it without a word" {
+@test "a reader that goes away ends it without a message" {
 	cache-show-prios -a "$IMG" 2> "$IMG.err" | head -n 1 > /dev/null
 	[ ! -s "$IMG.err" ]
 }

@@ -38,7 +38,7 @@ setup() {
 		'["retired",null,41288]' ]
 }
 
-@test "a label with control characters cannot play with a terminal" {
+@test "control characters of a label are not sent to the terminal" {
 	poke "$IMG" "uuid[0].label=$(printf 'a\033[31mb')"
 	run -0 cache-show-uuids "$IMG"
 	[[ "$output" != *$'\033'* ]]

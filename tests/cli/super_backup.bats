@@ -110,7 +110,7 @@ lose_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc statu
 	[[ "$stderr" == *"its journal is of another set than the backup" ]]
 }
 
-@test "what lives on the device by now is not overwritten" {
+@test "a device that has other content now is not overwritten" {
 	command -v mke2fs > /dev/null || skip "no mke2fs"
 	truncate -s 16M "$IMG"
 	make-cache -q -B "$IMG"
@@ -122,13 +122,13 @@ lose_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc statu
 	[ "$before" = "$(sum "$IMG")" ]
 }
 
-@test "a backing device without a superblock comes back dirty, so that its cache is asked" {
+@test "a backing device without a superblock is restored as dirty, so that the kernel waits for its cache" {
 	image wb-crash.back1
 	poke "$IMG" sb.state=clean
 	cache-super-show -q --save "$HEAD" "$IMG"
 	lose_super "$IMG"
 	run -0 --separate-stderr cache-super-show --restore "$HEAD" -y "$IMG"
-	[[ "$output" == *"header backup, and dirty, so that a kernel asks the cache"* ]]
+	[[ "$output" == *"header backup, and dirty, so that a kernel waits for the cache"* ]]
 	[ "$(cache-super-show -J "$IMG" | jq -r .state)" = dirty ]
 }
 

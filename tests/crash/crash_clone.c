@@ -29,7 +29,7 @@ static int work(void *ctx, struct cache_dev *dst)
 	int ret = cache_clone_run(p->src, dst, &opts, &res, &err);
 
 	if (ret && !err.text[0])
-		TEST_FAIL("failed with %d without a word", ret);
+		TEST_FAIL("failed with %d without a message", ret);
 	if (res.done != !ret)
 		TEST_FAIL("%d, and done is %d", ret, res.done);
 	cache_clone_fini(&res);

@@ -118,7 +118,7 @@ static void plan_with_faults(const struct case_of *c, struct cache_dev *dev,
 		ret = c->plan(faulty, &plan, &err);
 		cache_dev_close(faulty);
 		if (ret && !err.text[0])
-			TEST_FAIL("%s, read %" PRIu64 " failed without a word", c->name, fault.at);
+			TEST_FAIL("%s, read %" PRIu64 " failed without a message", c->name, fault.at);
 		if (!ret && plan.safe &&
 		    plan.kept_dirty_sectors < well->kept_dirty_sectors)
 			TEST_FAIL("%s, read %" PRIu64 " failed: less dirty data, called safe",

@@ -50,7 +50,7 @@ static bool look_badly(struct cache_dev *base, enum cache_fault_effect effect, u
 	if (fault.seen >= n && effect != CACHE_FAULT_FLIP && cache_fsck_is_clean(&res))
 		TEST_FAIL("read %" PRIu64 " failed, and the set is called clean", n);
 	if (res.ret && !res.err.text[0])
-		TEST_FAIL("read %" PRIu64 " failed without a word", n);
+		TEST_FAIL("read %" PRIu64 " failed without a message", n);
 	return fault.seen >= n;
 }
 
@@ -144,7 +144,7 @@ static bool format_badly(struct cache_dev *base, unsigned kind, enum cache_fault
 
 	cache_dev_close(dev);
 	if (ret && !err.text[0])
-		TEST_FAIL("transfer %" PRIu64 " of kind %u failed without a word", n, kind);
+		TEST_FAIL("transfer %" PRIu64 " of kind %u failed without a message", n, kind);
 	if (!ret && is != NEW)
 		TEST_FAIL("done, it says, and the superblock is not the new one");
 	if (struck && !ret && kind != CACHE_FAULT_READ)

@@ -76,7 +76,7 @@ static int work(void *ctx, struct cache_dev *both)
 	o.force = t->kind == RELINK || t->kind == MOVE || t->kind == CLEAR;
 	ret = cache_tune(&o, &err);
 	if (ret < 0 && !err.text[0])
-		TEST_FAIL("failed with %d without a word", ret);
+		TEST_FAIL("failed with %d without a message", ret);
 	cache_dev_close(cache);
 	cache_dev_close(back);
 	return ret < 0 ? ret : 0;

@@ -49,7 +49,7 @@ static int write_back(struct pair *p, struct cache_dev *cache, struct cache_dev 
 	int ret = cache_writeback_run(cache, &opts, res, &err);
 
 	if (ret && !err.text[0])
-		TEST_FAIL("failed with %d without a word", ret);
+		TEST_FAIL("failed with %d without a message", ret);
 	return ret;
 }
 

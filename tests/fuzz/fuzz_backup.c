@@ -289,7 +289,7 @@ static int put_back(struct overlay *o, const struct cache_backup *b, unsigned bi
 	ret = cache_backup_restore(dev, b, &opts, differs, &err);
 	cache_dev_close(dev);
 	if (ret && !err.text[0])
-		fail("refused without a word");
+		fail("refused without a message");
 	if (told && !*differs)
 		fail("fields change, and nothing differs");
 	if (o->nwrites - before != (!ret && !dry_run && *differs))

@@ -91,7 +91,7 @@ static void repair(struct overlay *o, bool super, bool allow_data_loss)
 	found = check(o);
 	if (cache_fsck_is_clean(&found.res) || (found.res.has_summary && !found.last))
 		return;
-	fprintf(stderr, "repaired without a word, and not clean: %s\n", found.last);
+	fprintf(stderr, "repaired without a message, and not clean: %s\n", found.last);
 	abort();
 }
 

@@ -124,7 +124,7 @@ said() { sed -n "s/^$2//p" "$SAID/$1.txt"; }
 	done
 }
 
-@test "a backing device is one clear line" {
+@test "a backing device is refused in one line" {
 	for applet in prios journal keys uuids; do
 		run -1 --separate-stderr "cache-show-$applet" "$BUILD/images/wb-clean.back1"
 		[ -z "$output" ]

@@ -401,7 +401,7 @@ static inline void maul_hit_block(struct maul *m, enum maul_kind kind, uint64_t 
 }
 
 /* Sectors from @at on that are still in its bucket, one hit's worth at most. */
-static inline uint64_t maul_room(const struct maul *m, uint64_t at)
+static inline uint64_t maul_space(const struct maul *m, uint64_t at)
 {
 	uint64_t left = m->sb.bucket_sectors - at % m->sb.bucket_sectors;
 
@@ -478,7 +478,7 @@ static inline bool maul_hit_kind(struct maul *m, enum maul_kind kind)
 static inline void maul_hurt_once(struct maul *m)
 {
 	uint64_t at = maul_pick(m), from = maul_pick(m);
-	uint64_t n = maul_room(m, at), n2 = maul_room(m, from);
+	uint64_t n = maul_space(m, at), n2 = maul_space(m, from);
 	enum maul_kind kind = maul_below(m, MAUL_KINDS);
 	size_t len = strlen(m->faults);
 

@@ -132,7 +132,7 @@ static void *take_all(void *arg)
 	return NULL;
 }
 
-/* All take and keep until nothing is left; then they wait, and must be let go. */
+/* All take and keep until nothing is left; then they wait, and must be released. */
 TEST(io_disable_wakes_all_waiting_threads)
 {
 	static struct fixture f;

@@ -102,7 +102,7 @@ TEST(the_btree_reserve_is_that_of_the_era)
 
 static bool forgives(const struct cache_driver *d)
 {
-	return d->forgives_front_gap;
+	return d->accepts_front_gap;
 }
 
 TEST(eras_are_named_by_version_and_those_that_have_something_can_be_asked_for)

@@ -34,7 +34,7 @@ struct run {
 	struct maul maul;
 	struct cache_set *set;			/* as it was */
 	struct answers was;
-	struct cache_sb back[BACKS_MAX];	/* its backing devices, as they say of themselves */
+	struct cache_sb back[BACKS_MAX];	/* superblocks of its backing devices */
 	uint32_t slot[BACKS_MAX];		/* where each was */
 	unsigned nbacks;
 	/* of one fault */
@@ -322,7 +322,7 @@ static void repair_and_judge(struct run *r, size_t hits)
 		r->left++;
 		if (!r->said) {
 			r->broken[CLEAN_AFTER]++;
-			complain(r, "repaired without a word, and not clean", r->found);
+			complain(r, "repaired without a message, and not clean", r->found);
 		}
 		if (getenv("MAUL_WHY"))
 			printf("# left, MAUL_SEED=%llu,%s: %s, %s\n", (unsigned long long)r->seed,

@@ -110,7 +110,7 @@ static struct cache_mkcache choices(struct cache_mkcache_dev *devs, unsigned n)
 	return m;
 }
 
-/* Plans one device of @sectors with @m's choices and gives it back to nobody. */
+/* Plans one device of @sectors with @m's choices. */
 static int plan_one(struct cache_mkcache *m, bool is_bdev, uint64_t sectors,
 		    struct cache_err *err)
 {

@@ -370,7 +370,7 @@ static void age(struct run *r)
 	CHECK_EQ(cache_alloc_check(&r->a, NULL), 0);
 }
 
-/* The same bucket, pinned when the bounds are made and let go later, alone in its block. */
+/* The same bucket, pinned when the bounds are made and unpinned later, alone in its block. */
 TEST(a_bucket_with_more_sectors_than_its_size_is_taken_in_time_when_it_is_let_go)
 {
 	const uint64_t fat = 77, block = fat / CACHE_SWEEP_BLOCK;

@@ -175,7 +175,7 @@ TEST(a_running_backing_device_is_named_with_its_set)
 	CHECK(strstr(text, "backing device of bcache3, attached to set " SET));
 }
 
-TEST(how_to_let_go_depends_on_what_holds_it)
+TEST(how_to_release_depends_on_what_holds_it)
 {
 	static const struct {
 		struct cache_holder h;
@@ -190,10 +190,10 @@ TEST(how_to_let_go_depends_on_what_holds_it)
 		{ { .bcache = true },
 		  "registered as a cache device whose set does not run" },
 		{ { .bcache = true, .is_bdev = true },
-		  "registered as backing device; let go with: "
+		  "registered as backing device; release with: "
 		  "echo 1 > /sys/class/block/sdz/bcache/stop" },
 		{ { .bcache = true, .is_bdev = true, .device = "bcache3" },
-		  "registered as backing device of bcache3; let go" },
+		  "registered as backing device of bcache3; release" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Reads that fail, of each block of metadata of each image, one at a time. What cannot be
- * read is not known: the set is not clean, no repair without leave writes a byte, and with
- * leave nothing is overwritten that the set may still need.
+ * read is not known: the set is not clean, no repair without permission writes a byte, and with
+ * permission nothing is overwritten that the set may still need.
  */
 #include "set.h"
 
@@ -94,7 +94,7 @@ static int repair(struct cache_dev *dev, bool leave, struct cache_repair_plan *p
 	return ret;
 }
 
-/* Without leave: refused, and not one byte written. */
+/* Without permission: refused, and not one byte written. */
 static void is_refused(struct cache_dev *base, const char *image, uint64_t bucket, uint64_t sector,
 		       uint64_t n)
 {
@@ -115,8 +115,8 @@ static void is_refused(struct cache_dev *base, const char *image, uint64_t bucke
 }
 
 /*
- * With leave: until the journal entry that makes the change is written, nothing is that the
- * set needs, though nobody could read who needs it.
+ * With permission: until the journal entry that makes the change is written, nothing is
+ * overwritten that the set needs, even if the structure that needs it cannot be read.
  */
 static void is_spared(struct cache_dev *base, const struct needed *need, const char *image,
 		      uint64_t bucket, uint64_t sector, uint64_t n)
@@ -140,7 +140,7 @@ static void is_spared(struct cache_dev *base, const struct needed *need, const c
 	}
 	now = set_state(copy);
 	if (!ret && now.dirty_sectors < need->dirty_sectors && !named && !plan.drop_all_clean)
-		TEST_FAIL("%s: bucket %" PRIu64 " cannot be read, dirty data is gone without a word",
+		TEST_FAIL("%s: bucket %" PRIu64 " cannot be read, dirty data is gone without a message",
 			  image, bucket);
 	cache_dev_close(dev);
 	cache_dev_close(copy);

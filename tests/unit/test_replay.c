@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tree of a rehearsed replay: leaves and interior nodes that fill up and split.
+ * The tree of a simulated replay: leaves and interior nodes that fill up and split.
  * Whatever happens to it, its nodes tile the key space, and what was inserted is found
  * in the leaf where it belongs.
  */

@@ -473,7 +473,7 @@ TEST(another_device_is_refused)
 	cache_dev_close(dev);
 	u = opened(file);
 	CHECK_EQ(cache_undo_check(u, other, &err), -ESTALE);
-	CHECK(strstr(err.text, "is not as the undo file knows it"));
+	CHECK(strstr(err.text, "has other content than the undo file says"));
 	CHECK_EQ(cache_dev_mem_new("small", 100, &small, NULL), 0);
 	CHECK_EQ(cache_undo_check(u, small, NULL), -ERANGE);
 	CHECK_EQ(cache_undo_apply(u, small, NULL), -ERANGE);
