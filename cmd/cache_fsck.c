@@ -33,7 +33,8 @@ static const struct argp_option options[] = {
 	CMD_UNDO_OPTION,
 	{ "force", 'f', NULL, 0, "accepted and ignored: every check is a full one" },
 	{ "threads", OPT_THREADS, "N", 0, "check with N threads; without it, one for each processor" },
-	{ NULL, 't', NULL, 0, "say how long it took" },
+	{ NULL, 't', NULL, 0, "say how long it took, where the time went, and how long the "
+	  "kernel's next start will take" },
 	CMD_PROGRESS_OPTION,
 	{ }
 };

@@ -54,7 +54,8 @@ static void show(struct fsck_run *r, double seconds)
 	const struct fsck_show s = {
 		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .results = r->results,
 		.findings = &r->findings, .left = &r->left, .losses = &r->losses, .absent = &r->absent,
-		.seconds = seconds, .guess = r->o->guess, .seed = r->o->seed,
+		.seconds = seconds, .timed = r->o->timing, .threads = (unsigned)r->o->threads,
+		.guess = r->o->guess, .seed = r->o->seed,
 		.undo = r->o->dry_run ? NULL : r->o->undo, .kernels = &r->o->kernels };
 
 	if (r->o->cmd.json) {
@@ -63,7 +64,7 @@ static void show(struct fsck_run *r, double seconds)
 	}
 	fsck_show_text(&s);
 	if (r->o->timing)
-		cache_report_line(cmd_report(&r->o->cmd), "checked in %.3f s", seconds);
+		fsck_show_times(&s);
 }
 
 static int open_all(struct fsck_run *r)
@@ -125,7 +126,7 @@ static int check_and_repair(struct fsck_run *r)
 		.safe_only = o->mode == FSCK_MODE_PREEN && !o->dry_run,
 		.allow_data_loss = o->allow_data_loss, .dry_run = o->dry_run, .guess = o->guess,
 		.clear_discard = o->clear_discard, .fold_journal = o->fold, .seed = o->seed,
-		.eras = o->kernels.eras, .threads = (unsigned)o->threads,
+		.eras = o->kernels.eras, .threads = (unsigned)o->threads, .timed = o->timing,
 		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
 		.open = on_open, .close = on_close };
 

@@ -419,6 +419,7 @@ static void json_result(const struct fsck_show *s, unsigned i)
 	json_repaired(s, i);
 	if (res->has_summary)
 		json_summary(s, &res->summary);
+	fsck_json_times(s, res);
 }
 
 /* The result of the cache device counts for the set; a backing device only for itself. */

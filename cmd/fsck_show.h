@@ -40,6 +40,8 @@ struct fsck_show {
 	uint64_t seed;
 	const char *undo;	/* file of the first device; NULL: none */
 	double seconds;
+	bool timed;
+	unsigned threads;
 	bool guess;		/* was allowed */
 	const struct cmd_kernels *kernels;	/* those asked for */
 };
@@ -51,6 +53,10 @@ void fsck_show_finding(const struct cmd *cmd, struct cache_report *r, const char
 void fsck_show_text(const struct fsck_show *s);
 /* The whole JSON document. */
 void fsck_show_json(const struct fsck_show *s);
+
+/* fsck_times.c: what -t adds, for people and as an object of a result; nothing without -t. */
+void fsck_show_times(const struct fsck_show *s);
+void fsck_json_times(const struct fsck_show *s, const struct cache_fsck_result *res);
 
 /* "the kernel will start this cache set", "the kernel will panic ..." */
 const char *fsck_kernel_words(const struct cache_fsck_result *r);

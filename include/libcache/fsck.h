@@ -31,6 +31,20 @@ struct cache_fsck_summary {
 #undef X
 };
 
+/* Where the time of a check went, in nanoseconds of all its threads together. */
+struct cache_fsck_times {
+	uint64_t read_ns;	/* reading nodes */
+	uint64_t checksum_ns, merge_ns;
+	uint64_t mark_ns;	/* gens and marks of the buckets, as the driver learns them */
+	uint64_t extents_ns;	/* whether extents are in order, and whether they overlap */
+	/*
+	 * An estimate of the driver's next start on this machine: it reads one node at a time, as
+	 * fast as some were read that way. The second part is that of checksums, which newer
+	 * kernels compute faster.
+	 */
+	uint64_t start_ns, start_checksum_ns;
+};
+
 /* The result for one device. */
 struct cache_fsck_result {
 	int ret;			/* 0, or the error that ended its check */
@@ -49,7 +63,8 @@ struct cache_fsck_result {
 	bool before_root;
 	bool has_summary;		/* a cache device whose tree could be walked */
 	struct cache_fsck_summary summary;
-	uint64_t reserved[16];
+	struct cache_fsck_times times;	/* if asked for, where has_summary; else 0 */
+	uint64_t reserved[9];
 };
 
 static inline bool cache_fsck_is_clean(const struct cache_fsck_result *r)
@@ -74,6 +89,7 @@ struct cache_fsck {
 	 * most 65. 0 and 1: only the calling one. Findings and their order do not depend on it.
 	 */
 	unsigned threads;
+	bool timed;	/* fill the times of each result; nothing else changes */
 };
 
 /**

@@ -169,6 +169,7 @@ struct cache_repair_opts {
 	/* Called when the repair of a device is finished; all fields but after are set. */
 	void (*repaired)(void *ctx, unsigned dev, const struct cache_repair_result *result);
 	unsigned threads;	/* that the checks use; see struct cache_fsck */
+	bool timed;		/* measure the checks; see struct cache_fsck */
 };
 
 /* The result for one device. */

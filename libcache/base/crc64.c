@@ -30,6 +30,18 @@ static void byte_syndromes(uint64_t table[256], uint8_t by_low[256])
 	}
 }
 
+uint64_t cache_crc64_bytewise(uint64_t seed, const void *data, size_t nbytes)
+{
+	const uint8_t *p = data;
+	uint64_t table[256];
+	uint8_t by_low[256];
+
+	byte_syndromes(table, by_low);
+	while (nbytes--)
+		seed = seed << 8 ^ table[seed >> 56 ^ *p++];
+	return ~seed;
+}
+
 bool cache_crc64_locate(uint64_t syndrome, size_t nbytes, size_t *at, uint8_t *flip)
 {
 	uint64_t table[256];

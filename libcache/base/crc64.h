@@ -18,6 +18,12 @@ uint64_t cache_crc64(const void *data, size_t nbytes);
 uint64_t cache_crc64_seeded(uint64_t seed, const void *data, size_t nbytes);
 
 /*
+ * The same as cache_crc64_seeded(), a byte at a time with a table: as the driver does it, to tell
+ * how long that takes.
+ */
+uint64_t cache_crc64_bytewise(uint64_t seed, const void *data, size_t nbytes);
+
+/*
  * Finds the single byte of @nbytes, and the bits in it, whose change alters the checksum by
  * @syndrome: a checksum is linear, so the place follows from the difference alone, in one pass.
  * Other damage gives a byte by accident with a probability of about 2^-44 per MiB. Return:

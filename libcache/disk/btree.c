@@ -289,6 +289,19 @@ static int walk_from_root(struct walk *s)
 	return visit_children(s, &root, s->w->root_level, &left);
 }
 
+/* What one batch, which may be NULL, has read, and how long that took. */
+static void add_up(struct cache_btree_walk *w, const struct cache_node_batch *b)
+{
+	if (!b)
+		return;
+	w->read_bytes += b->reads.read_bytes;
+	if (!w->times)
+		return;
+	cache_walk_times_add(w->times, &b->reads.times);
+	for (unsigned i = 0; i < CACHE_NODE_BATCH; i++)
+		cache_walk_times_add(w->times, &b->parsed[i].times);
+}
+
 int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err)
 {
 	struct walk s = { .w = w, .err = err };
@@ -299,7 +312,7 @@ int cache_btree_walk(struct cache_btree_walk *w, struct cache_err *err)
 	ret = walk_from_root(&s);
 	w->read_bytes = 0;
 	for (unsigned i = 0; i < 2; i++) {
-		w->read_bytes += s.batch[i] ? s.batch[i]->reads.read_bytes : 0;
+		add_up(w, s.batch[i]);
 		cache_node_batch_free(s.batch[i]);
 	}
 	free(s.entered);

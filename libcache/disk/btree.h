@@ -13,6 +13,7 @@
 #include "base/workers.h"
 #include "dev/dev.h"
 #include "disk/keys.h"
+#include "disk/walk_times.h"
 #include "format/super.h"
 
 #ifdef __cplusplus
@@ -63,6 +64,7 @@ struct cache_btree_node {
 	size_t sets_capacity;
 	struct cache_keys spare;
 	size_t *run;
+	struct cache_walk_times *times;	/* the parser adds its own; NULL: not measured */
 };
 
 /**
@@ -127,6 +129,11 @@ struct cache_btree_walk {
 	 * calling thread. Then the visitor must not use @dev while it looks at a leaf.
 	 */
 	struct cache_workers *workers;
+	/*
+	 * NULL: nothing is measured. Otherwise one node of each batch is read by itself, so that
+	 * the time of such a read is known too.
+	 */
+	struct cache_walk_times *times;
 	cache_btree_node_fn *node;
 	void *ctx;
 	/* filled by the walk */

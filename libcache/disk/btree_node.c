@@ -18,6 +18,18 @@ static const struct cache_bset_disk *set_at(const struct cache_node_parse *p, ui
 	return (const void *)(p->data + (size_t)block * p->block_bytes);
 }
 
+static uint64_t csum_of(const struct cache_node_parse *p, const struct cache_bset_disk *d)
+{
+	struct cache_walk_times *t = p->node->times;
+	uint64_t start = cache_clock_if(t), csum = cache_bset_csum(d, p->node->key.ptr[0]);
+
+	if (t) {
+		t->checksum_ns += cache_clock_ns() - start;
+		t->checksum_bytes += cache_bset_bytes(d);
+	}
+	return csum;
+}
+
 /* The driver's checks, in its order. @f.code stays NONE if the set is valid. */
 static void judge_set(const struct cache_node_parse *p, uint32_t block, struct cache_finding *f)
 {
@@ -44,7 +56,7 @@ static void judge_set(const struct cache_node_parse *p, uint32_t block, struct c
 		return;
 	}
 	f->got = cache_le64_get(d->csum);
-	f->want = cache_bset_csum(d, p->node->key.ptr[0]);
+	f->want = csum_of(p, d);
 	if (f->got != f->want)
 		f->code = CACHE_P_NODE_CSUM;
 	else if (block && !cache_le32_get(d->keys))
@@ -121,6 +133,17 @@ static int check_size(struct cache_node_parse *p)
 	return cache_node_damage(p, &f);
 }
 
+static int take_keys(struct cache_node_parse *p)
+{
+	struct cache_walk_times *t = p->node->times;
+	uint64_t start = cache_clock_if(t);
+	int ret = cache_node_take_stored(p) ? 0 : cache_node_keys(p);
+
+	if (t)
+		t->merge_ns += cache_clock_ns() - start;
+	return ret;
+}
+
 int cache_btree_node_parse(const struct cache_sb *sb, const void *data,
 			   struct cache_btree_node *node, const struct cache_sink *sink,
 			   struct cache_err *err)
@@ -139,8 +162,8 @@ int cache_btree_node_parse(const struct cache_sb *sb, const void *data,
 	if (ret || !node->nblocks)
 		return ret;
 	ret = find_sets(&p);
-	if (!ret && !cache_node_take_stored(&p))
-		ret = cache_node_keys(&p);
+	if (!ret)
+		ret = take_keys(&p);
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for a btree node") : ret;
 }
 

@@ -54,6 +54,7 @@ static void describe(struct cache_node_batch *b, size_t i)
 	n->lo_inode = cache_key_inode(left);
 	n->lo_offset = left->low;
 	n->undecoded = b->w->undecoded;
+	n->times = b->w->times ? &b->parsed[i].times : NULL;
 }
 
 static void read_all(void *ctx)
@@ -83,6 +84,7 @@ struct cache_node_batch *cache_node_batch_new(const struct cache_btree_walk *w,
 	b->w = w;
 	b->reads.dev = w->dev;
 	b->reads.sb = w->sb;
+	b->reads.timed = w->times;
 	b->reads.buf = other && !w->workers ? other->reads.buf : &b->buf;
 	b->read.fn = read_all;
 	b->read.ctx = b;

@@ -14,6 +14,7 @@ struct cache_parsed_node {
 	struct cache_job job;
 	struct cache_node_batch *batch;
 	struct cache_btree_node node;
+	struct cache_walk_times times;
 	struct cache_finding *found;
 	size_t nfound, capacity;
 	bool failed;			/* no memory for what was found */

@@ -44,6 +44,18 @@ static int read_in_steps(struct cache_node_reads *r, const struct cache_bkey *ke
 	return node->hole ? 0 : read_range(r, key, node->data, have, size);
 }
 
+/* A node that is read by itself tells how long that takes, as the driver reads all of them. */
+static int read_alone(struct cache_node_reads *r, const struct cache_bkey *key,
+		      struct cache_node_read *node)
+{
+	uint64_t start = cache_clock_ns();
+	int ret = read_range(r, key, node->data, 0, cache_key_size(key));
+
+	r->times.alone_ns += cache_clock_ns() - start;
+	r->times.alone_bytes += bytes_of(key);
+	return ret;
+}
+
 /* Assigns each node its place in the buffer, which is enlarged as needed. */
 static int place(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n)
 {
@@ -93,8 +105,9 @@ void cache_node_reads_plan(struct cache_node_reads *r, struct cache_node_yield *
 	}
 }
 
-int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n)
+static int read_nodes(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n)
 {
+	bool alone = r->timed;
 	struct cache_dev_req reqs[CACHE_NODE_BATCH];
 	uint8_t node[CACHE_NODE_BATCH];
 	unsigned nreqs = 0;
@@ -108,6 +121,11 @@ int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, 
 			r->node[i].result = read_in_steps(r, &keys[i], &r->node[i]);
 			continue;
 		}
+		if (alone) {
+			r->node[i].result = read_alone(r, &keys[i], &r->node[i]);
+			alone = false;
+			continue;
+		}
 		r->read_bytes += bytes_of(&keys[i]);
 		add_read(reqs, node, nreqs++, &keys[i], cache_ptr_place(r->sb, &keys[i], 0),
 			 r->node[i].data, i);
@@ -116,6 +134,16 @@ int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, 
 		ret = cache_dev_read_many(r->dev, reqs, nreqs);
 	for (unsigned i = 0; i < nreqs && !ret; i++)
 		r->node[node[i]].result = reqs[i].result;
+	return ret;
+}
+
+int cache_node_reads(struct cache_node_reads *r, const struct cache_bkey *keys, size_t n)
+{
+	uint64_t start = cache_clock_if(r->timed);
+	int ret = read_nodes(r, keys, n);
+
+	if (r->timed)
+		r->times.read_ns += cache_clock_ns() - start;
 	return ret;
 }
 

@@ -38,6 +38,8 @@ struct cache_node_reads {
 	struct cache_node_read node[CACHE_NODE_BATCH];
 	struct cache_node_buf *buf;	/* enlarged as needed */
 	uint64_t read_bytes;		/* bytes read in total */
+	bool timed;			/* set by the caller: fill ->times, and read a node alone */
+	struct cache_walk_times times;
 };
 
 /* Decides how the nodes of @n keys, CACHE_NODE_BATCH at most, are to be read. */

@@ -124,6 +124,16 @@ static void found_count(struct fsck_cache *c, enum cache_problem code, uint64_t 
 			.code = code, .count = count });
 }
 
+static int judge_extents(struct fsck_cache *c, struct cache_err *err)
+{
+	uint64_t start = cache_clock_if(c->timed);
+	int ret = cache_fsck_extents(c, err);
+
+	if (c->timed)
+		c->times.extents_ns += cache_clock_ns() - start;
+	return ret;
+}
+
 int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 		      unsigned nbacking, struct cache_err *err)
 {
@@ -146,7 +156,7 @@ int cache_fsck_loaded(struct fsck_cache *c, const struct fsck_backing *backing,
 	cache_fsck_front_gap(c);
 	ret = cache_fsck_ring(c, err);
 	if (!ret)
-		ret = cache_fsck_extents(c, err);
+		ret = judge_extents(c, err);
 	if (!ret)
 		ret = cache_fsck_buckets(c);
 	if (ret)
@@ -254,7 +264,7 @@ static int check_party(struct check *k, const struct party *p)
 	struct cache_fsck_result *res = &k->f->results[dev];
 	struct fsck_cache c = { .sink = &p->sink[0], .sum = &res->summary,
 				.backing = k->backing, .nbacking = k->f->ndevs,
-				.workers = k->workers };
+				.workers = k->workers, .timed = k->f->timed };
 	struct cache_extent_visit visit = cache_fsck_visit(&c);
 	struct cache_set *set = NULL;
 	int ret = load_set(p, &visit, &set, &res->err);
@@ -270,6 +280,8 @@ static int check_party(struct check *k, const struct party *p)
 	if (c.set->loaded == CACHE_LOAD_GENS) {
 		ret = cache_fsck_loaded(&c, k->backing, k->f->ndevs, &res->err);
 		res->has_summary = !ret;
+		if (!ret && c.timed)
+			cache_fsck_times_of(&c, &res->times);
 		if (!ret)
 			check_backing_of(k, &c);
 	}

@@ -306,7 +306,8 @@ static int see_leaf(void *ctx, const struct cache_btree_node *n, bool current)
 struct cache_extent_visit cache_fsck_visit(struct fsck_cache *c)
 {
 	return (struct cache_extent_visit){ .begin = begin_visit, .fn = see_extent,
-					    .leaf = see_leaf, .ctx = c, .workers = c->workers };
+					    .leaf = see_leaf, .ctx = c, .workers = c->workers,
+					    .times = c->timed ? &c->times : NULL };
 }
 
 void cache_fsck_seen(struct fsck_cache *c, const struct cache_extent_visit *visit)

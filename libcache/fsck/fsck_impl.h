@@ -49,6 +49,8 @@ struct fsck_cache {
 	const struct cache_sink *sink;
 	struct cache_workers *workers;	/* may be NULL */
 	uint32_t eras;			/* mask of the eras to check for; never 0 */
+	bool timed;			/* fill the next one */
+	struct cache_walk_times times;
 	/* gap at the front of the journal, as after discards; code 0: none */
 	struct cache_finding gap;
 	struct fsck_slot *slots;	/* set->uuids.n of them */
@@ -83,6 +85,9 @@ void cache_fsck_seen(struct fsck_cache *c, const struct cache_extent_visit *visi
 
 /* Makes c->slots, with what is known of the backing devices of the set. 0 or -ENOMEM. */
 int cache_fsck_init_slots(struct fsck_cache *c);
+
+/* Where the time went, and how long the next start will take; after cache_fsck_loaded(). */
+void cache_fsck_times_of(const struct fsck_cache *c, struct cache_fsck_times *t);
 
 /* The range of a slot, as far as the slot gives it: one that was overwritten does not. */
 void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry *e);

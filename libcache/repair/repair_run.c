@@ -67,7 +67,8 @@ static int look(struct run *r)
 {
 	struct cache_fsck f = { .size = sizeof(f), .devs = r->devs, .ndevs = r->n, .results = r->checked,
 				.report = on_finding, .progress = on_progress, .ctx = r,
-				.eras = r->opts->eras, .threads = r->opts->threads };
+				.eras = r->opts->eras, .threads = r->opts->threads,
+				.timed = r->opts->timed };
 	int ret;
 
 	ret = cache_fsck_run(&f);

@@ -115,6 +115,7 @@ struct cache_extent_visit {
 	cache_set_leaf_fn *leaf;
 	void *ctx;
 	struct cache_workers *workers;	/* threads to read the tree with; may be NULL */
+	struct cache_walk_times *times;	/* where the time goes; NULL: not measured */
 	/* set when the extents shown were complete and are still right after the load */
 	bool done;
 };

@@ -24,6 +24,7 @@ struct marking {
 	struct cache_geometry geometry;
 	bool current;		/* of the leaf that was marked last: see cache_set_leaf_fn() */
 	struct cache_set_stream *stream;	/* called for extents on the way; NULL: none */
+	struct cache_walk_times *times;		/* NULL: not measured */
 };
 
 /* The gens read from disk become the table: a caller that needs those on disk reads them again. */
@@ -263,14 +264,20 @@ static int see_extents(struct marking *s, const struct cache_btree_node *n)
 static int mark_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct marking *s = ctx;
+	uint64_t start = cache_clock_if(s->times), marked;
 	int ret = progress(s);
 
 	if (!ret && n->level)
 		ret = find_falsely_freed(s, n);
 	if (!ret)
 		ret = mark_keys(s, n);
+	marked = cache_clock_if(s->times);
 	if (!ret)
 		ret = see_extents(s, n);
+	if (s->times) {
+		s->times->mark_ns += marked - start;
+		s->times->extents_ns += cache_clock_ns() - marked;
+	}
 	return ret ? ret : mark(s, &n->key, n->level + 1);
 }
 
@@ -290,6 +297,7 @@ static int walk_tree(struct marking *s, struct cache_workers *workers)
 
 	w.undecoded = true;
 	w.workers = workers;
+	w.times = s->times;
 	ret = cache_btree_walk(&w, s->err);
 	memcpy(s->set->nnodes, w.nnodes, sizeof(w.nnodes));
 	s->set->read_bytes = w.read_bytes;
@@ -526,7 +534,8 @@ int cache_set_mark(struct cache_set *set, enum cache_load upto,
 {
 	struct marking s = { .set = set, .sink = sink, .err = err,
 			     .m = { .sb = &set->sb, .gens = &set->gens },
-			     .geometry = cache_geometry_of(&set->sb) };
+			     .geometry = cache_geometry_of(&set->sb),
+			     .times = visit ? visit->times : NULL };
 	int ret = init_tables(&s, upto);
 
 	if (!ret && !set->stale) {

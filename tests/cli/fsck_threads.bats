@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only
 # cache-fsck --threads: the same findings in the same order. tests/fsck/threads compares all damages.
+# And -t, which measures.
 
 bats_require_minimum_version 1.5.0
 
@@ -34,4 +35,36 @@ setup() {
     run -16 cache-fsck -n --threads="$n" "$IMG"
     [[ "$output" == *threads* ]]
   done
+}
+
+@test "-t says where the time went, how fast, and how long the kernel will take" {
+  for n in 1 2; do
+    run -0 cache-fsck -n -t --threads "$n" "$IMG"
+    [[ "$output" == *"checked in "*" s, threads: $n"* ]]
+    [[ "$output" == *": read "*" s, checksum "*" s, merge "*" s, marks "*" s, extents "*" GB/s"* ]]
+    [[ "$output" == *"next start takes about "*" s on this machine, of which checksums "*" s"* ]]
+  done
+  run -0 cache-fsck -n -t --json --threads 2 "$IMG"
+  echo "$output" | jq -e '.timing | .threads == 2 and .read_seconds > 0 and .checksum_seconds > 0 and
+    .merge_seconds > 0 and .mark_seconds > 0 and .extent_seconds > 0 and .bytes_per_second > 0 and
+    .start_checksum_seconds > 0 and .start_seconds > .start_checksum_seconds'
+}
+
+@test "-t changes nothing that is found, on a damaged set either" {
+  poke "$IMG" 'raw:leaf[3].set[0].csum=flip' 'raw:leaf[7].set[0].seq=0'
+  for n in 1 2; do
+    run -4 cache-fsck -n -v --threads "$n" "$IMG"
+    echo "$output" > "$BATS_TEST_TMPDIR/plain"
+    run -4 cache-fsck -n -v -t --threads "$n" "$IMG"
+    echo "$output" | grep -v -e 'checked in' -e 'checksum .* merge' -e 'next start' > "$BATS_TEST_TMPDIR/timed"
+    cmp "$BATS_TEST_TMPDIR/plain" "$BATS_TEST_TMPDIR/timed"
+  done
+}
+
+@test "without -t there is no timing, and a set that cannot be loaded has none" {
+  run -0 cache-fsck -n -J "$IMG"
+  [[ "$output" != *timing* ]]
+  poke "$IMG" raw:sb.magic=flip
+  run cache-fsck -n -t -J "$IMG"
+  [[ "$output" != *timing* ]]
 }

@@ -39,6 +39,8 @@ TEST(any_length_offset_and_seed_equals_the_bitwise_definition)
 
 		CHECK_EQ(cache_crc64_seeded(seed, buf + off, len),
 			 bitwise(seed, buf + off, len));
+		CHECK_EQ(cache_crc64_bytewise(seed, buf + off, len),
+			 bitwise(seed, buf + off, len));
 	}
 }
 
