@@ -9,11 +9,12 @@
 #include "host/ids.h"
 
 #include <sched.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD, OPT_LOSSES, OPT_FOLD,
-       OPT_KERNEL, OPT_THREADS };
+       OPT_KERNEL, OPT_THREADS, OPT_SLOT };
 
 static const struct argp_option options[] = {
 	{ NULL, 'n', NULL, 0, "only look: open read-only, answer no to everything" },
@@ -24,6 +25,8 @@ static const struct argp_option options[] = {
 	{ "allow-data-loss", OPT_LOSS, NULL, 0, "drop dirty data whose key cannot be right" },
 	{ "guess", OPT_GUESS, NULL, 0, "use the likely value of a superblock field that nothing proves" },
 	{ "drop-device", OPT_DROP, "UUID", 0, "give up the dirty data of this backing device" },
+	{ "slot", OPT_SLOT, "UUID=N", 0, "give the lost slot N of the uuid table to this backing device, "
+	  "which must be named too" },
 	{ "clear-discard", OPT_DISCARD, NULL, 0, "switch off the discards of the cache device" },
 	{ "fold-journal", OPT_FOLD, NULL, 0, "replay the journal into a new tree and leave it empty, "
 	  "of a set that is clean too" },
@@ -53,6 +56,25 @@ static void add_drop(struct fsck_opts *o, const char *arg, struct argp_state *st
 	if (cache_uuid_parse(arg, o->drop[o->ndrop]))
 		argp_error(state, "device to drop is \"%s\", expected a UUID", arg);
 	o->ndrop++;
+}
+
+/* "UUID=N" */
+static void add_slot(struct fsck_opts *o, const char *arg, struct argp_state *state)
+{
+	struct cache_repair_given_slot *g = &o->slots[o->nslots];
+	char uuid[CACHE_UUID_TEXT_BYTES] = "";
+	const char *number = strrchr(arg, '=');
+	uint64_t index = UINT64_MAX;
+
+	if (o->nslots == FSCK_SLOTS_MAX)
+		argp_error(state, "at most %d slots can be given at once", FSCK_SLOTS_MAX);
+	if (number && number - arg < CACHE_UUID_TEXT_BYTES)
+		memcpy(uuid, arg, number - arg);
+	if (!number || cache_uuid_parse(uuid, g->uuid) || cache_uuid_is_zero(g->uuid) ||
+	    cache_number_parse(number + 1, &index) || index > UINT32_MAX)
+		argp_error(state, "slot is \"%s\", expected UUID=N: a UUID and the number of a slot", arg);
+	g->index = index;
+	o->nslots++;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -107,6 +129,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'z':
 		o->undo = arg;
+		return 0;
+	case OPT_SLOT:
+		add_slot(o, arg, state);
 		return 0;
 	case OPT_DROP:
 		add_drop(o, arg, state);

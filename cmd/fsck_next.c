@@ -55,6 +55,17 @@ static bool read_dirty(const struct fsck_show *s, unsigned i, char *line, size_t
 	return res->has_summary && res->summary.dirty_extents;
 }
 
+static bool give_slot(const struct fsck_show *s, unsigned i, char *line, size_t size)
+{
+	const struct fsck_findings *now = s->results[i].checked_again ? s->left : s->findings;
+
+	snprintf(line, size, "if you know which device has which lost slot, cache-fsck --slot UUID=N "
+		 "gives slot N to it: cache-show-keys --dirty --inode N %s lists what the cache has "
+		 "for the slot", s->paths[i]);
+	return names_backing(s) && (fsck_findings_has(now, i, CACHE_P_UUID_NO_SLOT) ||
+				    fsck_findings_has(now, i, CACHE_P_UUID_GARBAGE));
+}
+
 /* Those that the finding on this device is about. */
 static void name_members(const struct fsck_show *s, unsigned i, fsck_next_fn *say, void *ctx)
 {
@@ -71,7 +82,7 @@ void fsck_next_steps(const struct fsck_show *s, unsigned i, fsck_next_fn *say, v
 {
 	/* each writes its line if it applies, and returns whether it does */
 	static bool (*const steps[])(const struct fsck_show *, unsigned, char *, size_t) = {
-		prove_set, restore_super, guess_super, read_dirty,
+		prove_set, restore_super, guess_super, give_slot, read_dirty,
 	};
 	char line[1024];
 

@@ -53,9 +53,9 @@ static void show(struct fsck_run *r, double seconds)
 {
 	const struct fsck_show s = {
 		.cmd = &r->o->cmd, .paths = r->paths, .n = r->o->n, .results = r->results,
-		.findings = &r->findings, .left = &r->left, .losses = &r->losses, .absent = &r->absent,
-		.seconds = seconds, .timed = r->o->timing, .threads = (unsigned)r->o->threads,
-		.guess = r->o->guess, .seed = r->o->seed,
+		.findings = &r->findings, .left = &r->left, .owners = &r->owners, .losses = &r->losses,
+		.absent = &r->absent, .seconds = seconds, .timed = r->o->timing,
+		.threads = (unsigned)r->o->threads, .guess = r->o->guess, .seed = r->o->seed,
 		.undo = r->o->dry_run ? NULL : r->o->undo, .kernels = &r->o->kernels };
 
 	if (r->o->cmd.json) {
@@ -128,6 +128,7 @@ static int check_and_repair(struct fsck_run *r)
 		.clear_discard = o->clear_discard, .fold_journal = o->fold, .seed = o->seed,
 		.eras = o->kernels.eras, .threads = (unsigned)o->threads, .timed = o->timing,
 		.drop_uuids = (const uint8_t (*)[16])o->drop, .ndrop_uuids = o->ndrop,
+		.given_slots = o->slots, .ngiven_slots = o->nslots,
 		.open = on_open, .close = on_close };
 
 	fsck_talk(r, &opts);
@@ -180,6 +181,7 @@ static void fini(struct fsck_run *r)
 	cmd_absent_fini(&r->absent);
 	fsck_findings_fini(&r->findings);
 	fsck_findings_fini(&r->left);
+	free(r->owners.list);
 	free(r->devs);
 	free(r->paths);
 	free(r->results);

@@ -12,6 +12,7 @@
 #include <libcache/repair.h>
 
 #define FSCK_DROP_MAX	64
+#define FSCK_SLOTS_MAX	64
 
 enum fsck_mode { FSCK_MODE_ASK, FSCK_MODE_LOOK = 'n', FSCK_MODE_PREEN = 'p', FSCK_MODE_YES = 'y' };
 
@@ -25,6 +26,8 @@ struct fsck_opts {
 	uint64_t seed, threads;
 	uint8_t drop[FSCK_DROP_MAX][16];
 	unsigned ndrop;
+	struct cache_repair_given_slot slots[FSCK_SLOTS_MAX];
+	unsigned nslots;
 	char **specs;
 	unsigned n;
 };
@@ -35,6 +38,7 @@ struct fsck_run {
 	struct cache_dev **devs;	/* opened read-only */
 	struct cache_repair_result *results;
 	struct fsck_findings findings, left;	/* of the first and second check */
+	struct fsck_owners owners;
 	struct fsck_losses losses;
 	struct cmd_absent absent;
 	unsigned losses_shown;		/* device whose losses were shown before the question */

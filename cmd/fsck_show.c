@@ -352,6 +352,7 @@ static void json_repaired(const struct fsck_show *s, unsigned i)
 	CACHE_REPAIR_NUMBERS(X)
 #undef X
 	json_lost(s, i);
+	fsck_owners_json(s->owners, i, out);
 	cache_report_array(out, "next_steps");
 	fsck_next_steps(s, i, json_next, out);
 	cache_report_end(out);

@@ -29,12 +29,27 @@ void fsck_findings_add(struct fsck_findings *h, unsigned dev, const struct cache
 bool fsck_findings_has(const struct fsck_findings *h, unsigned dev, enum cache_problem code);
 void fsck_findings_fini(struct fsck_findings *h);
 
+/* Slots whose owner was found, for JSON. */
+struct fsck_owners {
+	struct fsck_owner {
+		unsigned dev;
+		struct cache_repair_slot slot;
+	} *list;
+	size_t n, capacity;
+};
+
+/* Drops it if there is no memory. */
+void fsck_owners_add(struct fsck_owners *o, unsigned dev, const struct cache_repair_slot *slot);
+/* The array "slots" of device @dev. */
+void fsck_owners_json(const struct fsck_owners *o, unsigned dev, struct cache_report *out);
+
 struct fsck_show {
 	struct cmd *cmd;
 	char **paths;
 	unsigned n;
 	const struct cache_repair_result *results;	/* n */
 	const struct fsck_findings *findings, *left;		/* left: found the second time */
+	const struct fsck_owners *owners;
 	struct fsck_losses *losses;
 	const struct cmd_absent *absent;
 	uint64_t seed;

@@ -75,6 +75,7 @@ static void on_slot(void *ctx, unsigned dev, const struct cache_repair_slot *slo
 	struct fsck_run *r = ctx;
 	char uuid[CACHE_UUID_TEXT_BYTES];
 
+	fsck_owners_add(&r->owners, dev, slot);
 	cache_uuid_format(slot->uuid, uuid);
 	cmd_progress_end(&r->progress);
 	cmd_note(&r->o->cmd, 0, "%s: slot %" PRIu32 " of the uuid table is that of %s: %s",

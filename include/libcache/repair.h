@@ -85,6 +85,12 @@ struct cache_repair_slot {
 	const char *proof;	/* what proves it; a static string */
 };
 
+/* The device that a person says has lost slot @index of the uuid table. */
+struct cache_repair_given_slot {
+	uint8_t uuid[16];
+	uint32_t index;
+};
+
 /* The passes of a repair's progress; those of loading and checking come first. */
 enum cache_repair_pass {
 	CACHE_REPAIR_PASS_DOUBT = 8,	/* nodes, to find what is in doubt */
@@ -170,6 +176,14 @@ struct cache_repair_opts {
 	void (*repaired)(void *ctx, unsigned dev, const struct cache_repair_result *result);
 	unsigned threads;	/* that the checks use; see struct cache_fsck */
 	bool timed;		/* measure the checks; see struct cache_fsck */
+	/*
+	 * Owners of lost slots that nothing proves. The repair ends with -EINVAL, and nothing is
+	 * written, if the device is not among the backing devices at hand, or if one of these
+	 * says otherwise: the uuid table, an older copy of it, the superblock of the device, its
+	 * size.
+	 */
+	const struct cache_repair_given_slot *given_slots;
+	unsigned ngiven_slots;
 };
 
 /* The result for one device. */

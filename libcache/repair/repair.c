@@ -319,8 +319,10 @@ static int decide_uuids(struct repair *r)
 	struct cache_repair_plan *p = r->plan;
 	int ret = 0;
 
-	if (r->doubt.uuids || cache_repair_misses_slot(&r->c, r->opts))
-		ret = cache_repair_uuids(&r->c, &r->doubt, r->opts, &r->set->uuids, p);
+	if (r->doubt.uuids || r->opts->ngiven_slots || cache_repair_misses_slot(&r->c, r->opts))
+		ret = cache_repair_uuids(&r->c, &r->doubt, r->opts, &r->set->uuids, p, r->err);
+	if (ret == -EINVAL)
+		return ret;
 	if (ret && p->cannot && r->opts->allow_data_loss) {
 		p->cannot = NULL;
 		p->uuids = true;
@@ -355,7 +357,8 @@ static int decide(struct repair *r)
 	/* only some drivers accept the gap, and none does once the discard bit is cleared */
 	r->doubt.beyond_extents |= r->forgiven;
 	ret = refuse_unread(r, r->doubt.unread && (r->doubt.rebuild || r->doubt.uuids || r->forgiven ||
-						   r->opts->ndrop_uuids || r->change));
+						   r->opts->ndrop_uuids || r->opts->ngiven_slots ||
+						   r->change));
 	if (!ret)
 		ret = check_drops(r);
 	if (!ret)

@@ -136,12 +136,12 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
  * several devices is left as it is, so that the next check reports it again, and @plan says
  * why.
  *
- * Return: 0; -EUCLEAN when the owner of a missing slot cannot be proven, and @plan says why;
- * -ENOMEM.
+ * Return: 0; -EUCLEAN when the owner of a missing slot cannot be proven, and -EINVAL when a slot
+ * was given to a device that cannot have it, and @plan and @err say why; -ENOMEM.
  */
 int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 		       const struct cache_repair_opts *opts, struct cache_uuids *u,
-		       struct cache_repair_plan *plan);
+		       struct cache_repair_plan *plan, struct cache_err *err);
 /* Whether a backing device at hand is dirty and the set has no slot for it. */
 bool cache_repair_misses_slot(struct fsck_cache *c, const struct cache_repair_opts *opts);
 

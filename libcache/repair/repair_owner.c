@@ -62,6 +62,7 @@ static unsigned could_be(const struct uuids_repair *m, unsigned k, bool dirty, u
 
 	for (uint32_t i = 0; i < m->u->n; i++) {
 		if (!cache_slot_is_lost(m, i) || !m->c->slots[i].extents ||
+		    cache_slot_is_assigned(m, i) ||
 		    !cache_owner_fits(m, k, i) ||
 		    (dirty && !cache_slot_is_needed(m, i)))
 			continue;
@@ -91,8 +92,7 @@ bool cache_owner_may_be_wrong(const struct uuids_repair *m, uint32_t i)
 	       !cache_slot_is_lost(m, i) && !cache_owner_named(m, i);
 }
 
-/* The slot whose uuid differs from that of device @k in one bit; -1: there is none. */
-static int64_t near_slot(const struct uuids_repair *m, unsigned k)
+int64_t cache_owner_near(const struct uuids_repair *m, unsigned k)
 {
 	for (uint32_t i = 0; i < m->u->n; i++)
 		if (cache_owner_may_be_wrong(m, i) &&
@@ -130,7 +130,7 @@ static int64_t slot_of(const struct uuids_repair *m, unsigned k)
 
 	if (!cache_owner_is_unknown(m, k) || could_be(m, k, true, &i) != 1 ||
 	    could_be(m, k, false, &any) > count_slotless(m) || is_disputed(m, k, i) ||
-	    near_slot(m, k) >= 0)
+	    cache_owner_near(m, k) >= 0)
 		return -1;
 	return i;
 }
@@ -140,7 +140,8 @@ bool cache_owner_fill(struct uuids_repair *m)
 	unsigned holes = 0;
 
 	for (uint32_t i = 0; i < m->u->n; i++)
-		holes += cache_slot_is_needed(m, i) && cache_slot_is_empty(&m->u->slot[i]);
+		holes += cache_slot_is_needed(m, i) && cache_slot_is_empty(&m->u->slot[i]) &&
+			 !cache_slot_is_assigned(m, i);
 	for (unsigned k = 0; k < m->opts->nbacking; k++) {
 		int64_t i = slot_of(m, k);
 		struct cache_uuid_entry e;
@@ -163,7 +164,7 @@ bool cache_owner_fill(struct uuids_repair *m)
 void cache_owner_correct(struct uuids_repair *m, unsigned k)
 {
 	const struct cache_sb *b = &m->opts->backing[k];
-	int64_t i = near_slot(m, k);
+	int64_t i = cache_owner_near(m, k);
 	struct cache_uuid_entry e;
 	uint32_t any;
 

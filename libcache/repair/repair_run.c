@@ -194,7 +194,8 @@ static bool needs_repair(const struct run *r, unsigned i)
 	if (res->ret || (res->is_backing && !r->seen[i].super))
 		return false;
 	return !cache_fsck_is_clean(res) ||
-	       (!res->is_backing && (r->opts->ndrop_uuids || has_unknown_backing(r))) ||
+	       (!res->is_backing && (r->opts->ndrop_uuids || r->opts->ngiven_slots ||
+				     has_unknown_backing(r))) ||
 	       (r->opts->fold_journal && res->summary.journal_keys) ||
 	       (r->opts->clear_discard && r->seen[i].discard);
 }

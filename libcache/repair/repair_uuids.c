@@ -70,68 +70,10 @@ static void settle_overwritten(struct uuids_repair *m)
 		if (owner) {
 			e = cache_owner_entry(owner);
 			cache_slot_give(m, i, &e, "a backing device at hand with the same uuid");
-		} else if (!m->d->scan && (!cache_slot_is_needed(m, i) || m->opts->allow_data_loss)) {
+		} else if (!m->d->scan && !cache_slot_is_assigned(m, i) && (!cache_slot_is_needed(m, i) || m->opts->allow_data_loss)) {
 			empty_slot(m, i);
 		}
 	}
-}
-
-static void count_finding(void *ctx, const struct cache_finding *f)
-{
-	(*(unsigned *)ctx)++;
-}
-
-/* Whether something known is in @old too: then the bucket holds a table of this set. */
-static bool is_known_table(const struct uuids_repair *m, const struct cache_uuids *old)
-{
-	for (uint32_t i = 0; i < m->u->n && i < old->n; i++)
-		if (!cache_slot_is_empty(&old->slot[i]) && !cache_slot_is_lost(m, i) &&
-		    cache_uuid_state(&m->u->slot[i]) != CACHE_SLOT_RETIRED &&
-		    !memcmp(old->slot[i].uuid, m->u->slot[i].uuid, sizeof(old->slot[i].uuid)))
-			return true;
-	return cache_owner_is_in(m, old);
-}
-
-/* Reads the table in @key's bucket into @old as far as it is plausible; always release @old. */
-static bool read_older(const struct uuids_repair *m, const struct cache_bkey *key, unsigned version,
-		       struct cache_uuids *old)
-{
-	const struct cache_set *set = m->c->set;
-	unsigned findings = 0;
-	struct cache_sink sink = { .report = count_finding, .ctx = &findings };
-
-	if (cache_uuids_read(set->dev, &set->sb, key, version, old, &sink, NULL) || findings)
-		return false;
-	/* the bucket was reused since: the content may only look like a table */
-	return !cache_bkey_staleness(&set->sb, &set->gens, key) || is_known_table(m, old);
-}
-
-typedef bool older_fn(struct uuids_repair *m, const struct cache_uuids *old, const void *arg);
-
-/* Calls @fn for each older table, newest first, until it returns true: 1. Otherwise 0; -ENOMEM. */
-static int each_older(struct uuids_repair *m, older_fn *fn, const void *arg)
-{
-	const struct cache_set *set = m->c->set;
-	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
-	uint64_t tried = set->journal.newest.uuid_bucket.ptr[0];
-	bool done = false;
-
-	if (!words)
-		return -ENOMEM;
-	for (size_t i = set->journal.nentries; i-- && !done;) {
-		const struct cache_jset_pos *pos = &set->journal.entries[i];
-		struct cache_uuids old = { 0 };
-		struct cache_jset jset;
-
-		if (cache_jset_read(set->dev, &set->sb, pos, &jset, words, NULL) ||
-		    jset.uuid_bucket.ptr[0] == tried)
-			continue;
-		tried = jset.uuid_bucket.ptr[0];
-		done = read_older(m, &jset.uuid_bucket, pos->version, &old) && fn(m, &old, arg);
-		cache_uuids_fini(&old);
-	}
-	free(words);
-	return done;
 }
 
 /* @old has an owner for slot @i, and that owner has no other slot now. */
@@ -186,7 +128,7 @@ static int correct_unknown(struct uuids_repair *m)
 	int n = 0;
 
 	for (unsigned k = 0; k < m->opts->nbacking; k++) {
-		int ret = cache_owner_is_unknown(m, k) ? each_older(m, correct_from, &k) : 0;
+		int ret = cache_owner_is_unknown(m, k) ? cache_uuids_each_older(m, correct_from, &k) : 0;
 
 		if (ret < 0)
 			return ret;
@@ -208,15 +150,18 @@ static unsigned count_overwritten(const struct uuids_repair *m)
 
 int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 		       const struct cache_repair_opts *opts, struct cache_uuids *u,
-		       struct cache_repair_plan *plan)
+		       struct cache_repair_plan *plan, struct cache_err *err)
 {
 	struct uuids_repair m = { .c = c, .d = d, .opts = opts, .u = u };
 	int filled = 1, unknown;
 	unsigned overwritten;
+	int ret = cache_slot_assign(&m, plan, err);
 
+	if (ret)
+		return ret;
 	settle_overwritten(&m);
 	if (has_holes(&m))
-		filled = each_older(&m, fill_from, NULL);
+		filled = cache_uuids_each_older(&m, fill_from, NULL);
 	if (!filled)
 		filled = cache_owner_fill(&m);
 	unknown = filled < 0 ? filled : correct_unknown(&m);

@@ -29,11 +29,36 @@ static inline bool cache_slot_is_needed(const struct uuids_repair *m, uint32_t i
 	return m->c->slots[i].dirty_sectors;
 }
 
+/* A person says which device has slot @i. */
+static inline bool cache_slot_is_assigned(const struct uuids_repair *m, uint32_t i)
+{
+	for (unsigned k = 0; k < m->opts->ngiven_slots; k++)
+		if (m->opts->given_slots[k].index == i)
+			return true;
+	return false;
+}
+
 /* Puts @e into slot @i, and sets the bounds of its device if that is at hand. */
 void cache_slot_set(struct uuids_repair *m, uint32_t i, const struct cache_uuid_entry *e);
 /* The same, and reports it with @proof to the caller of the repair. */
 void cache_slot_give(struct uuids_repair *m, uint32_t i, const struct cache_uuid_entry *e,
 		     const char *proof);
+
+/*
+ * What a person said of slots, m->opts->given_slots, is put into the table, where it is not there
+ * yet; but nothing while nodes may be cut off, because it is not known what data exists.
+ * Return: 0; -EINVAL if something contradicts it, and then @plan and @err say what; -ENOMEM.
+ */
+int cache_slot_assign(struct uuids_repair *m, struct cache_repair_plan *plan,
+		      struct cache_err *err);
+
+typedef bool cache_older_fn(struct uuids_repair *m, const struct cache_uuids *old, const void *arg);
+
+/*
+ * Calls @fn for each older copy of the table that older entries of the journal name, newest first,
+ * until it returns true: 1. Otherwise 0; -ENOMEM.
+ */
+int cache_uuids_each_older(struct uuids_repair *m, cache_older_fn *fn, const void *arg);
 
 /* Below, @k is an index of the backing devices at hand. */
 
@@ -45,6 +70,8 @@ bool cache_owner_is_unknown(const struct uuids_repair *m, unsigned k);
 bool cache_owner_fits(const struct uuids_repair *m, unsigned k, uint32_t i);
 /* The attached device that has the uuid of slot @i, or NULL */
 const struct cache_sb *cache_owner_named(const struct uuids_repair *m, uint32_t i);
+/* The slot whose uuid differs from that of device @k in one bit; -1: there is none. */
+int64_t cache_owner_near(const struct uuids_repair *m, unsigned k);
 struct cache_uuid_entry cache_owner_entry(const struct cache_sb *b);
 /*
  * The superblock of the device of @e says that it was detached: the data that it left has no

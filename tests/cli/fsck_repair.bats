@@ -352,6 +352,45 @@ with_eio() {
 	jq -e '.repair.lost_dirty_sectors == ([.losses[].sectors] | add)' <<< "$output"
 }
 
+@test "of two lost slots each goes to the device that is said with --slot, and to no other" {
+	image two-backs.cache
+	uuid0=$(cache-show-uuids -J "$IMG" | jq -r '.uuids[0].uuid')
+	uuid1=$(cache-show-uuids -J "$IMG" | jq -r '.uuids[1].uuid')
+	set=$(cache-super-show -J "$IMG" | jq -r .set_uuid)
+	cd "$BATS_TEST_TMPDIR"
+	for n in 0 1; do
+		uuid=uuid$n
+		truncate -s 1G "back$n"
+		make-cache -q -B -U "${!uuid}" --cset-uuid "$set" "back$n" > /dev/null
+		poke "back$n" sb.state=2
+	done
+	dirty_of "$IMG" > was
+	[ "$(cut -d' ' -f1 was | sort -u | tr '\n' ' ')" = "0 1 " ]
+	poke "$IMG" uuid.table=zero
+	before=$(sum "$IMG" back?)
+	run -4 --separate-stderr cache-fsck -y "$IMG" back0 back1
+	[[ "$stderr" == *"next: if you know which device has which lost slot, cache-fsck --slot UUID=N"* ]]
+	run -12 --separate-stderr cache-fsck -y --slot "$uuid0=0" "$IMG" back1
+	[[ "$stderr" == *"slot 0 cannot be given to $uuid0: name the backing device too"* ]]
+	run -12 cache-fsck -y --slot "$uuid0=4000000" "$IMG" back0 back1
+	run -16 cache-fsck -y --slot "$uuid0" "$IMG" back0 back1
+	run -16 cache-fsck -y --slot "$uuid0=" "$IMG" back0 back1
+	run -16 cache-fsck -y --slot "x$uuid0=0" "$IMG" back0 back1
+	run cache-fsck -n --slot "$uuid0=0" "$IMG" back0 back1
+	[ "$before" = "$(sum "$IMG" back?)" ]
+	run -1 --separate-stderr cache-fsck -p -J --slot "$uuid0=0" --slot "$uuid1=1" "$IMG" back0 back1
+	jq -e ".repair.slots == [{slot: 0, uuid: \"$uuid0\", proof: \"the slot was given by hand\"},
+		{slot: 1, uuid: \"$uuid1\", proof: \"the slot was given by hand\"}]" <<< "$output"
+	run -0 cache-fsck -n "$IMG" back0 back1
+	dirty_of "$IMG" | cmp - was
+	# what is so already is no error; what is otherwise is one
+	run -0 cache-fsck -y --slot "$uuid0=0" "$IMG" back0 back1
+	before=$(sum "$IMG")
+	run -8 --separate-stderr cache-fsck -y --slot "$uuid0=1" "$IMG" back0 back1
+	[[ "$stderr" == *"slot 1 cannot be given to $uuid0: the slot has another owner"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
 @test "-C counts every pass of a check and of repairing to its end" {
 	image churn-lru.cache
 	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'

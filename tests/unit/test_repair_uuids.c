@@ -528,4 +528,125 @@ TEST(who_owns_what_waits_until_nodes_that_were_cut_off_are_found)
 	}
 }
 
+static struct cache_repair_given_slot given(uint8_t uuid, uint32_t index)
+{
+	struct cache_repair_given_slot g = { .index = index };
+
+	disk_uuid(g.uuid, uuid);
+	return g;
+}
+
+/* What a person says is refused, and not one byte is another. */
+static void refuses_given(struct disk *d, struct cache_repair_opts opts, const char *why)
+{
+	struct set_state before = set_state(d->dev), after;
+
+	for (unsigned loss = 0; loss < 2; loss++) {
+		struct cache_repair_plan plan;
+		struct cache_err err;
+
+		opts.allow_data_loss = loss;
+		CHECK_EQ(repair(d, opts, &plan, &err), -EINVAL);
+		if (!strstr(err.text, why))
+			TEST_FAIL("\"%s\", want \"%s\"", err.text, why);
+		CHECK(plan.cannot);
+	}
+	after = set_state(d->dev);
+	CHECK(set_same(&before, &after));
+}
+
+TEST(two_lost_slots_get_the_devices_that_a_person_says)
+{
+	for (unsigned exchanged = 0; exchanged < 2; exchanged++) {
+		struct disk d = two_devices(0, 0);
+		struct cache_sb two[] = { backing(0x50, 0x20), backing(0x60, 0x20) };
+		struct cache_repair_given_slot slots[] = { given(0x50, exchanged), given(0x60, !exchanged) };
+		struct cache_repair_opts opts = { .backing = two, .nbacking = 2,
+						  .given_slots = slots, .ngiven_slots = 2 };
+		struct cache_repair_plan plan;
+		struct cache_set *set;
+
+		two[1].flags = state_flags(CACHE_BDEV_STATE_CLEAN);
+		repairs(&d, opts, &plan);
+		CHECK_EQ(plan.kept_dirty_sectors, 48);
+		CHECK_EQ(plan.dropped_clean_sectors, 0);
+		set = enter(&d);
+		is_slot(set, exchanged, 0x50);
+		is_slot(set, !exchanged, 0x60);
+		cache_set_close(set);
+		/* said again, it is so already */
+		CHECK_EQ(repair(&d, opts, &plan, &(struct cache_err){ 0 }), 0);
+		CHECK(!plan.rebuild);
+		cache_dev_close(d.dev);
+	}
+}
+
+TEST(with_one_slot_given_by_hand_the_other_is_that_of_the_only_device_left)
+{
+	struct disk d = two_devices(0, 0);
+	struct cache_sb two[] = { backing(0x50, 0x20), backing(0x60, 0x20) };
+	struct cache_repair_given_slot one = given(0x60, 0);
+	struct cache_repair_plan plan;
+	struct cache_set *set;
+
+	repairs(&d, (struct cache_repair_opts){ .backing = two, .nbacking = 2, .given_slots = &one,
+						.ngiven_slots = 1 }, &plan);
+	set = enter(&d);
+	is_slot(set, 0, 0x60);
+	is_slot(set, 1, 0x50);
+	leave(&d, set);
+}
+
+TEST(a_slot_is_not_given_against_what_is_known)
+{
+	struct disk lost = two_devices(0, 0), one = two_devices(0x30, 0), older = with_older_table(
+		(uint8_t []){ 0x30, 0x40 }, 2);
+	struct cache_sb b = backing(0x50, 0x20), known = backing(0x30, 0x20), moved = backing(0x40, 0x20);
+	struct cache_sb other_set = backing(0x50, 0x70), left = b, late = b, unchecked = b;
+	struct cache_repair_given_slot g = given(0x50, 1), taken = given(0x50, 0), twice = given(0x30, 1);
+	struct cache_repair_given_slot far = given(0x50, 100000), free_slot = given(0x50, 2), both[] = { g, g };
+	uint64_t shorter = 207;
+	struct cache_repair_opts opts = { .backing = &b, .nbacking = 1, .given_slots = &g, .ngiven_slots = 1 };
+
+	left.flags = state_flags(CACHE_BDEV_STATE_NONE);
+	late.data_offset_sectors = 101;
+	unchecked.csum_stored = 1;
+	refuses_given(&lost, (struct cache_repair_opts){ .given_slots = &g, .ngiven_slots = 1 },
+		      "name the backing device too");
+	opts.backing_sectors = &shorter;
+	refuses_given(&lost, opts, "outside of the device");
+	opts.backing_sectors = NULL;
+	opts.given_slots = &far;
+	refuses_given(&lost, opts, "no such slot");
+	opts.given_slots = &free_slot;
+	refuses_given(&lost, opts, "no data for the slot");
+	opts.given_slots = both;
+	opts.ngiven_slots = 2;
+	refuses_given(&lost, opts, "given twice");
+	opts.ngiven_slots = 1;
+	opts.backing = &other_set;
+	refuses_given(&lost, opts, "attached to this set");
+	opts.backing = &left;
+	refuses_given(&lost, opts, "attached to this set");
+	opts.backing = &unchecked;
+	refuses_given(&lost, opts, "attached to this set");
+	opts.backing = &late;
+	refuses_given(&lost, opts, "outside of the device");
+	opts.backing = &b;
+	opts.given_slots = &taken;
+	refuses_given(&one, opts, "another owner");
+	opts.backing = &known;
+	opts.given_slots = &twice;
+	refuses_given(&one, opts, "has another slot");
+	opts.backing = &b;
+	opts.given_slots = &g;
+	refuses_given(&older, opts, "older copy");
+	opts.backing = &moved;
+	opts.given_slots = &(struct cache_repair_given_slot){ 0 };
+	refuses_given(&older, opts, "another owner");
+	cache_dev_close(lost.dev);
+	cache_dev_close(one.dev);
+	cache_dev_close(older.dev);
+}
+
 TEST_MAIN()
