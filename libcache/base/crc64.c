@@ -63,3 +63,50 @@ bool cache_crc64_locate(uint64_t syndrome, size_t nbytes, size_t *at, uint8_t *f
 	}
 	return false;
 }
+
+/* The product of two registers, which are polynomials of which bit 63 is the highest power. */
+static uint64_t multiply(uint64_t polynomial, uint64_t a, uint64_t b)
+{
+	uint64_t product = 0;
+
+	for (unsigned i = 64; i--;) {
+		product = product << 1 ^ (polynomial & -(product >> 63));
+		product ^= a & -(b >> i & 1);
+	}
+	return product;
+}
+
+/* By what a register is multiplied by @nbytes of zeros. */
+static uint64_t zeros(uint64_t polynomial, uint64_t nbytes)
+{
+	uint64_t factor = 1, power = 1 << 8;
+
+	for (; nbytes; nbytes >>= 1) {
+		if (nbytes & 1)
+			factor = multiply(polynomial, factor, power);
+		power = multiply(polynomial, power, power);
+	}
+	return factor;
+}
+
+uint64_t cache_crc64_shifted(struct cache_crc64_shift *shift, const void *flip, size_t nflip,
+			     uint64_t nbytes)
+{
+	uint64_t step = nbytes - shift->nbytes;
+	uint64_t flipped = ~cache_crc64_seeded(0, flip, nflip);
+
+	if (!shift->polynomial) {
+		const uint8_t one = 1;
+
+		/* x^64, what is left of it */
+		shift->polynomial = ~cache_crc64_seeded(0, &one, 1);
+		shift->factor = shift->step_factor = 1;
+	}
+	if (step != shift->step) {
+		shift->step = step;
+		shift->step_factor = zeros(shift->polynomial, step);
+	}
+	shift->nbytes = nbytes;
+	shift->factor = multiply(shift->polynomial, shift->factor, shift->step_factor);
+	return multiply(shift->polynomial, flipped, shift->factor);
+}

@@ -31,6 +31,18 @@ uint64_t cache_crc64_bytewise(uint64_t seed, const void *data, size_t nbytes);
  */
 bool cache_crc64_locate(uint64_t syndrome, size_t nbytes, size_t *at, uint8_t *flip);
 
+/* How far the last change was shifted, and by what the next one may be; zero at first. */
+struct cache_crc64_shift {
+	uint64_t polynomial, nbytes, factor, step, step_factor;
+};
+
+/*
+ * What the bits @flip, of a few bytes, change in the checksum of what has @nbytes more behind
+ * them; @nbytes grows from call to call. Takes as long for equal steps however large they are.
+ */
+uint64_t cache_crc64_shifted(struct cache_crc64_shift *shift, const void *flip, size_t nflip,
+			     uint64_t nbytes);
+
 #ifdef __cplusplus
 }
 #endif

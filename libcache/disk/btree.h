@@ -89,13 +89,13 @@ static inline size_t cache_btree_node_nkeys(const struct cache_btree_node *n)
 /* The first three words of key @i, which are all of it if it has one pointer. */
 static inline struct cache_packed_key cache_btree_node_packed(const struct cache_btree_node *n, size_t i)
 {
-	const struct cache_stored_key *s = n->stored + i;
-	const struct cache_bkey *k = n->keys.k + i;
+	if (n->stored) {
+		const struct cache_stored_key *s = &n->stored[i];
 
-	if (n->stored)
 		return (struct cache_packed_key){ cache_le64_get(s->high), cache_le64_get(s->low),
 						  cache_le64_get(s->ptr) };
-	return (struct cache_packed_key){ k->high, k->low, k->ptr[0] };
+	}
+	return (struct cache_packed_key){ n->keys.k[i].high, n->keys.k[i].low, n->keys.k[i].ptr[0] };
 }
 
 /* Key @i, wherever it is. */

@@ -19,90 +19,144 @@ static uint64_t magic_of(const struct cache_sb *sb)
 	return cache_sb_set_magic(sb) ^ CACHE_JSET_MAGIC;
 }
 
-int cache_journal_block(struct cache_dev *dev, const struct cache_sb *sb,
-			const struct cache_jset_pos *at, char *buf)
-{
-	const struct cache_jset_disk *d = (const void *)buf;
-	uint64_t sector = cache_jset_sector(sb, at), magic = magic_of(sb);
-	uint64_t nsectors = cache_min_u64(CACHE_JSET_MAX_BYTES / CACHE_SECTOR_BYTES,
-					  sb->bucket_sectors - at->offset_sectors);
+/* Entries of a bucket that are corrected: each that is not one takes time, and all may be none. */
+#define CORRECTED_MAX	64u
 
-	if (cache_dev_read(dev, sector, 1, buf, NULL))
-		return -EIO;
-	if (cache_le64_get(d->magic) != magic &&
-	    !cache_differ_in_one_byte(cache_le64_get(d->magic), magic))
+#define PIECE_SECTORS	(CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES)
+#define ENTRY_SECTORS	(CACHE_JSET_MAX_BYTES / CACHE_SECTOR_BYTES)
+
+int cache_ring_reader_init(struct cache_ring_reader *r, struct cache_dev *dev,
+			   const struct cache_sb *sb, const struct cache_sink *sink)
+{
+	*r = (struct cache_ring_reader){
+		.dev = dev, .sb = sb, .sink = sink, .index = UINT32_MAX,
+		.piece = cache_dev_buf(CACHE_JSET_WINDOW_BYTES),
+		.entry = cache_dev_buf(CACHE_JSET_MAX_BYTES),
+	};
+	return r->piece && r->entry ? 0 : -ENOMEM;
+}
+
+void cache_ring_reader_fini(struct cache_ring_reader *r)
+{
+	free(r->piece);
+	free(r->entry);
+}
+
+/* The longest entry that can stand at @at. */
+static uint64_t longest(const struct cache_ring_reader *r, const struct cache_jset_pos *at)
+{
+	return cache_min_u64(ENTRY_SECTORS, r->sb->bucket_sectors - at->offset_sectors);
+}
+
+/* Reads on, unless all of what can stand at @at is there. */
+static int read_piece(struct cache_ring_reader *r, const struct cache_jset_pos *at)
+{
+	uint64_t offset = at->offset_sectors;
+	int ret;
+
+	if (at->index == r->index && offset >= r->from &&
+	    (r->failed ? offset < r->to : offset + longest(r, at) <= r->to))
 		return 0;
-	if (cache_dev_read(dev, sector, nsectors, buf, NULL)) {
-		nsectors = cache_div_up(cache_jset_bytes(d), CACHE_SECTOR_BYTES);
-		if (cache_le64_get(d->magic) != magic || cache_jset_bytes(d) >
-		    cache_min_u64(CACHE_JSET_MAX_BYTES, (sb->bucket_sectors -
-				  at->offset_sectors) * CACHE_SECTOR_BYTES))
-			return -EUCLEAN;
-		if (cache_dev_read(dev, sector, nsectors, buf, NULL))
-			return -EIO;
+	ret = cache_poll(r->sink, 0, 0, 0);
+	if (ret)
+		return ret;
+	if (at->index != r->index)
+		r->corrections = CORRECTED_MAX;
+	r->index = at->index;
+	r->from = offset;
+	r->to = cache_min_u64(r->sb->bucket_sectors, offset + PIECE_SECTORS);
+	r->failed = cache_dev_read(r->dev, cache_jset_sector(r->sb, at), r->to - offset, r->piece,
+				   NULL);
+	return 0;
+}
+
+static bool is_magic(const struct cache_ring_reader *r, const void *d)
+{
+	uint64_t magic = cache_le64_get(((const struct cache_jset_disk *)d)->magic);
+
+	return magic == magic_of(r->sb) || cache_differ_in_one_byte(magic, magic_of(r->sb));
+}
+
+/* As much as can be read of what is at @at, into r->entry. Return: sectors, or as cache_ring_block(). */
+static int read_alone(struct cache_ring_reader *r, const struct cache_jset_pos *at)
+{
+	const struct cache_jset_disk *d = (const void *)r->entry;
+	uint64_t sector = cache_jset_sector(r->sb, at), n = longest(r, at);
+
+	int ret = cache_poll(r->sink, 0, 0, 0);
+
+	if (ret || cache_dev_read(r->dev, sector, 1, r->entry, NULL))
+		return ret ? ret : -EIO;
+	if (!is_magic(r, d))
+		return 0;
+	if (!cache_dev_read(r->dev, sector, n, r->entry, NULL))
+		return n;
+	if (cache_le64_get(d->magic) != magic_of(r->sb) ||
+	    cache_jset_bytes(d) > n * CACHE_SECTOR_BYTES)
+		return -EUCLEAN;
+	n = cache_div_up(cache_jset_bytes(d), CACHE_SECTOR_BYTES);
+	return cache_dev_read(r->dev, sector, n, r->entry, NULL) ? -EIO : (int)n;
+}
+
+int cache_ring_block(struct cache_ring_reader *r, const struct cache_jset_pos *at,
+		     const struct cache_jset_disk **found)
+{
+	int n = read_piece(r, at);
+	const struct cache_jset_disk *d = (const void *)(r->piece +
+		(uint64_t)(at->offset_sectors - r->from) * CACHE_SECTOR_BYTES);
+
+	if (n < 0)
+		return n;
+	if (r->failed) {
+		n = read_alone(r, at);
+		if (n <= 0)
+			return n;
+		d = (const void *)r->entry;
+	} else if (!is_magic(r, d)) {
+		return 0;
+	} else {
+		n = longest(r, at);
 	}
-	return cache_correct_entry(buf, CACHE_JSET_HEADER_BYTES, nsectors * CACHE_SECTOR_BYTES,
-				   NULL) && cache_le64_get(d->magic) == magic ? 1 : -EUCLEAN;
+	*found = d;
+	if (cache_le64_get(d->magic) == magic_of(r->sb) &&
+	    cache_jset_bytes(d) <= (uint64_t)n * CACHE_SECTOR_BYTES &&
+	    cache_jset_csum(d) == cache_le64_get(d->csum))
+		return 1;
+	if (!r->corrections)
+		return -EUCLEAN;
+	r->corrections--;
+	if (d != (const void *)r->entry)
+		memcpy(r->entry, d, (size_t)n * CACHE_SECTOR_BYTES);
+	d = *found = (const void *)r->entry;
+	return cache_correct_entry(r->entry, CACHE_JSET_HEADER_BYTES, (uint64_t)n * CACHE_SECTOR_BYTES,
+				   NULL) && cache_le64_get(d->magic) == magic_of(r->sb) ?
+	       1 : -EUCLEAN;
 }
 
 /*
- * Called for each block; @d: the entry at the block; NULL: it does not verify, or cannot be
- * read
+ * Called for each block that starts like an entry of the set, or cannot be read; @d: the entry;
+ * NULL: it does not verify, or cannot be read
  */
 typedef int block_fn(void *ctx, const struct cache_jset_pos *at,
 		     const struct cache_jset_disk *d);
 
-struct blocks {
-	struct cache_dev *dev;
-	const struct cache_sb *sb;
-	block_fn *fn;
-	void *ctx;
-	char *window, *buf;
-};
-
-/*
- * A window that was read as a whole shows where an entry may begin; otherwise each block is
- * read.
- */
-static int each_of_window(struct blocks *b, struct cache_jset_pos at, uint64_t n)
+/* Calls @fn in ring order. */
+static int each_block(struct cache_dev *dev, const struct cache_sb *sb, block_fn *fn, void *ctx,
+		      const struct cache_sink *sink)
 {
-	bool read = !cache_dev_read(b->dev, cache_jset_sector(b->sb, &at), n, b->window, NULL);
-	int ret = 0;
+	struct cache_ring_reader r;
+	struct cache_jset_pos at = { 0 };
+	int ret = cache_ring_reader_init(&r, dev, sb, sink);
 
-	for (uint64_t i = 0; i < n && !ret; i += b->sb->block_sectors) {
-		const struct cache_jset_disk *d =
-			(const void *)(b->window + i * CACHE_SECTOR_BYTES);
-		int is;
+	for (; at.index < sb->njournal && !ret; at.index++)
+		for (at.offset_sectors = 0; at.offset_sectors < sb->bucket_sectors && !ret;
+		     at.offset_sectors += sb->block_sectors) {
+			const struct cache_jset_disk *d = NULL;
+			int is = cache_ring_block(&r, &at, &d);
 
-		if (!read || cache_le64_get(d->magic) == magic_of(b->sb)) {
-			is = cache_journal_block(b->dev, b->sb, &at, b->buf);
-			if (is)
-				ret = b->fn(b->ctx, &at, is == 1 ? (void *)b->buf : NULL);
+			ret = is == -ECANCELED ? is : is ? fn(ctx, &at, is == 1 ? d : NULL) : 0;
 		}
-		at.offset_sectors += b->sb->block_sectors;
-	}
-	return ret;
-}
-
-/*
- * Calls @fn for every block that starts like an entry of the set, or cannot be read, in ring
- * order.
- */
-static int each_block(struct cache_dev *dev, const struct cache_sb *sb, block_fn *fn, void *ctx)
-{
-	struct blocks b = { dev, sb, fn, ctx, cache_dev_buf(CACHE_JSET_WINDOW_BYTES),
-			    cache_dev_buf(CACHE_JSET_MAX_BYTES) };
-	uint64_t block = sb->block_sectors, size = sb->bucket_sectors;
-	uint64_t step = CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES / block * block;
-	int ret = b.window && b.buf ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; i < sb->njournal && !ret; i++)
-		for (uint64_t at = 0; at < size && !ret; at += step)
-			ret = each_of_window(&b, (struct cache_jset_pos){ .index = i,
-							.offset_sectors = at },
-					     cache_min_u64(size - at, step));
-	free(b.window);
-	free(b.buf);
+	cache_ring_reader_fini(&r);
 	return ret;
 }
 
@@ -116,12 +170,13 @@ static int note_seq(void *ctx, const struct cache_jset_pos *at, const struct cac
 }
 
 int cache_journal_greatest(struct cache_dev *dev, const struct cache_sb *sb, uint64_t *seq,
-			   struct cache_err *err)
+			   const struct cache_sink *sink, struct cache_err *err)
 {
+	int ret;
+
 	*seq = 0;
-	if (each_block(dev, sb, note_seq, seq))
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal window");
-	return 0;
+	ret = each_block(dev, sb, note_seq, seq, sink);
+	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for a journal window") : ret;
 }
 
 uint64_t cache_journal_blocks_between(const struct cache_sb *sb, const struct cache_jset_pos *a,
@@ -214,13 +269,14 @@ static int ask_newest(struct cache_dev *dev, const struct cache_sb *sb,
 }
 
 int cache_journal_run(struct cache_dev *dev, const struct cache_sb *sb,
-		      struct cache_journal *j, struct cache_err *err)
+		      struct cache_journal *j, const struct cache_sink *sink,
+		      struct cache_err *err)
 {
 	struct run r = { .sb = sb, .j = j };
 	int ret;
 
 	memset(j, 0, sizeof(*j));
-	ret = each_block(dev, sb, note_entry, &r);
+	ret = each_block(dev, sb, note_entry, &r, sink);
 	if (!ret && (r.doubt || r.broken || !j->nentries))
 		return 0;
 	if (!ret)
@@ -346,13 +402,14 @@ static int ask_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 }
 
 int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
-			    struct cache_journal *j, struct cache_err *err)
+			    struct cache_journal *j, const struct cache_sink *sink,
+			    struct cache_err *err)
 {
 	struct run r = { .sb = sb, .j = j };
 	int ret;
 
 	memset(j, 0, sizeof(*j));
-	ret = each_block(dev, sb, note_survivor, &r);
+	ret = each_block(dev, sb, note_survivor, &r, sink);
 	if (!ret)
 		drop_misplaced(&r);
 	if (!ret && (r.doubt || !j->nentries || contradict(&r)))

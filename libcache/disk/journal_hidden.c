@@ -15,29 +15,34 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/array.h"
 #include "base/checked.h"
 #include "disk/journal_blocks.h"
 #include "disk/jset_codec.h"
-#include "format/correct.h"
 
-struct hidden {
-	struct cache_dev *dev;
+/* All that verifies in a ring bucket, also what lies inside of an entry, by its place. */
+struct content {
+	struct cache_jset_pos *pos;
+	size_t n, capacity;
+	uint32_t from;		/* sector from which on it was read; UINT32_MAX: it was not */
+	uint32_t to;		/* where it could not be read */
+};
+
+struct cache_journal_search {
 	const struct cache_sb *sb;
 	struct cache_journal *j;
 	const struct cache_sink *sink;
 	struct cache_err *err;
+	struct cache_ring_reader reader;
+	struct content content[CACHE_SB_JOURNAL_BUCKETS];
+	/* of one call of cache_journal_hidden() */
 	uint64_t seq, last_seq;	/* of the last entry that was accepted */
 	uint64_t max;
 	uint32_t gap;		/* number of entries that can have been between */
-	char *buf;		/* CACHE_JSET_MAX_BYTES */
-	char *window;		/* CACHE_JSET_WINDOW_BYTES */
-	/* entries of one bucket that were accepted and are not in j->entries yet */
+	/* entries that were accepted and are not in j->entries yet */
 	struct cache_jset_pos *pos;
 	size_t npos, capacity;
-	int found;
 };
 
 int cache_journal_unreadable(const struct cache_sb *sb, struct cache_journal *j, uint32_t index,
@@ -72,11 +77,8 @@ static bool is_known(const struct cache_journal *j, const struct cache_jset_pos 
 	return lo < j->nentries && !is_before(pos, &j->entries[lo]);
 }
 
-/*
- * The search goes on at the first ring bucket after the last one, and then may find an entry
- * that it has added already.
- */
-static int add(struct hidden *h, const struct cache_jset_pos *pos)
+/* An earlier call may have found it. */
+static int add(struct cache_journal_search *h, const struct cache_jset_pos *pos)
 {
 	struct cache_jset_pos *p;
 
@@ -87,12 +89,16 @@ static int add(struct hidden *h, const struct cache_jset_pos *pos)
 		return cache_err_set(h->err, -ENOMEM, 0, "no memory for a journal entry");
 	h->pos = p;
 	h->pos[h->npos++] = *pos;
-	h->found++;
 	return 0;
 }
 
-/* Inserts the added entries among all others, in ring order, then by offset. */
-static int insert_all(struct hidden *h)
+static int by_place(const void *a, const void *b)
+{
+	return is_before(b, a) - is_before(a, b);
+}
+
+/* Inserts the added entries among all others, in ring order, then by offset. Return: how many. */
+static int insert_all(struct cache_journal_search *h)
 {
 	struct cache_journal *j = h->j;
 	size_t i = j->nentries, n = h->npos;
@@ -103,6 +109,7 @@ static int insert_all(struct hidden *h)
 	p = reallocarray(j->entries, i + n, sizeof(*p));
 	if (!p)
 		return cache_err_set(h->err, -ENOMEM, 0, "no memory for a journal entry");
+	qsort(h->pos, n, sizeof(*h->pos), by_place);
 	j->entries = p;
 	j->nentries += n;
 	while (n) {
@@ -112,15 +119,14 @@ static int insert_all(struct hidden *h)
 		i -= old_last;
 		n -= !old_last;
 	}
-	h->npos = 0;
-	return 0;
+	return (int)h->npos;
 }
 
 /*
  * Whether the entry can be a later one. With a gap it is not the very next seq, which would not be
  * hidden.
  */
-static bool goes_on(const struct hidden *h, const struct cache_jset_pos *pos)
+static bool goes_on(const struct cache_journal_search *h, const struct cache_jset_pos *pos)
 {
 	uint64_t least = h->seq + 1 + !!h->gap;
 
@@ -128,83 +134,83 @@ static bool goes_on(const struct hidden *h, const struct cache_jset_pos *pos)
 	       pos->seq <= h->max && pos->last_seq >= h->last_seq && pos->last_seq <= pos->seq;
 }
 
-/*
- * Takes the entry at @offset if one is there and is acceptable. Return: its sectors, 0, or an
- * error.
- */
-static int take(struct hidden *h, uint32_t index, uint32_t offset)
+static int note_entry(struct cache_journal_search *h, struct content *c,
+		      const struct cache_jset_pos *at, const struct cache_jset_disk *d)
 {
-	struct cache_jset_pos at = { .index = index, .offset_sectors = offset };
+	struct cache_jset_pos *p = cache_array_grow(c->pos, c->n, &c->capacity, sizeof(*p));
 	struct cache_jset jset;
-	int ret = cache_journal_block(h->dev, h->sb, &at, h->buf);
 
-	if (ret == -EIO)
-		return cache_journal_unreadable(h->sb, h->j, index,
-						cache_jset_sector(h->sb, &at), h->sink, h->err);
-	if (ret <= 0)
-		return 0;
-	cache_jset_decode((void *)h->buf, &jset);
-	jset.pos.index = index;
-	jset.pos.offset_sectors = offset;
-	jset.pos.hidden = true;
-	if (!goes_on(h, &jset.pos))
-		return 0;
-	ret = add(h, &jset.pos);
-	h->seq = jset.pos.seq;
-	h->last_seq = jset.pos.last_seq;
-	h->gap = 0;
-	return ret ? ret : (int)cache_jset_sectors(h->sb, jset.pos.nwords);
+	if (!p)
+		return cache_err_set(h->err, -ENOMEM, 0, "no memory for a journal entry");
+	cache_jset_decode(d, &jset);
+	c->pos = p;
+	p += c->n++;
+	*p = jset.pos;
+	p->index = at->index;
+	p->offset_sectors = at->offset_sectors;
+	p->hidden = true;
+	return 0;
 }
 
-/* Sectors of one bucket that were read at once. */
-struct window {
-	uint32_t from, to;
-	bool read;		/* otherwise each block is read */
-	uint64_t failed;	/* a sector that could not be read; 0: none */
-};
-
-/* Whether an entry can begin at @offset, according to a window that was read there. */
-static bool may_begin(struct hidden *h, struct window *w, uint32_t index, uint32_t offset)
+/* Reads what is in bucket @index from sector @offset on, unless that was done. */
+static int read_content(struct cache_journal_search *h, uint32_t index, uint32_t offset)
 {
 	struct cache_jset_pos at = { .index = index, .offset_sectors = offset };
-	uint64_t sector = cache_jset_sector(h->sb, &at);
-	uint64_t magic = cache_sb_set_magic(h->sb) ^ CACHE_JSET_MAGIC, got;
+	struct content *c = &h->content[index];
+	uint64_t failed = 0;
+	int ret = 0;
 
-	if (offset >= w->to) {
-		w->from = offset;
-		w->to = cache_min_u64(h->sb->bucket_sectors, (uint64_t)offset +
-				      CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES);
-		w->read = !cache_dev_read(h->dev, sector, w->to - offset, h->window, NULL);
-		w->failed = w->read ? w->failed : sector;
+	if (c->from <= offset)
+		return 0;
+	c->n = 0;
+	c->from = offset;
+	for (; at.offset_sectors < h->sb->bucket_sectors && !ret;
+	     at.offset_sectors += h->sb->block_sectors) {
+		const struct cache_jset_disk *d;
+		int is = cache_ring_block(&h->reader, &at, &d);
+
+		if (is == 1)
+			ret = note_entry(h, c, &at, d);
+		else if (is == -ECANCELED)
+			ret = is;
+		if (is == -EIO || (h->reader.failed && !failed))
+			failed = cache_jset_sector(h->sb, &at);
+		if (is == -EIO)
+			break;
 	}
-	got = cache_le64_get(((const struct cache_jset_disk *)(h->window +
-			     (uint64_t)(offset - w->from) * CACHE_SECTOR_BYTES))->magic);
-	/* as in cache_journal_block(), a wrong byte is corrected in it */
-	return !w->read || got == magic || cache_differ_in_one_byte(got, magic);
+	c->to = at.offset_sectors;
+	/* all of it could be read block by block, but it failed before */
+	return ret || !failed ? ret : cache_journal_unreadable(h->sb, h->j, index, failed,
+							       h->sink, h->err);
 }
 
-static int look(struct hidden *h, uint32_t index, uint32_t offset)
+/* Takes what goes on from the last entry, at sector @offset of bucket @index or behind it. */
+static int look(struct cache_journal_search *h, uint32_t index, uint32_t offset)
 {
-	struct window w = { 0 };
+	const struct content *c = &h->content[index];
+	int ret = h->j->bucket_unreadable[index] ? 0 : read_content(h, index, offset);
 
-	while (offset < h->sb->bucket_sectors && !h->j->bucket_unreadable[index]) {
-		int used = offset >= w.to ? cache_poll(h->sink, 0, 0, 0) : 0;
+	if (c->from > offset)
+		return ret;
+	for (size_t i = 0; i < c->n && !ret; i++) {
+		const struct cache_jset_pos *pos = &c->pos[i];
 
-		if (!used && may_begin(h, &w, index, offset))
-			used = take(h, index, offset);
-		if (used < 0)
-			return used;
-		h->gap += !used;	/* an entry takes at least one block */
-		offset += used ? (uint32_t)used : h->sb->block_sectors;
+		if (pos->offset_sectors < offset)
+			continue;
+		/* an entry takes at least one block */
+		h->gap += (pos->offset_sectors - offset) / h->sb->block_sectors;
+		offset = pos->offset_sectors;
+		if (!goes_on(h, pos))
+			continue;
+		ret = add(h, pos);
+		h->seq = pos->seq;
+		h->last_seq = pos->last_seq;
+		h->gap = 0;
+		offset += cache_jset_sectors(h->sb, pos->nwords);
 	}
-	/* all of it could be read block by block, but it failed before */
-	if (w.failed) {
-		int ret = cache_journal_unreadable(h->sb, h->j, index, w.failed, h->sink, h->err);
-
-		if (ret)
-			return ret;
-	}
-	return insert_all(h);
+	if (offset < c->to)
+		h->gap += (c->to - offset) / h->sb->block_sectors;
+	return ret;
 }
 
 /*
@@ -213,39 +219,65 @@ static int look(struct hidden *h, uint32_t index, uint32_t offset)
  * before the last one). Between two entries that are known the buckets may have nothing, or
  * only what was there before a write that was lost.
  */
-static bool goes_on_in(const struct hidden *h, const struct cache_jset_pos *before, uint32_t next,
-		       int found)
+static bool goes_on_in(const struct cache_journal_search *h, const struct cache_jset_pos *before,
+		       uint32_t next, size_t found)
 {
 	uint64_t seq = h->j->bucket_seq[next];
 
-	return h->max == UINT64_MAX ? !seq && found != h->found : seq < before->seq;
+	return h->max == UINT64_MAX ? !seq && found != h->npos : seq < before->seq;
 }
 
-int cache_journal_hidden(struct cache_dev *dev, const struct cache_sb *sb,
-			 struct cache_journal *j, const struct cache_jset_pos *before,
-			 uint64_t max, const struct cache_sink *sink, struct cache_err *err)
+int cache_journal_hidden(struct cache_journal_search *h, const struct cache_jset_pos *before,
+			 uint64_t max)
 {
-	struct hidden h = { .dev = dev, .sb = sb, .j = j, .sink = sink, .err = err,
-			    .seq = before->seq, .last_seq = before->last_seq, .max = max };
-	uint32_t end = before->offset_sectors + cache_jset_sectors(sb, before->nwords);
-	uint32_t next = (before->index + 1) % sb->njournal, index = before->index;
+	uint32_t end = before->offset_sectors + cache_jset_sectors(h->sb, before->nwords);
+	uint32_t next = (before->index + 1) % h->sb->njournal;
 	int ret;
 
-	h.buf = cache_dev_buf(CACHE_JSET_MAX_BYTES);
-	h.window = cache_dev_buf(CACHE_JSET_WINDOW_BYTES);
-	if (!h.buf || !h.window)
-		ret = cache_err_set(err, -ENOMEM, 0, "no memory for a journal entry");
-	else
-		ret = look(&h, index, end);
-	for (int found = -1; !ret && next != index && goes_on_in(&h, before, next, found);
-	     next = (next + 1) % sb->njournal) {
-		found = h.found;
+	h->seq = before->seq;
+	h->last_seq = before->last_seq;
+	h->max = max;
+	h->npos = h->gap = 0;
+	ret = look(h, before->index, end);
+	for (size_t found = SIZE_MAX; !ret && next != before->index &&
+	     goes_on_in(h, before, next, found); next = (next + 1) % h->sb->njournal) {
+		found = h->npos;
 		if (max == UINT64_MAX)
-			h.gap = 0;
-		ret = look(&h, next, 0);
+			h->gap = 0;
+		ret = look(h, next, 0);
 	}
-	free(h.pos);
-	free(h.window);
-	free(h.buf);
-	return ret ? ret : h.found;
+	return ret ? ret : insert_all(h);
+}
+
+struct cache_journal_search *cache_journal_search_begin(struct cache_dev *dev,
+							const struct cache_sb *sb,
+							struct cache_journal *j,
+							const struct cache_sink *sink,
+							struct cache_err *err)
+{
+	struct cache_journal_search *h = calloc(1, sizeof(*h));
+
+	if (!h || cache_ring_reader_init(&h->reader, dev, sb, sink)) {
+		cache_err_set(err, -ENOMEM, 0, "no memory for a search of the journal");
+		cache_journal_search_end(h);
+		return NULL;
+	}
+	h->sb = sb;
+	h->j = j;
+	h->sink = sink;
+	h->err = err;
+	for (unsigned i = 0; i < CACHE_SB_JOURNAL_BUCKETS; i++)
+		h->content[i].from = UINT32_MAX;
+	return h;
+}
+
+void cache_journal_search_end(struct cache_journal_search *h)
+{
+	if (!h)
+		return;
+	for (unsigned i = 0; i < CACHE_SB_JOURNAL_BUCKETS; i++)
+		free(h->content[i].pos);
+	free(h->pos);
+	cache_ring_reader_fini(&h->reader);
+	free(h);
 }

@@ -255,6 +255,31 @@ static const struct cache_jset_pos *before_misplaced(const struct cache_journal_
 	       e;
 }
 
+/* Behind entries that end a bucket before a gap; @seqs: the @n that the driver can read, sorted. */
+static int find_in_gaps(struct cache_journal_scan *s, struct cache_journal_search *search,
+			const struct cache_jset_pos *newest, const uint64_t *seqs, size_t n)
+{
+	struct cache_journal *j = s->j;
+	int ret = 0;
+
+	for (size_t i = 0; i < j->nentries && ret >= 0; i++) {
+		struct cache_jset_pos e = j->entries[i];
+		uint64_t next;
+
+		if (e.hidden || e.seq >= newest->seq ||
+		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index))
+			continue;
+		next = seq_after_gap(seqs, n, e.seq);
+		if (next > newest->last_seq && next != UINT64_MAX)
+			ret = cache_journal_hidden(search, &e, next - 1);
+		/* entries that were added in a bucket before it have moved it */
+		while (j->entries[i].index != e.index ||
+		       j->entries[i].offset_sectors != e.offset_sectors)
+			i++;
+	}
+	return ret;
+}
+
 /* Behind the newest entry, and behind those that end a bucket before a gap. */
 static int find_hidden(struct cache_journal_scan *s)
 {
@@ -262,35 +287,25 @@ static int find_hidden(struct cache_journal_scan *s)
 	struct cache_jset_pos newest = *find_newest(j);
 	size_t n = j->nentries;
 	uint64_t *seqs = sorted_seqs(j);
+	struct cache_journal_search *search;
 	const struct cache_jset_pos *before;
 	int ret = -ENOMEM;
 
 	if (!seqs)
 		return cache_err_set(s->err, ret, 0, "no memory for %zu journal entries", n);
-	ret = cache_journal_hidden(s->dev, s->sb, j, &newest, UINT64_MAX, s->sink, s->err);
+	search = cache_journal_search_begin(s->dev, s->sb, j, s->sink, s->err);
+	if (search)
+		ret = cache_journal_hidden(search, &newest, UINT64_MAX);
 	s->seen = newest.seq;
 	before = ret < 0 ? NULL : before_misplaced(s, &newest);
 	if (before) {
 		struct cache_jset_pos e = *before;	/* the list of them may move */
 
-		ret = cache_journal_hidden(s->dev, s->sb, j, &e, UINT64_MAX, s->sink, s->err);
+		ret = cache_journal_hidden(search, &e, UINT64_MAX);
 	}
-	for (size_t i = 0; i < j->nentries && ret >= 0; i++) {
-		struct cache_jset_pos e = j->entries[i];
-		uint64_t next;
-
-		if (e.hidden || e.seq >= newest.seq ||
-		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index))
-			continue;
-		next = seq_after_gap(seqs, n, e.seq);
-		if (next > newest.last_seq && next != UINT64_MAX)
-			ret = cache_journal_hidden(s->dev, s->sb, j, &e, next - 1, s->sink,
-						   s->err);
-		/* entries that were added in a bucket before it have moved it */
-		while (j->entries[i].index != e.index ||
-		       j->entries[i].offset_sectors != e.offset_sectors)
-			i++;
-	}
+	if (ret >= 0)
+		ret = find_in_gaps(s, search, &newest, seqs, n);
+	cache_journal_search_end(search);
 	free(seqs);
 	return ret < 0 ? ret : 0;
 }

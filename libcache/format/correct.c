@@ -6,6 +6,7 @@
 #include "format/correct.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/crc64.h"
@@ -28,7 +29,6 @@ struct entry {
 	char *bytes;
 	uint32_t header_bytes;
 	uint64_t max_bytes;
-	const uint64_t *seed;
 };
 
 static uint64_t length(const struct entry *e)
@@ -70,25 +70,58 @@ static bool correct_content(const struct entry *e, const uint64_t *seed)
 	return true;
 }
 
-static bool correct_length(const struct entry *e)
+static int by_number(const void *a, const void *b)
 {
-	cache_le32 was = e->head->nwords;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The numbers of words that differ from @e's in one byte and fit, least first. Return: how many. */
+static unsigned other_lengths(const struct entry *e, uint32_t nwords[4 * 255])
+{
+	uint32_t was = cache_le32_get(e->head->nwords);
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < sizeof(was); i++)
-		for (unsigned v = 1; v < 256; v++) {
-			e->bytes[NWORDS_AT + i] ^= v;
-			if (length(e) <= e->max_bytes &&
-			    checksum(e, e->seed) == cache_le64_get(e->head->csum))
-				return true;
-			e->head->nwords = was;
+		for (uint32_t v = 1; v < 256; v++) {
+			nwords[n] = was ^ v << 8 * i;
+			n += e->header_bytes + 8 * (uint64_t)nwords[n] <= e->max_bytes;
 		}
+	qsort(nwords, n, sizeof(*nwords), by_number);
+	return n;
+}
+
+/*
+ * What the number of words adds to the checksum is computed apart from the rest, so that one pass
+ * over the content does for all lengths.
+ */
+static bool correct_length(const struct entry *e, const uint64_t *seed)
+{
+	uint32_t nwords[4 * 255], was = cache_le32_get(e->head->nwords);
+	uint64_t stored = cache_le64_get(e->head->csum), done = sizeof(e->head->csum);
+	uint64_t sum = seed ? cache_crc64_seeded(*seed, NULL, 0) : cache_crc64(NULL, 0);
+	struct cache_crc64_shift shift = { 0 };
+
+	for (unsigned i = 0, n = other_lengths(e, nwords); i < n; i++) {
+		uint64_t nbytes = e->header_bytes + 8 * (uint64_t)nwords[i];
+		uint32_t behind = nbytes - NWORDS_AT - sizeof(e->head->nwords);
+		cache_le32 flip = cache_le32_of(was ^ nwords[i]);
+
+		sum = cache_crc64_seeded(~sum, e->bytes + done, nbytes - done);
+		done = nbytes;
+		if ((sum ^ cache_crc64_shifted(&shift, &flip, sizeof(flip), behind)) != stored)
+			continue;
+		e->head->nwords = cache_le32_of(nwords[i]);
+		return true;
+	}
 	return false;
 }
 
 bool cache_correct_entry(void *entry, uint32_t header_bytes, uint64_t max_bytes,
 			 const uint64_t *seed)
 {
-	struct entry e = { entry, entry, header_bytes, max_bytes, seed };
+	struct entry e = { entry, entry, header_bytes, max_bytes };
 
-	return correct_content(&e, seed) || correct_length(&e);
+	return correct_content(&e, seed) || correct_length(&e, seed);
 }

@@ -22,8 +22,7 @@ static inline bool cache_differ_in_one_byte(uint64_t a, uint64_t b)
  * @seed: of the checksum; NULL: none
  *
  * The byte may be one of the content, of the checksum, or of the number of words. The caller
- * must have reason to expect an entry there. Takes one pass over the content, and one for each
- * length that a changed byte of the number of words could mean.
+ * must have reason to expect an entry there. Takes a few passes over @max_bytes at most.
  *
  * Return: true when @entry is valid now, or was before; false when it is unchanged.
  */

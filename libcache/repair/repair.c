@@ -177,7 +177,7 @@ static int settle_place(struct repair *r, struct cache_commit *commit)
 {
 	struct cache_commit_place place;
 	bool found = true;
-	int ret = cache_commit_outlive(commit, r->err);
+	int ret = cache_commit_outlive(commit, &r->sink, r->err);
 
 	cache_commit_checkpoint(commit);
 	if (!ret && !r->plan->wipe_ring)
@@ -478,7 +478,7 @@ static int load_rest(struct repair *r)
 	if (set->loaded != CACHE_LOAD_JOURNAL || !set->sb.njournal)
 		return 0;
 	if (set->has_journal)
-		ret = cache_repair_ring_is_old(set, &old, r->err);
+		ret = cache_repair_ring_is_old(set, &old, &r->sink, r->err);
 	if (!ret && set->has_journal && !old)
 		ret = correct_level(r);
 	if (ret || (set->has_journal && !old))

@@ -101,9 +101,11 @@ int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct ca
 /*
  * Whether the ring of @set, which is loaded up to its journal, is older than the rest of the
  * set: what the ring names does not verify, and the device has a newer state that the ring does
- * not name. Then it is treated as empty: @old_ring of the function above. Return: 0 or -ENOMEM.
+ * not name. Then it is treated as empty: @old_ring of the function above. Return: 0; -ENOMEM,
+ * -ECANCELED.
  */
-int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err *err);
+int cache_repair_ring_is_old(struct cache_set *set, bool *old, const struct cache_sink *sink,
+			     struct cache_err *err);
 
 /*
  * Removes from the replay the keys that leaves have already had, because the newest entry may ask

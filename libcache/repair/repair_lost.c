@@ -42,6 +42,7 @@ struct lost_prio {
 struct lost {
 	struct cache_set *set;
 	const struct cache_sb *sb;
+	const struct cache_sink *sink;	/* asked whether to go on */
 	struct cache_err *err;
 	char *buf;			/* large enough for a node or a prio_set */
 	struct lost_prio *prio;
@@ -135,6 +136,20 @@ static int sift_bucket(struct lost *l, uint64_t bucket)
 	if (cache_le64_get(d->magic) == (magic ^ CACHE_BSET_MAGIC))
 		return take_node(l, bucket);
 	return 0;
+}
+
+/* Sifts every bucket. Return: 0; -ENOMEM, -ECANCELED. */
+static int sift_all(struct lost *l)
+{
+	int ret = 0;
+
+	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && !ret; b++) {
+		ret = cache_poll(l->sink, 0, b, l->sb->nbuckets);
+		if (!ret)
+			ret = sift_bucket(l, b);
+	}
+	return ret == -ENOMEM ?
+	       cache_err_set(l->err, ret, 0, "no memory for the nodes of a set") : ret;
 }
 
 /* The prio_set in @bucket, as an index; they were found in the order of their buckets. */
@@ -472,12 +487,10 @@ static int find_table(struct lost *l)
 static int find(struct lost *l)
 {
 	struct cache_jset *newest = &l->set->journal.newest;
-	int ret = 0;
+	int ret = sift_all(l);
 
-	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && !ret; b++)
-		ret = sift_bucket(l, b);
 	if (ret)
-		return cache_err_set(l->err, ret, 0, "no memory for the nodes of a set");
+		return ret;
 	newest->prio_bucket[l->sb->nr_this_dev] = find_chain(l);
 	ret = read_prios(l, newest->prio_bucket[l->sb->nr_this_dev]);
 	if (ret)
@@ -795,7 +808,7 @@ static int take_run(struct lost *l)
 {
 	struct cache_journal *j = &l->set->journal, run;
 	bool take = false, last = false;
-	int ret = cache_journal_run(l->set->dev, l->sb, &run, l->err);
+	int ret = cache_journal_run(l->set->dev, l->sb, &run, l->sink, l->err);
 
 	/*
 	 * the first block of every bucket is lost: there are gaps, and nothing newer has left a
@@ -803,7 +816,7 @@ static int take_run(struct lost *l)
 	 */
 	if (!ret) {
 		cache_journal_fini(&run);
-		ret = cache_journal_survivors(l->set->dev, l->sb, &run, l->err);
+		ret = cache_journal_survivors(l->set->dev, l->sb, &run, l->sink, l->err);
 	}
 	if (ret == 1 && (!l->old_ring || run.newest.pos.seq > l->old_seq)) {
 		take = last = is_last(l, &run.newest);
@@ -868,8 +881,7 @@ static int judge_ring(struct lost *l, bool *old)
 	if (ret || table)
 		return ret;
 	l->nprios = 0;
-	for (uint64_t b = cache_sb_reserved_buckets(l->sb); b < l->sb->nbuckets && !ret; b++)
-		ret = sift_bucket(l, b);
+	ret = sift_all(l);
 	if (ret)
 		return ret;
 	chain = find_chain(l);
@@ -884,9 +896,10 @@ static int judge_ring(struct lost *l, bool *old)
 	return ret;
 }
 
-int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err *err)
+int cache_repair_ring_is_old(struct cache_set *set, bool *old, const struct cache_sink *sink,
+			     struct cache_err *err)
 {
-	struct lost l = { .set = set, .sb = &set->sb, .err = err };
+	struct lost l = { .set = set, .sb = &set->sb, .sink = sink, .err = err };
 	int ret = begin(&l);
 
 	*old = false;
@@ -901,7 +914,8 @@ int cache_repair_ring_is_old(struct cache_set *set, bool *old, struct cache_err 
 int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct cache_sink *sink,
 			   bool *unread, struct cache_err *err)
 {
-	struct lost l = { .set = set, .sb = &set->sb, .err = err, .old_ring = old_ring };
+	struct lost l = { .set = set, .sb = &set->sb, .sink = sink, .err = err,
+			  .old_ring = old_ring };
 	struct cache_jset_pos *pos = &set->journal.newest.pos;
 	int ret = begin(&l);
 

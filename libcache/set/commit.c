@@ -265,10 +265,11 @@ void cache_commit_checkpoint(struct cache_commit *c)
 	c->checkpoint = true;
 }
 
-int cache_commit_outlive(struct cache_commit *c, struct cache_err *err)
+int cache_commit_outlive(struct cache_commit *c, const struct cache_sink *sink,
+			 struct cache_err *err)
 {
 	uint64_t seq;
-	int ret = cache_journal_greatest(c->set->dev, &c->set->sb, &seq, err);
+	int ret = cache_journal_greatest(c->set->dev, &c->set->sb, &seq, sink, err);
 
 	if (ret)
 		return ret;

@@ -115,11 +115,12 @@ void cache_commit_checkpoint(struct cache_commit *c);
  * Entries behind damage, or in a part of the ring that is damaged, may have greater seqs than
  * the newest known entry. The driver accepts what verifies right behind its own entry: once it
  * has written up to such an entry, that would be the newest. Call this before
- * cache_commit_place().
+ * cache_commit_place(). Reads the whole ring; @sink is asked whether to go on, and may be NULL.
  *
- * Return: 0; -EUCLEAN when there is no such seq; -ENOMEM.
+ * Return: 0; -EUCLEAN when there is no such seq; -ENOMEM, -ECANCELED.
  */
-int cache_commit_outlive(struct cache_commit *c, struct cache_err *err);
+int cache_commit_outlive(struct cache_commit *c, const struct cache_sink *sink,
+			 struct cache_err *err);
 
 /*
  * Puts the entry of a checkpoint at the start of the next ring bucket even if it would fit

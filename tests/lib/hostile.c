@@ -188,6 +188,46 @@ static int backwards(uint64_t n)
 	return ret;
 }
 
+/* A ring of @n buckets with an entry each, every one older than the one before it by two. */
+static int rings(uint64_t n)
+{
+	struct disk d = disk_new(64 + n, 512, n);
+	struct jset_spec spec = { .seq = 2 * n, .last_seq = 1,
+				  .uuid_bucket = root_key(&d.sb, 30 + n, 1),
+				  .btree_root = root_key(&d.sb, 31 + n, 1), .prio_bucket = 32 + n };
+	struct cache_journal j;
+	int ret;
+
+	for (uint64_t i = 0; i < n; i++, spec.seq -= 2)
+		put_jset(&d, i, 0, &spec);
+	ret = measured_journal(&d, &j);
+	ret = ret || j.nentries != n;
+	cache_journal_fini(&j);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
+/* @n entries in one bucket behind a good one, with more wrong bytes than can be corrected. */
+static int torn(uint64_t n)
+{
+	struct disk d = disk_new(64, 8 * (n + 2), 8);
+	struct jset_spec spec = { .seq = 1, .last_seq = 1, .uuid_bucket = root_key(&d.sb, 30, 1),
+				  .btree_root = root_key(&d.sb, 31, 1), .prio_bucket = 32 };
+	struct cache_journal j;
+	uint32_t at = put_jset(&d, 0, 0, &spec);
+	int ret;
+
+	while (++spec.seq < n + 2) {
+		at += put_jset(&d, 0, at, &spec);
+		disk_spoil(&d, cache_bucket_sector(&d.sb, d.sb.journal_bucket[0]) + at - 8, 40);
+	}
+	ret = measured_journal(&d, &j);
+	ret = ret || j.nentries != 1;
+	cache_journal_fini(&j);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
 static __attribute__((noinline)) int measured_prios(const struct disk *d, struct cache_prios *p)
 {
 	const struct cache_sink silent = { .report = cache_sink_ignore };
@@ -330,7 +370,7 @@ static const struct {
 } cases[] = {
 	{ "sets", sets }, { "holes", holes }, { "hidden", hidden }, { "prios", prios },
 	{ "link", link }, { "backwards", backwards }, { "chain", chain }, { "roles", roles },
-	{ "claims", claims }, { "stale", stale },
+	{ "claims", claims }, { "stale", stale }, { "rings", rings }, { "torn", torn },
 };
 
 static int ret_of_run;

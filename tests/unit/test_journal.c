@@ -443,7 +443,7 @@ static void check_run(struct disk *d, uint64_t first, uint64_t last)
 {
 	struct cache_journal j;
 
-	CHECK_EQ(cache_journal_run(d->dev, &d->sb, &j, NULL), first != 0);
+	CHECK_EQ(cache_journal_run(d->dev, &d->sb, &j, NULL, NULL), first != 0);
 	if (first) {
 		CHECK_EQ(j.newest.pos.seq, last);
 		CHECK_EQ(j.nreplay, last - first + 1);
@@ -529,7 +529,7 @@ TEST(entries_in_a_wrong_place_do_not_hide_the_others_of_a_ring_without_first_one
 		struct disk d = swapped(place[i][0], place[i][1]);
 		struct cache_journal j;
 
-		CHECK_EQ(cache_journal_survivors(d.dev, &d.sb, &j, NULL), 1);
+		CHECK_EQ(cache_journal_survivors(d.dev, &d.sb, &j, NULL, NULL), 1);
 		CHECK_EQ(j.newest.pos.seq, 114);
 		CHECK_EQ(j.newest.pos.index, 5);
 		CHECK_EQ(j.nreplay, place[i][2]);
