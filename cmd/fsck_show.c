@@ -55,33 +55,23 @@ void fsck_findings_fini(struct fsck_findings *h)
 	free(h->seen);
 }
 
-/* Notes of sets that are clean, which people have to know all the same. */
-static const enum cache_problem always_shown[] = {
-	CACHE_P_BUCKET_LAG_NEAR, CACHE_P_BDEV_NEEDS_CACHE,
-};
-
-#define NALWAYS_SHOWN	(sizeof(always_shown) / sizeof(*always_shown))
-
-static bool is_always_shown(enum cache_problem code)
+static bool is_shown_note(const struct cache_problem_info *info)
 {
-	for (unsigned i = 0; i < NALWAYS_SHOWN; i++)
-		if (always_shown[i] == code)
-			return true;
-	return false;
+	return info->always_shown && info->severity == CACHE_SEVERITY_NOTE;
 }
 
 void fsck_show_finding(const struct cmd *cmd, struct cache_report *r, const char *path,
 		       const struct cache_finding *f)
 {
 	const struct cache_problem_info *info = cache_problem_info(f->code);
-	bool note = info->severity == CACHE_SEVERITY_NOTE, shown = is_always_shown(f->code);
 	char line[512];
 
-	if (note && !shown && !cmd->verbose)
+	if (!info->always_shown && !cmd->verbose)
 		return;
 	cache_finding_text(f, line, sizeof(line));
 	cache_report_line(r, "%s: %s (0x%04x): %s%s", path, info->code, info->number,
-			  shown ? "warning: " : note ? "note: " : "", line);
+			  !info->always_shown ? "note: " : is_shown_note(info) ? "warning: " : "",
+			  line);
 }
 
 const char *fsck_kernel_words(const struct cache_fsck_result *r)
@@ -110,14 +100,14 @@ const struct cache_fsck_result *fsck_final_result(const struct fsck_show *s, uns
 	return &s->results[i].after;
 }
 
-/* Most notes are not shown by default: tell that there are some. Each that is comes once. */
+/* Tells that there are notes that only -v prints. A note that is always shown comes once. */
 static const char *notes_words(const struct fsck_show *s, unsigned i)
 {
 	const struct fsck_findings *h = s->results[i].checked_again ? s->left : s->findings;
 	uint64_t n = fsck_final_result(s, i)->count[CACHE_SEVERITY_NOTE];
 
-	for (unsigned k = 0; k < NALWAYS_SHOWN && n; k++)
-		n -= fsck_findings_has(h, i, always_shown[k]);
+	for (unsigned code = 0; code < CACHE_P_COUNT && n; code++)
+		n -= fsck_findings_has(h, i, code) && is_shown_note(cache_problem_info(code));
 	if (s->cmd->verbose || !n)
 		return "";
 	return n == 1 ? " (a note: -v shows it)" : " (notes: -v shows them)";

@@ -120,6 +120,7 @@ struct cache_problem_info {
 	const char *code;		/* "SB_CSUM" */
 	unsigned number;		/* 0x0103; the high byte is the pass */
 	enum cache_severity severity;
+	bool always_shown;		/* false: a note that only -v prints */
 	enum cache_verdict verdict;
 	enum cache_remedy remedy;
 	enum cache_doubt doubt;

@@ -15,10 +15,16 @@ enum row {
 #undef PROBLEM
 };
 
+/* Of a row: its severity, and whether it is always shown. */
+#define SEVERITY_NOTE		CACHE_SEVERITY_NOTE, false
+#define SEVERITY_NOTICE		CACHE_SEVERITY_NOTE, true
+#define SEVERITY_WARN		CACHE_SEVERITY_WARN, true
+#define SEVERITY_CORRUPT	CACHE_SEVERITY_CORRUPT, true
+
 static const struct cache_problem_info table[] = {
 	[ROW_NONE] = { .code = "NONE", .error = -EUCLEAN, .text = "" },
 #define PROBLEM(code, number, severity, verdict, remedy, doubt, error, text)	\
-	[ROW_##code] = { #code, number, CACHE_SEVERITY_##severity,		\
+	[ROW_##code] = { #code, number, SEVERITY_##severity,			\
 			 CACHE_VERDICT_##verdict, CACHE_FIX_##remedy,		\
 			 CACHE_DOUBT_##doubt, error, text },
 #include <libcache/problems.def>
