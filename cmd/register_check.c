@@ -66,7 +66,7 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 
 static void check(struct checker *k, struct cache_dev *dev, uint32_t eras)
 {
-	struct cache_fsck_result res;
+	struct cache_fsck_result res = { 0 };
 	const struct cache_fsck f = { .size = sizeof(f), .devs = &dev, .ndevs = 1,
 				      .results = &res, .eras = eras, .report = on_finding,
 				      .progress = on_progress, .ctx = k };

@@ -66,6 +66,7 @@ static bool said_before(const struct registration *r, const char *line)
 static void log_to_kernel(const struct registration *r, int level, const char *text)
 {
 	char path[PATH_MAX], line[900];
+	size_t end;
 
 	if (!r->kmsg)
 		return;
@@ -73,7 +74,9 @@ static void log_to_kernel(const struct registration *r, int level, const char *t
 	for (char *p = line; *p; p++)
 		if ((unsigned char)*p < ' ')
 			*p = '?';
-	strcat(line, "\n");
+	end = strlen(line);
+	line[end] = '\n';
+	line[end + 1] = '\0';
 	if (!said_before(r, line))
 		register_write(register_path(r, "/dev/kmsg", path), O_APPEND, line);
 }

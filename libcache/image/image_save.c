@@ -59,7 +59,7 @@ static int pass_on(void *ctx, unsigned dev, unsigned pass, uint64_t current, uin
 /* Everything that cache-fsck reads, and if it has something to repair, what that reads. */
 static int check(struct saver *s, struct cache_dev *record)
 {
-	struct cache_fsck_result checked;
+	struct cache_fsck_result checked = { 0 };
 	struct cache_repair_result repaired;
 	struct cache_fsck f = { .size = sizeof(f), .devs = &record, .ndevs = 1,
 				.results = &checked, .eras = ALL_ERAS,

@@ -107,12 +107,13 @@ void cache_map_put_ring(const struct cache_map *map, FILE *out)
 /* Below the line what is cached, in it what is dirty. */
 static void put_strip(const struct cache_map_backing *b, FILE *out)
 {
-	double part = b->sectors / CACHE_MAP_STRIP + 1;
+	uint64_t part = b->sectors / CACHE_MAP_STRIP + 1;
 
 	fprintf(out, "<svg class=\"strip\" role=\"img\" aria-label=\"cached and dirty parts\" "
 		"viewBox=\"0 0 %d 20\" preserveAspectRatio=\"none\">", CACHE_MAP_STRIP);
 	for (unsigned i = 0; i < CACHE_MAP_STRIP; i++) {
-		double cached = b->cached_part[i] / part, dirty = b->dirty_part[i] / part;
+		double cached = (double)b->cached_part[i] / (double)part;
+		double dirty = (double)b->dirty_part[i] / (double)part;
 
 		if (cached > 0)
 			fprintf(out, "<path fill=\"#009e73\" d=\"M%u 20v-%.2fh1V20z\"/>", i,

@@ -38,11 +38,11 @@ static void set_colour(FILE *out, enum cache_map_by by, enum cache_map_depth dep
 
 	switch (depth) {
 	case CACHE_MAP_TRUECOLOUR:
-		fprintf(out, "\033[%u;2;%u;%u;%um", back ? 48 : 38, rgb >> 16 & 255,
+		fprintf(out, "\033[%d;2;%u;%u;%um", back ? 48 : 38, rgb >> 16 & 255,
 			rgb >> 8 & 255, rgb & 255);
 		break;
 	case CACHE_MAP_256:
-		fprintf(out, "\033[%u;5;%um", back ? 48 : 38, in_256(rgb));
+		fprintf(out, "\033[%d;5;%um", back ? 48 : 38, in_256(rgb));
 		break;
 	case CACHE_MAP_16:
 		c = in_16(by, class);

@@ -247,7 +247,7 @@ int cache_offline_verify(struct cache_set *set, uint32_t eras, const struct cach
 			 const struct cache_fsck_result *before,
 			 const struct cache_offline_written *w, struct cache_err *err)
 {
-	struct cache_fsck_result res;
+	struct cache_fsck_result res = { 0 };
 	const struct cache_fsck_summary *s = &res.summary, *old = &before->summary;
 	int ret = check_set(set->dev, eras, sink, &res, err);
 

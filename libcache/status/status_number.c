@@ -7,9 +7,9 @@
 
 static const struct cache_status_def defs[] = {
 #define VALUE(of, id, path, label, factor, how, kind, exported, words) \
-	{ .name = #id, .file = path, .line = label, .scale = factor, \
-	  .scope = CACHE_STATUS_##of, .unit = CACHE_STATUS_##how, .type = kind, \
-	  .metric = exported, .help = words },
+	{ .name = #id, .file = (path), .line = (label), .scale = (factor), \
+	  .scope = CACHE_STATUS_##of, .unit = CACHE_STATUS_##how, .type = (kind), \
+	  .metric = (exported), .help = (words) },
 #include "status/values.def"
 #undef VALUE
 };

@@ -54,7 +54,7 @@ int cache_super_change(struct cache_dev *dev, const struct cache_super_change *c
 		[SUPER_UUID] = "asked for", [SUPER_SET_UUID] = "asked for",
 		[SUPER_LABEL] = "asked for", [SUPER_FLAGS] = "asked for" };
 	uint8_t *was = cache_dev_buf(CACHE_SB_BYTES), *now = cache_dev_buf(CACHE_SB_BYTES);
-	struct cache_sb sb;
+	struct cache_sb sb = { 0 };
 	int ret;
 
 	if (!was || !now)

@@ -57,11 +57,12 @@ static int compare_fs(struct tune *r, struct cache_tune_proof *p, const struct c
 {
 	uint64_t at = r->backing.data_offset_sectors + fs->sector;
 	uint64_t cached = cache_ptr_sector(k->ptr[0]) + (at - cache_key_start(k));
-	char *buf = cache_dev_buf(2 * CACHE_SECTOR_BYTES), *theirs = buf + CACHE_SECTOR_BYTES;
+	char *buf = cache_dev_buf(2 * CACHE_SECTOR_BYTES), *theirs;
 	int ret;
 
 	if (!buf)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for a sector");
+	theirs = buf + CACHE_SECTOR_BYTES;
 	ret = cache_dev_read(r->t->cache, cached, 1, buf, err);
 	if (!ret && !memcmp(buf + fs->magic_at, fs->magic, fs->magic_bytes)) {
 		p->fs = fs->name;
@@ -149,13 +150,15 @@ int cache_tune_choose(struct tune *r, struct cache_err *err)
 		proven += takes;
 		chosen = takes ? p : chosen;
 	}
-	if (proven == 1)
+	if (proven != 1)
+		chosen = NULL;
+	if (chosen)
 		chosen->chosen = true;
 	for (unsigned i = 0; i < r->nproofs && r->t->proof; i++)
 		r->t->proof(r->t->ctx, &r->proofs[i]);
 	if (!r->nproofs)
 		return cache_err_set(err, -ENOENT, 0, "no retired slot of the set has dirty data");
-	if (proven != 1)
+	if (!chosen)
 		return cache_err_set(err, -ENOTUNIQ, 0, "%u of %u retired slots with dirty data could be that of the backing device: choose one with --slot",
 				     proven, r->nproofs);
 	ret = check_choice(r, chosen, err);
