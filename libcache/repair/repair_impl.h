@@ -93,7 +93,7 @@ int cache_repair_spare(struct cache_set *set, struct cache_commit *commit,
 /*
  * Finds what the newest entry of an empty ring must have named, and loads it. What is not found
  * stays zero and is reported to @sink as a finding. @unread is set if a part of it may be where
- * a read failed.
+ * a read failed. -EUCLEAN: nothing of the set is on the device.
  */
 int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct cache_sink *sink,
 			   bool *unread, struct cache_err *err);

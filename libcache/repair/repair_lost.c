@@ -911,6 +911,18 @@ int cache_repair_ring_is_old(struct cache_set *set, bool *old, const struct cach
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for the nodes of a set") : ret;
 }
 
+/*
+ * Nothing of the set but its superblock: what is on the device may belong to somebody else, and
+ * an empty set would be written over it.
+ */
+static int refuse_empty(const struct lost *l)
+{
+	if (l->nprios || l->nnodes || l->set->journal.nentries || l->unread)
+		return 0;
+	return cache_err_set(l->err, -EUCLEAN, 0, "nothing of a cache set is on the device but its "
+			     "superblock, and other data may be: format the device anew");
+}
+
 int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct cache_sink *sink,
 			   bool *unread, struct cache_err *err)
 {
@@ -933,6 +945,8 @@ int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct ca
 		ret = find(&l);
 	if (!ret)
 		ret = take_run(&l);
+	if (!ret)
+		ret = refuse_empty(&l);
 	*unread |= l.unread;
 	end(&l);
 	set->has_journal = !ret;

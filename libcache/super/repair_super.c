@@ -179,6 +179,17 @@ static void infer_version(struct sb_repair *r)
 	cache_sb_decode(r->now, &m->sb);
 }
 
+/*
+ * The version decides what the other fields mean. If nothing but it says cache device, and nothing
+ * of a cache is found, the version may be what is wrong: then the device has a file system, and
+ * a repair would write into that. Every formatter sets both fields for a cache, and neither for a
+ * backing device.
+ */
+static bool may_be_backing(const struct super_repair *m)
+{
+	return !m->ev.nentries && !m->sb.nr_in_set && !m->sb.first_bucket;
+}
+
 static int infer(struct sb_repair *r)
 {
 	struct super_repair *m = &r->m;
@@ -202,6 +213,10 @@ static int infer(struct sb_repair *r)
 		return 0;
 	if (!has_magic(r->was) && !m->csum_valid && !m->ev.nentries)
 		return 0;
+	if (may_be_backing(m)) {
+		r->plan->cannot = "only its version says that it is a cache device, and nothing of a cache is on it: it may be a backing device";
+		return 0;
+	}
 	m->ran = has_run(r, &m->sb);
 	m->no_magic = !has_magic(r->was);
 	cache_super_infer(m);

@@ -83,15 +83,6 @@ static void check(struct cache_dev **devs, unsigned n, struct cache_fsck_result 
 	cache_fsck_run(&f);
 }
 
-/* By a checksum that is right: what the superblock says is all that anybody knows of the device. */
-static bool is_forged(struct cache_dev *backing)
-{
-	struct cache_sb sb;
-
-	return cache_sb_read(backing, &sb, NULL) || (!cache_sb_is_bdev(&sb) &&
-						     sb.csum_stored == sb.csum_computed);
-}
-
 static bool agree(void *ctx, unsigned dev, const struct cache_repair_plan *plan)
 {
 	return true;
@@ -104,7 +95,6 @@ static void repair(struct pair *p, struct cache_dev **devs, unsigned n, unsigned
 					  .dry_run = bits & DRY_RUN, .guess = bits & GUESS,
 					  .confirm = agree };
 	uint32_t cache_writes = p->cache.o.nwrites, backing_writes = p->backing.o.nwrites;
-	bool forged = is_forged(devs[!(bits & BACKING_FIRST)]);
 	struct cache_repair_result res[3];
 	struct cache_fsck_result again[3];
 
@@ -115,7 +105,7 @@ static void repair(struct pair *p, struct cache_dev **devs, unsigned n, unsigned
 		fprintf(stderr, "a dry run wrote\n");
 		abort();
 	}
-	for (uint32_t i = backing_writes; i < p->backing.o.nwrites && !forged; i++)
+	for (uint32_t i = backing_writes; i < p->backing.o.nwrites; i++)
 		if (p->backing.o.write[i].sector != CACHE_SB_SECTOR ||
 		    p->backing.o.write[i].n != CACHE_SB_BYTES / CACHE_SECTOR_BYTES) {
 			fprintf(stderr, "%" PRIu64 " sectors written at %" PRIu64 "\n",
