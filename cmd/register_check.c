@@ -4,6 +4,8 @@
 #include <libcache/fsck.h>
 #include <libcache/superblock.h>
 
+#include "host/probe.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -103,8 +105,10 @@ static _Noreturn void run(struct checker *k, const char *path, uint32_t eras)
 		tell(k, REGISTER_NOT_OPENED);
 		_exit(0);
 	}
+	ret = cache_probe_foreign(dev, &err);
 	cmd_confine();
-	ret = cache_sb_read(dev, &sb, &err);
+	if (!ret)
+		ret = cache_sb_read(dev, &sb, &err);
 	if (ret && ret != -ERANGE) {
 		snprintf(k->last.text, sizeof(k->last.text), "%s", cache_err_text(&err, ret));
 		tell(k, REGISTER_NOT_OPENED);
