@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * How often a load asks for progress and whether to stop, counted in sectors that are read
- * between: never more than one window of the journal, one prio_set or one batch of nodes.
+ * between: never more than one window of the journal, one prio_set or one batch of nodes; and the
+ * same of a repair that looks for what is lost on the whole device.
  */
 #include "disk.h"
 
 #include "dev/dev_ops.h"
 #include "disk/jset_codec.h"
 
-#define RING		16u
+#include <libcache/repair.h>
+
+#define RING_BUCKETS	16u
 
 static struct {
 	struct cache_dev *below;
 	uint64_t since, most;	/* sectors read since the last poll, and the most there were */
+	unsigned asked;
 	unsigned polls[8];	/* by pass */
 	unsigned stop_in_pass;	/* 0: never */
 } watch;
@@ -25,11 +29,24 @@ static int watched_read(struct cache_dev *dev, uint64_t sector, uint64_t n, void
 	return cache_dev_read(watch.below, sector, n, buf, NULL);
 }
 
-static const struct cache_dev_ops watched_ops = { .read = watched_read };
+static int watched_write(struct cache_dev *dev, uint64_t sector, uint64_t n, const void *buf)
+{
+	return cache_dev_write(watch.below, sector, n, buf, NULL);
+}
+
+static int watched_flush(struct cache_dev *dev)
+{
+	return 0;
+}
+
+static const struct cache_dev_ops watched_ops = {
+	.read = watched_read, .write = watched_write, .flush = watched_flush,
+};
 
 static int on_poll(void *ctx, unsigned pass, uint64_t current, uint64_t max)
 {
 	watch.since = 0;
+	watch.asked++;
 	watch.polls[pass < 8 ? pass : 0]++;
 	CHECK(current <= max);
 	return watch.stop_in_pass && pass == watch.stop_in_pass;
@@ -40,14 +57,14 @@ static const struct cache_sink sink = { cache_sink_ignore, NULL, on_poll };
 /* A ring whose buckets are full of entries, a whole chain of prio_sets, an empty root. */
 static struct disk full_disk(uint64_t nbuckets, uint32_t bucket_sectors)
 {
-	struct disk d = disk_new(nbuckets, bucket_sectors, RING);
+	struct disk d = disk_new(nbuckets, bucket_sectors, RING_BUCKETS);
 	struct jset_spec spec = { .seq = 1, .last_seq = 1, .uuid_bucket = root_key(&d.sb, 30, 0),
 				  .btree_root = root_key(&d.sb, 31, 0), .prio_bucket = 40 };
 	uint64_t per = cache_prios_per_bucket(&d.sb), n = (d.sb.nbuckets + per - 1) / per;
 	uint16_t *prio = calloc(d.sb.nbuckets, sizeof(*prio));
 	uint8_t *gen = calloc(d.sb.nbuckets, 1);
 
-	for (unsigned i = 0; i < RING; i++)
+	for (unsigned i = 0; i < RING_BUCKETS; i++)
 		for (uint32_t at = 0; at < bucket_sectors; spec.seq++)
 			at += put_jset(&d, i, at, &spec);
 	for (uint64_t i = 0; i < n; i++)
@@ -58,16 +75,24 @@ static struct disk full_disk(uint64_t nbuckets, uint32_t bucket_sectors)
 	return d;
 }
 
-static int load(const struct disk *d, enum cache_load upto, unsigned stop_in_pass)
+static struct cache_dev *watched(const struct disk *d)
 {
 	struct cache_dev *dev = cache_dev_alloc(&watched_ops, "watched");
-	struct cache_set *set = NULL;
-	int ret;
 
 	memset(&watch, 0, sizeof(watch));
 	watch.below = d->dev;
-	watch.stop_in_pass = stop_in_pass;
 	dev->sectors = cache_dev_sectors(d->dev);
+	dev->writable = true;
+	return dev;
+}
+
+static int load(const struct disk *d, enum cache_load upto, unsigned stop_in_pass)
+{
+	struct cache_dev *dev = watched(d);
+	struct cache_set *set = NULL;
+	int ret;
+
+	watch.stop_in_pass = stop_in_pass;
 	ret = cache_set_load(dev, upto, &sink, &set, NULL);
 	if (!ret)
 		cache_set_close(set);
@@ -82,7 +107,7 @@ TEST(no_more_than_a_window_of_the_journal_is_read_between_two_polls)
 
 	CHECK_EQ(load(&d, CACHE_LOAD_JOURNAL, 0), 0);
 	CHECK(watch.most <= 2 * window);
-	CHECK(watch.polls[CACHE_PASS_JOURNAL] >= 4 * RING);
+	CHECK(watch.polls[CACHE_PASS_JOURNAL] >= 4 * RING_BUCKETS);
 	cache_dev_close(d.dev);
 }
 
@@ -107,6 +132,50 @@ TEST(a_load_ends_at_the_first_poll_that_asks_to_stop)
 		CHECK_EQ(watch.polls[passes[i]], 1);
 	}
 	cache_dev_close(d.dev);
+}
+
+/* What a repair can find lost, so that it looks for it on the whole device. */
+enum lost { NOTHING, HEADS_OF_RING, RING, PRIOS, ROOT, SUPER, LOST_MAX };
+
+static void lose(struct disk *d, enum lost what)
+{
+	for (unsigned i = 0; i < RING_BUCKETS && (what == RING || what == HEADS_OF_RING); i++)
+		for (uint32_t at = 0; at < (what == RING ? d->sb.bucket_sectors : 8); at += 8)
+			disk_spoil(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[i]) + at, 16);
+	if (what == PRIOS)
+		disk_spoil(d, cache_bucket_sector(&d->sb, 40), 16);
+	if (what == ROOT)
+		disk_spoil(d, cache_bucket_sector(&d->sb, 31), 8);
+	if (what == SUPER)
+		for (unsigned i = 0; i < 512; i += 8)
+			disk_spoil(d, CACHE_SB_SECTOR, i);
+}
+
+static int on_repair(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max)
+{
+	return on_poll(ctx, pass, 0, 0);
+}
+
+TEST(no_more_than_a_megabyte_is_read_between_two_polls_of_a_repair)
+{
+	for (enum lost what = NOTHING; what < LOST_MAX; what++)
+		for (unsigned dry_run = 0; dry_run < 2; dry_run++) {
+			struct disk d = full_disk(20000, 16);
+			struct cache_dev *dev = watched(&d);
+			struct cache_repair_opts opts = {
+				.size = sizeof(opts), .seed = 1, .dry_run = dry_run,
+				.allow_data_loss = true, .progress = on_repair,
+			};
+			struct cache_repair_result res;
+
+			lose(&d, what);
+			cache_repair_run(&dev, 1, &opts, &res);
+			CHECK(watch.asked);
+			if (watch.most > 2048)
+				TEST_FAIL("lost %u: %" PRIu64 " sectors", what, watch.most);
+			cache_dev_close(dev);
+			cache_dev_close(d.dev);
+		}
 }
 
 TEST_MAIN()
