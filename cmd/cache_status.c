@@ -3,6 +3,7 @@
 #include "applet.h"
 #include "bcache_status.h"
 #include "new_file.h"
+#include "status_devices.h"
 #include "status_pick.h"
 #include "status_show.h"
 
@@ -13,11 +14,12 @@
 
 #define SECONDS_MAX	86400
 
-enum { OPT_PROMETHEUS = 1, OPT_TEXTFILE, OPT_PREFIX, OPT_PRIORITIES, OPT_SYSFS };
+enum { OPT_PROMETHEUS = 1, OPT_TEXTFILE, OPT_PREFIX, OPT_PRIORITIES, OPT_SYSFS, OPT_DEVICES };
 
 struct opts {
 	struct cmd cmd;
 	const char *sysfs, *textfile, *prefix;
+	const char *devices;		/* the folder that they are in; NULL: none is opened */
 	bool prometheus, priorities;
 	uint64_t seconds, count;	/* of --watch; 0: once, for ever */
 	char **picked;			/* devices and sets, as typed */
@@ -29,6 +31,9 @@ static const struct argp_option options[] = {
 	{ "count", 'c', "N", 0, "with --watch: end after N times" },
 	{ "priorities", OPT_PRIORITIES, NULL, 0,
 	  "read priority_stats too, for which the driver sorts all buckets" },
+	{ "devices", OPT_DEVICES, "DIR", OPTION_ARG_OPTIONAL,
+	  "read from the cache devices, in DIR or /dev, what is free of the journal and how far gens "
+	  "are ahead" },
 	{ "prometheus", OPT_PROMETHEUS, NULL, 0, "metrics in the text format of Prometheus" },
 	{ "textfile", OPT_TEXTFILE, "FILE", 0,
 	  "write them to FILE, which has the old or the new ones at any time" },
@@ -88,6 +93,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_PRIORITIES:
 		o->priorities = true;
 		return 0;
+	case OPT_DEVICES:
+		o->devices = arg ? arg : "/dev";
+		return 0;
 	case OPT_SYSFS:
 		o->sysfs = arg;
 		return 0;
@@ -115,7 +123,11 @@ static int read_status(struct opts *o, struct cache_status *s)
 
 	if (ret)
 		cmd_error(&o->cmd, NULL, ret, &err);
-	return ret ? -1 : status_pick(&o->cmd, s, o->picked, o->npicked);
+	if (ret || status_pick(&o->cmd, s, o->picked, o->npicked))
+		return -1;
+	if (o->devices)
+		status_read_devices(&o->cmd, o->devices, s);
+	return 0;
 }
 
 struct metrics {

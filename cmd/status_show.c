@@ -76,13 +76,25 @@ static void text_caches(struct cache_report *r, const struct cache_status_list *
 		{ "clean_percent", "CLEAN%", CACHE_UNIT_COUNT },
 		{ "dirty_percent", "DIRTY%", CACHE_UNIT_COUNT },
 		{ "metadata_percent", "META%", CACHE_UNIT_COUNT },
+		{ "journal_ring_free_buckets", "RING-FREE", CACHE_UNIT_COUNT },
+		{ "gen_lag_max", "GEN-LAG", CACHE_UNIT_COUNT },
 	};
 	static const enum cache_status_value of[] = {
 		CACHE_STATUS_unused_percent, CACHE_STATUS_clean_percent,
 		CACHE_STATUS_dirty_percent, CACHE_STATUS_metadata_percent,
+		CACHE_STATUS_journal_ring_free_buckets, CACHE_STATUS_gen_lag_max,
 	};
+	struct cache_field shown[14];
+	unsigned n = priorities ? 12 : 8, from = priorities ? 0 : 4, to = 4;
 
-	cache_report_table(r, NULL, cols, priorities ? 12 : 8, 0);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->d[i].n.known[CACHE_STATUS_journal_ring_buckets])
+			to = 6;
+	memcpy(shown, cols, n * sizeof(*cols));
+	memcpy(shown + n, cols + 12, 2 * sizeof(*cols));
+	n += to - 4;
+
+	cache_report_table(r, NULL, shown, n, 0);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct cache_status_device *d = &l->d[i];
 
@@ -95,7 +107,7 @@ static void text_caches(struct cache_report *r, const struct cache_status_list *
 		put_number(r, NULL, &d->n, CACHE_STATUS_written_bytes);
 		put_number(r, NULL, &d->n, CACHE_STATUS_metadata_written_bytes);
 		put_number(r, NULL, &d->n, CACHE_STATUS_cache_io_errors);
-		for (unsigned k = 0; priorities && k < 4; k++)
+		for (unsigned k = from; k < to; k++)
 			put_number(r, NULL, &d->n, of[k]);
 		cache_report_end(r);
 	}

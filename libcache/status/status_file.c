@@ -81,7 +81,7 @@ void cache_status_read_numbers(int folder, enum cache_status_scope scope, bool p
 	for (unsigned v = 0; v < CACHE_STATUS_NVALUES; v++) {
 		const struct cache_status_def *def = cache_status_def(v);
 
-		if (def->scope != scope || (!priorities && !strcmp(def->file, "priority_stats")))
+		if (def->scope != scope || !*def->file || (!priorities && !strcmp(def->file, "priority_stats")))
 			continue;
 		if (strcmp(def->file, last))
 			have = read_file(folder, def->file, buf);

@@ -228,6 +228,35 @@ whole_state() {
 	jq -e '.samples == []' doc
 }
 
+@test "--devices reads the journal and the gens from the cache devices, and writes nothing" {
+	image ring-full.cache
+	mkdir dev
+	ln -s "$IMG" dev/vda
+	before=$(sum "$IMG")
+	status --devices=dev -J > doc
+	jq -e '.cache_sets[0].caches[0] |
+		.journal_ring_buckets == 16 and .journal_ring_free_buckets == 2 and .gen_lag_max == 7' doc
+	run -0 --separate-stderr status --devices=dev
+	[[ "$output" == *"RING-FREE GEN-LAG"* ]]
+	status --devices=dev --prometheus > metrics
+	"$ROOT/tests/lib/exposition" metrics
+	grep -q '^bcache_journal_ring_free_buckets{.*cache_device="cache0"} 2$' metrics
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
+@test "a device that cannot be read is a warning, and one in disorder shows what is known" {
+	mkdir dev
+	run -0 --separate-stderr status --devices=dev
+	[[ "$stderr" == "cache-status: dev/vda: warning: cannot open: No such file or directory" ]]
+	[[ "$output" != *RING-FREE* && "$output" == *BACKING* ]]
+	status --devices=dev -J 2> warned | jq -e '.cache_sets[0].caches[0].journal_ring_free_buckets == null'
+	image wb-crash.cache a
+	poke a 'leaf[3].set[0].csum=1'
+	ln -s ../a dev/vda
+	status --devices=dev -J | jq -e '.cache_sets[0].caches[0].journal_ring_free_buckets > 0'
+	status -J | jq -e '.cache_sets[0].caches[0].gen_lag_max == null'
+}
+
 @test "options that exclude each other are usage errors" {
 	for args in "--count 2" "--watch 0" "--watch x" "--watch 1 --prometheus" \
 	    "--prometheus --textfile f" "--json --prometheus" "--metric-prefix 9x" \
