@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Arrays that grow by doubling. */
+/* Arrays that grow by doubling, and search in sorted ones. */
 #ifndef LIBCACHE_ARRAY_H
 #define LIBCACHE_ARRAY_H
 
@@ -25,5 +25,23 @@ static inline void *cache_array_grow(void *list, size_t n, size_t *capacity, siz
 		*capacity = more;
 	return p;
 }
+
+/*
+ * Binary search: the first index @i, below @n, for which @holds, an expression of @i that is false
+ * up to some index and true from there on; @n if it is false for all.
+ */
+#define cache_first_index(i, n, holds) __extension__ ({			\
+	uint64_t lo_ = 0, hi_ = (n);					\
+									\
+	while (lo_ < hi_) {						\
+		uint64_t i = lo_ + (hi_ - lo_) / 2;			\
+									\
+		if (holds)						\
+			hi_ = i;					\
+		else							\
+			lo_ = i + 1;					\
+	}								\
+	lo_;								\
+})
 
 #endif

@@ -144,18 +144,11 @@ int cache_clone_copy(struct clone *c, struct cache_err *err)
 static const struct cache_clone_failure *failure_after(const struct clone *c, uint64_t inode,
 						       uint64_t start)
 {
-	size_t lo = 0, hi = c->failed.n;
+	const struct cache_clone_failure *f = c->failed.list;
+	uint64_t at = cache_first_index(i, c->failed.n,
+					cache_pos_cmp(f[i].inode, f[i].end, inode, start) > 0);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		const struct cache_clone_failure *f = &c->failed.list[mid];
-
-		if (cache_pos_cmp(f->inode, f->end, inode, start) <= 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < c->failed.n ? &c->failed.list[lo] : NULL;
+	return at < c->failed.n ? &f[at] : NULL;
 }
 
 /*

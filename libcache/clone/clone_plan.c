@@ -12,22 +12,16 @@
 #include <string.h>
 
 #include "alloc/alloc.h"
+#include "base/array.h"
 #include "base/checked.h"
 #include "base/sort.h"
 
 struct cache_clone_device *cache_clone_device_of(const struct clone *c, uint64_t inode)
 {
-	unsigned lo = 0, hi = c->res->n;
+	struct cache_clone_device *d = c->res->devices;
+	uint64_t at = cache_first_index(i, c->res->n, d[i].inode >= inode);
 
-	while (lo < hi) {
-		unsigned mid = (lo + hi) / 2;
-
-		if (c->res->devices[mid].inode < inode)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < c->res->n && c->res->devices[lo].inode == inode ? &c->res->devices[lo] : NULL;
+	return at < c->res->n && d[at].inode == inode ? &d[at] : NULL;
 }
 
 static int list_devices(struct clone *c, struct cache_err *err)

@@ -64,17 +64,9 @@ static bool is_before(const struct cache_jset_pos *a, const struct cache_jset_po
 
 static bool is_known(const struct cache_journal *j, const struct cache_jset_pos *pos)
 {
-	size_t lo = 0, hi = j->nentries;
+	uint64_t at = cache_first_index(i, j->nentries, !is_before(&j->entries[i], pos));
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (is_before(&j->entries[mid], pos))
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < j->nentries && !is_before(pos, &j->entries[lo]);
+	return at < j->nentries && !is_before(pos, &j->entries[at]);
 }
 
 /* An earlier call may have found it. */

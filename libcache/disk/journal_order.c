@@ -3,6 +3,7 @@
  * What the entries of a ring mean together: the newest of them, then the range from its last_seq
  * to itself; each seq of that range must exist exactly once.
  */
+#include "base/array.h"
 #include "base/checked.h"
 #include "disk/journal_discard.h"
 #include "disk/journal_hidden.h"
@@ -220,19 +221,11 @@ static uint64_t *sorted_seqs(const struct cache_journal *j)
  */
 static uint64_t seq_after_gap(const uint64_t *seq, size_t n, uint64_t from)
 {
-	size_t lo = 0, hi = n;
+	uint64_t at = cache_first_index(i, n, seq[i] > from);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (seq[mid] <= from)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < n && seq[lo] <= from + 1; lo++)
-		from = seq[lo];
-	return lo < n ? seq[lo] : UINT64_MAX;
+	for (; at < n && seq[at] <= from + 1; at++)
+		from = seq[at];
+	return at < n ? seq[at] : UINT64_MAX;
 }
 
 /*

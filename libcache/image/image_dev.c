@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 #include "base/crc64.h"
 #include "base/fd_io.h"
@@ -69,17 +70,7 @@ int cache_image_each_range(const struct cache_dev *dev, cache_image_range_fn *fn
 /* The stretch of which @sector is, or else the one behind it. */
 static uint64_t find(const struct image *im, uint64_t sector)
 {
-	uint64_t lo = 0, hi = im->n;
-
-	while (lo < hi) {
-		uint64_t mid = lo + (hi - lo) / 2;
-
-		if (im->s[mid].sector + im->s[mid].nsectors <= sector)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return cache_first_index(i, im->n, im->s[i].sector + im->s[i].nsectors > sector);
 }
 
 static int hold(struct image *im, uint64_t i)

@@ -219,19 +219,12 @@ static int find_leaf(struct replay *r, const struct cache_bkey *k, uint32_t *lea
 
 	while (!ret && r->node[index].level) {
 		const struct replay_node *n = &r->node[index];
-		uint32_t lo = 0, hi = n->nchildren;
+		uint64_t at = cache_first_index(i, n->nchildren,
+						starts_in(k, &r->node[n->child[i]]));
 
-		while (lo < hi) {
-			uint32_t mid = lo + (hi - lo) / 2;
-
-			if (starts_in(k, &r->node[n->child[mid]]))
-				hi = mid;
-			else
-				lo = mid + 1;
-		}
-		if (lo == n->nchildren)
+		if (at == n->nchildren)
 			return REPLAY_CANNOT;
-		index = n->child[lo];
+		index = n->child[at];
 		ret = load(r, index);
 	}
 	*leaf = index;

@@ -62,15 +62,5 @@ void cache_extent_map_fini(struct cache_extent_map *map)
 
 uint64_t cache_extent_map_find(const struct cache_extent_map *map, uint64_t sector)
 {
-	uint64_t lo = 0, hi = map->n;
-
-	while (lo < hi) {
-		uint64_t mid = lo + (hi - lo) / 2;
-
-		if (map->e[mid].start + map->e[mid].nsectors <= sector)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return cache_first_index(i, map->n, map->e[i].start + map->e[i].nsectors > sector);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 #include "format/bset_codec.h"
 
@@ -94,22 +95,15 @@ int cache_set_is_freed_by(const struct cache_set *set, const struct cache_btree_
 			  uint64_t bucket, uint8_t gen)
 {
 	const struct cache_stale *s = set->stale;
-	size_t lo = 0, hi;
+	uint64_t at;
 	int ret = learn_freed(set, n);
 
 	if (ret)
 		return ret;
-	for (hi = s->nfreed; lo < hi;) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (s->freed[mid].bucket < bucket)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	at = cache_first_index(i, s->nfreed, s->freed[i].bucket >= bucket);
 	/* 256 at most */
-	for (; lo < s->nfreed && s->freed[lo].bucket == bucket; lo++)
-		if (cache_gen_after(s->freed[lo].gen, gen))
+	for (; at < s->nfreed && s->freed[at].bucket == bucket; at++)
+		if (cache_gen_after(s->freed[at].gen, gen))
 			return 1;
 	return 0;
 }

@@ -9,22 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/checked.h"
 
 struct cache_writeback_device *cache_writeback_device_of(const struct writeback *w,
 							 uint64_t inode)
 {
-	unsigned lo = 0, hi = w->res->n;
+	struct cache_writeback_device *d = w->res->devices;
+	uint64_t at = cache_first_index(i, w->res->n, d[i].inode >= inode);
 
-	while (lo < hi) {
-		unsigned mid = (lo + hi) / 2;
-
-		if (w->res->devices[mid].inode < inode)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < w->res->n && w->res->devices[lo].inode == inode ? &w->res->devices[lo] : NULL;
+	return at < w->res->n && d[at].inode == inode ? &d[at] : NULL;
 }
 
 struct cache_dev *cache_writeback_target(const struct writeback *w,
