@@ -55,21 +55,14 @@ static const struct argp argp = {
 struct show_bucket show_prios_look(const struct show_prios *o, uint64_t b)
 {
 	const struct cache_set *set = o->show.set;
-	struct show_bucket v = {
-		.known = cache_prio_is_known(&set->sb, &set->prios, b),
-		.prio = set->prios.prio[b], .gen = set->prios.gen[b],
-	};
+	struct show_bucket v = show_prios_numbers(o, b);
 
+	v.known = o->all_known || cache_prio_is_known(&set->sb, &set->prios, b);
 	if (o->raw)
 		return v;
 	v.role = cache_set_role(set, b);
-	v.mark = cache_bucket_mark(&set->buckets, b);
-	v.sectors_used = cache_bucket_sectors_used(&set->buckets, b);
-	if (!o->recovered)
-		return v;
-	v.known |= set->gen_unknown && !cache_bit(set->gen_unknown, b);
-	v.prio = cache_bucket_prio(&set->buckets, b);
-	v.gen = cache_bucket_gen(&set->buckets, b);
+	if (o->recovered)
+		v.known |= set->gen_unknown && !cache_bit(set->gen_unknown, b);
 	return v;
 }
 
@@ -243,11 +236,20 @@ static void show_chain(struct show_prios *o)
 		cache_report_u64(r, &raised, set->raised);
 }
 
+static bool is_all_known(const struct cache_prios *p)
+{
+	for (uint64_t i = 0; i < p->nmembers; i++)
+		if (!p->member_ok[i])
+			return false;
+	return p->nmembers;
+}
+
 static int show_prios(struct show_prios *o)
 {
 	int ret;
 
 	show_own_buckets(&o->show, &o->first, &o->end);
+	o->all_known = is_all_known(&o->show.set->prios);
 	if (o->all && !o->show.cmd.json)
 		return text_rows(o);
 	show_chain(o);

@@ -8,6 +8,7 @@ struct show_prios {
 	struct show show;		/* first */
 	bool all, raw, recovered;
 	uint64_t first, end;		/* buckets of the device among those of the set */
+	bool all_known;			/* the whole chain verified */
 };
 
 /* One bucket as it is shown. */
@@ -19,6 +20,23 @@ struct show_bucket {
 	enum cache_gc_mark mark;
 	uint32_t sectors_used;
 };
+
+/* Without @known and @role. */
+static inline struct show_bucket show_prios_numbers(const struct show_prios *o, uint64_t b)
+{
+	const struct cache_set *set = o->show.set;
+	struct show_bucket v = { .prio = set->prios.prio[b], .gen = set->prios.gen[b] };
+
+	if (o->raw)
+		return v;
+	v.mark = cache_bucket_mark(&set->buckets, b);
+	v.sectors_used = cache_bucket_sectors_used(&set->buckets, b);
+	if (!o->recovered)
+		return v;
+	v.prio = cache_bucket_prio(&set->buckets, b);
+	v.gen = cache_bucket_gen(&set->buckets, b);
+	return v;
+}
 
 struct show_bucket show_prios_look(const struct show_prios *o, uint64_t b);
 

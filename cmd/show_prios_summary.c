@@ -103,17 +103,20 @@ static unsigned make_slices(const struct cache_stats_count *c, struct slice *sli
 	return n;
 }
 
-static void add_to_slice(struct slice *slice, unsigned n, const struct show_bucket *v)
+/* How many buckets there are of each mark and priority; 2.5 MiB. */
+struct counts {
+	struct cache_stats_count all;
+	uint64_t of[4][CACHE_BTREE_PRIO + 1];	/* by enum cache_gc_mark */
+};
+
+static void fill_slice(struct slice *s, const struct counts *c)
 {
-	for (unsigned i = 0; i < n; i++) {
-		if (v->prio < slice[i].from || v->prio > slice[i].to)
-			continue;
-		slice[i].count++;
-		slice[i].metadata += v->mark == CACHE_GC_MARK_METADATA;
-		slice[i].dirty += v->mark == CACHE_GC_MARK_DIRTY;
-		slice[i].clean += v->mark == CACHE_GC_MARK_RECLAIMABLE;
-		slice[i].free += v->mark == CACHE_GC_MARK_NONE;
-		return;
+	for (uint32_t prio = s->from; prio <= s->to; prio++) {
+		s->count += c->all.of_prio[prio];
+		s->metadata += c->of[CACHE_GC_MARK_METADATA][prio];
+		s->dirty += c->of[CACHE_GC_MARK_DIRTY][prio];
+		s->clean += c->of[CACHE_GC_MARK_RECLAIMABLE][prio];
+		s->free += c->of[CACHE_GC_MARK_NONE][prio];
 	}
 }
 
@@ -174,7 +177,7 @@ static void show_slices(struct show_prios *o, const struct slice *slice, unsigne
 		slice_line(o, &slice[i], most);
 }
 
-static void summarise(struct show_prios *o, struct cache_stats_count *c)
+static void summarise(struct show_prios *o, struct counts *c)
 {
 	const struct cache_sb *sb = &o->show.set->sb;
 	struct slice slice[SLICES + 3];
@@ -182,17 +185,15 @@ static void summarise(struct show_prios *o, struct cache_stats_count *c)
 	unsigned n;
 
 	for (uint64_t b = o->first + sb->first_bucket; b < o->end; b++) {
-		struct show_bucket v = show_prios_look(o, b);
+		struct show_bucket v = show_prios_numbers(o, b);
 
-		cache_stats_add(c, v.prio, v.mark, v.sectors_used);
+		c->of[v.mark & 3][v.prio]++;
+		cache_stats_add(&c->all, v.prio, v.mark, v.sectors_used);
 	}
-	cache_stats_of(c, o->end - o->first, sb->bucket_sectors, &stats);
-	n = make_slices(c, slice);
-	for (uint64_t b = o->first + sb->first_bucket; b < o->end; b++) {
-		struct show_bucket v = show_prios_look(o, b);
-
-		add_to_slice(slice, n, &v);
-	}
+	cache_stats_of(&c->all, o->end - o->first, sb->bucket_sectors, &stats);
+	n = make_slices(&c->all, slice);
+	for (unsigned i = 0; i < n; i++)
+		fill_slice(&slice[i], c);
 	cache_report_line(cmd_report(&o->show.cmd), "%s", "");
 	show_stats(o, &stats);
 	show_slices(o, slice, n);
@@ -200,7 +201,7 @@ static void summarise(struct show_prios *o, struct cache_stats_count *c)
 
 int show_prios_summary(struct show_prios *o)
 {
-	struct cache_stats_count *c = calloc(1, sizeof(*c));
+	struct counts *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return cmd_error(&o->show.cmd, NULL, -ENOMEM, NULL);
