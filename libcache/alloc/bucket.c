@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/huge_pages.h"
 
 _Static_assert(sizeof(struct cache_bucket) == 8, "eight bytes per bucket");
 
@@ -44,6 +45,7 @@ int cache_buckets_init(struct cache_buckets *t, uint64_t nbuckets,
 		cache_buckets_fini(t);
 		return -ENOMEM;
 	}
+	cache_huge_pages(t->rec, bytes);
 	memset(t->rec, 0, bytes);
 	t->nbuckets = nbuckets;
 	t->first_bucket = first_bucket;
