@@ -11,7 +11,8 @@
 #   make check-asan	all, under address and undefined-behaviour sanitizers
 #   make check-user	a slice of them as an ordinary user, also when root runs it
 #   make check-kernel	boot real kernels on what we read and write
-#   make bench		speeds as ratios, side by side
+#   make bench		speeds as ratios, side by side (BENCH_SIZE=long: the largest sets too);
+#			bench-compare OLD=FILE NEW=FILE: two saved results
 #   make check-long	ten million steps of the allocator, thousands of damaged sets, large ones
 #   make check-tsan	the threads of the allocator and of a check, under the thread sanitizer
 #   make check-cross	the same bytes on big-endian and 32-bit machines, emulated
@@ -305,8 +306,12 @@ coverage:
 # One core, ours and the reference in turn, medians of RUNS.
 RUNS	?= 5
 bench: benches
-	$(Q)for b in $(BENCH_BIN); do $$b $(RUNS) || exit 1; done
-	$(Q)BUILD=$(BUILD) tests/bench/check $(RUNS)
+	$(Q)for b in alloc pass; do $(BUILD)/bench/bench_$$b $(RUNS) || exit 1; done
+	$(Q)BUILD=$(BUILD) tests/bench/table $(RUNS)
+
+# Two results that bench has saved: make bench-compare OLD=FILE NEW=FILE
+bench-compare:
+	$(Q)tests/bench/compare $(OLD) $(NEW)
 
 demo: all $(IMAGES)
 	$(Q)BUILD=$(BUILD) tests/demo
@@ -443,7 +448,7 @@ deb: dist
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/obj/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)
 
-.PHONY: bench check-user check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
+.PHONY: bench bench-compare check-user check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)
 .PHONY: install-boot deb dist version check-cross cross-tests deps-cross check-kernel images fuzz fuzzers analyze check-valgrind coverage
 .DELETE_ON_ERROR:

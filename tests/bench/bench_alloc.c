@@ -2,6 +2,8 @@
 /*
  * Ours and the reference allocator side by side in one process on one core, interleaved, the
  * median of each: ns per allocation and the ratio, against the goal.
+ * bench_alloc [RUNS [PART-OF-A-NAME [avx512|avx2|plain]]]; without the last the widest vectors
+ * that this machine has.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -47,12 +49,27 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static enum cache_simd simd_of(const char *name)
+{
+	static const struct { const char *name; enum cache_simd simd; } all[] = {
+		{ "avx512", CACHE_SIMD_AVX512 }, { "avx2", CACHE_SIMD_AVX2 },
+		{ "plain", CACHE_SIMD_PLAIN },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (!strcmp(name, all[i].name))
+			return all[i].simd;
+	return CACHE_SIMD_AUTO;
+}
+
+static enum cache_simd simd;
+
 static double run(const struct row *row, bool reference, uint64_t *max_ns)
 {
 	struct cache_bench_opts o = {
 		.nbuckets = row->nbuckets, .first_bucket = 1, .bucket_sectors = 1024,
 		.policy = row->policy, .workload = row->workload, .commit = row->commit,
-		.threads = 1, .reference = reference, .seed = 1,
+		.threads = 1, .reference = reference, .seed = 1, .simd = simd,
 		.count = reference ? row->count_reference : 4000000,
 	};
 	static struct cache_bench_result r;
@@ -72,6 +89,7 @@ int main(int argc, char **argv)
 	const char *only = argc > 2 ? argv[2] : "";
 	cpu_set_t one;
 
+	simd = simd_of(argc > 3 ? argv[3] : "");
 	runs = runs < 1 ? 1 : runs > RUNS_MAX ? RUNS_MAX : runs;
 	CPU_ZERO(&one);
 	CPU_SET(1, &one);
