@@ -34,7 +34,7 @@ static const struct argp_option options[] = {
 	{ "losses", OPT_LOSSES, "FILE", 0, "write what is lost, or in doubt, to FILE as tab-separated values" },
 	{ "kernel", OPT_KERNEL, CMD_KERNEL_ARG, 0, CMD_KERNEL_DOC },
 	CMD_UNDO_OPTION,
-	{ "force", 'f', NULL, 0, "accepted and ignored: every check is a full one" },
+	{ "force", 'f', NULL, 0, "check even a set that looks clean; every check is a full one, so this changes nothing" },
 	{ "threads", OPT_THREADS, "N", 0, "check with N threads; without it, one for each processor" },
 	{ NULL, 't', NULL, 0, "say how long it took, where the time went, and how long the "
 	  "kernel's next start will take" },

@@ -3,6 +3,7 @@
 #include <libcache/repair.h>
 
 #include "repair/repair.h"
+#include "repair/repair_truncated.h"
 #include "super/repair_types.h"
 #include "host/probe.h"
 
@@ -14,6 +15,7 @@
 struct seen {
 	bool super;		/* damage that a superblock repair is meant for */
 	bool no_magic;
+	bool truncated;
 	bool discard;
 	bool unknown_backing;	/* the set has no slot for it: the uuid table may be wrong */
 };
@@ -40,6 +42,7 @@ static void note(struct seen *s, const struct cache_finding *f)
 	s->super |= info->severity == CACHE_SEVERITY_CORRUPT &&
 		    (info->number >> 8 == CACHE_PASS_SUPER || f->code == CACHE_P_JOURNAL_EMPTY);
 	s->no_magic |= f->code == CACHE_P_SB_MAGIC;
+	s->truncated |= f->code == CACHE_P_SB_CAPACITY;
 	s->discard |= f->code == CACHE_P_SB_DISCARD;
 	s->unknown_backing |= f->code == CACHE_P_BDEV_UNKNOWN;
 }
@@ -133,6 +136,9 @@ static int repair_super(struct run *r, unsigned i, struct cache_dev *dev,
 		return ret;
 	res->super_tried = true;
 	ret = cache_repair_super(dev, opts, &plan, &res->err);
+	if (ret == -EUCLEAN && r->seen[i].truncated &&
+	    cache_repair_name_truncated(dev, opts, NULL) == -ENOMEM)
+		ret = -ENOMEM;
 	res->super = !ret && (plan.super || plan.wipe_old_ring);
 	res->done = res->super && !opts->dry_run;
 	return ret;

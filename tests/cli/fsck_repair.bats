@@ -411,6 +411,46 @@ with_eio() {
 	[[ "$output" == *"nothing of a cache set is on the device"* ]]
 }
 
+# Slot and sector of each dirty sector, of those behind SECTOR of the cache.
+behind() {
+	cache-show-keys --dirty "$1" | awk -v end="$2" '$7 == "yes" && $8 + $6 > end {
+		for (i = 0; i < $6; i++) print $3, $4 + i }' | sort -u
+}
+
+@test "of a truncated device the dirty ranges past its end are named, and nothing is written" {
+	image churn-510.cache
+	cd "$BATS_TEST_TMPDIR"
+	behind "$IMG" 24000 > was
+	[ -s was ]
+	truncate -s $((24000 * 512)) "$IMG"
+	before=$(sum "$IMG")
+	for how in -p -y --dry-run; do
+		run -4 --separate-stderr cache-fsck $how -J "$IMG"
+		jq -e '[.losses[] | select(.certain)] | length > 0 and all(.code == "PAST_TRUNCATION")' <<< "$output"
+		# the sectors of -J are those of the bcache device
+		jq -r '.losses[] | "\(.inode) \(.start_sector + 16) \(.sectors // 1e15)"' <<< "$output" > named
+		[ -z "$(awk 'NR == FNR { d[NR] = $1; a[NR] = $2; b[NR] = $2 + $3; n = NR; next }
+			{ for (i = 1; i <= n && !(d[i] == $1 && a[i] <= $2 && $2 < b[i]); i++); if (i > n) print }' \
+			named was)" ]
+	done
+	[ "$before" = "$(sum "$IMG")" ]
+	run cache-fsck -y "$IMG"
+	[[ "$output" == *"sectors "*"its place in the cache is past the end of the cache device"* ]]
+}
+
+@test "-f checks a clean set as fully as without it" {
+	image wb-clean.cache
+	cd "$BATS_TEST_TMPDIR"
+	before=$(sum "$IMG")
+	for f in "" -f; do
+		run -0 cache-fsck -p $f -J "$IMG"
+		jq -S 'walk(if type == "object" then del(.seconds, .seed) else . end)' <<< "$output" > "full$f"
+	done
+	cmp full full-f
+	jq -e '.summary.btree_nodes > 0 and .summary.read_bytes > 0' full
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
 @test "-C counts every pass of a check and of repairing to its end" {
 	image churn-lru.cache
 	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'
