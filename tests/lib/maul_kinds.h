@@ -192,15 +192,27 @@ static inline void maul_flip_gens(struct maul *m)
 	free(d);
 }
 
+/* The MiB from bucket @b on, but for buckets of data. */
+static inline void maul_zero_metadata(struct maul *m, uint64_t b)
+{
+	uint64_t end = b + (MAUL_MIB_SECTORS + m->sb.bucket_sectors - 1) / m->sb.bucket_sectors;
+
+	maul_say(m, cache_bucket_sector(&m->sb, b), (end - b) * m->sb.bucket_sectors);
+	for (; b < end && b < m->sb.nbuckets; b++)
+		if (!m->data[b])
+			maul_copy_quietly(m, NULL, 0, cache_bucket_sector(&m->sb, b),
+					  m->sb.bucket_sectors);
+}
+
 static inline void maul_zero_mib(struct maul *m)
 {
 	uint64_t n = cache_dev_sectors(m->base), at;
 
-	if (m->spare_data)	/* where the superblock, the ring and the oldest nodes are */
-		at = maul_below(m, 2) ? 0 : m->bucket[maul_below(m, m->nbuckets)] *
-					    m->sb.bucket_sectors;
-	else
-		at = maul_below(m, n / 8) * 8;
+	if (m->spare_data) {	/* where the superblock, the ring and the oldest nodes are */
+		maul_zero_metadata(m, maul_below(m, 2) ? 0 : m->bucket[maul_below(m, m->nbuckets)]);
+		return;
+	}
+	at = maul_below(m, n / 8) * 8;
 	maul_copy(m, NULL, 0, at, n - at < MAUL_MIB_SECTORS ? n - at : MAUL_MIB_SECTORS);
 }
 
