@@ -341,7 +341,7 @@ DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev libmount-dev uuid-dev lib
 	bats bcache-tools jq libnbd-bin nbdkit nbdkit-plugin-dev python3-libnbd qemu-utils man-db python3 python3-jsonschema shellcheck valgrind xxd xz-utils zstd
 DEPS_CROSS := qemu-user-static gcc-s390x-linux-gnu libc6-dev-s390x-cross \
 	gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
-DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod
+DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod fuse2fs xfsprogs
 
 deps:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS)
