@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPT_LABEL = 256, OPT_UUID, OPT_MODE, OPT_DETACH, OPT_ATTACH, OPT_CLEAR, OPT_RELINK,
+enum { OPT_LABEL = 256, OPT_UUID, OPT_MODE, OPT_DETACH, OPT_ATTACH, OPT_CLEAR, OPT_RELINK, OPT_DROP,
        OPT_SLOT, OPT_FORCE, OPT_SEED };
 
 #define DEVICES_MAX	2
@@ -26,7 +26,7 @@ struct opts {
 	struct cache_dev *devs[DEVICES_MAX];
 	unsigned n;
 	const char *undo, *attach;
-	uint8_t uuid[16], set_uuid[16], relink_uuid[16];
+	uint8_t uuid[16], set_uuid[16], relink_uuid[16], drop_uuid[16];
 	bool yes, has_seed, saving, in_changes, in_proofs;
 };
 
@@ -44,7 +44,9 @@ static const struct argp_option options[] = {
 	{ "relink", OPT_RELINK, "UUID", 0, "give the backing device of that UUID the dirty data that "
 	  "its retired slot has in the cache" },
 	{ "slot", OPT_SLOT, "N", 0, "with --relink: take this slot" },
-	{ "force", OPT_FORCE, NULL, 0, "with --relink: without proof; with --clear-inconsistent: give "
+	{ "drop", OPT_DROP, "UUID", 0, "of a cache device: forget the backing device of that UUID, "
+	  "which is gone, and what the cache has of it" },
+	{ "force", OPT_FORCE, NULL, 0, "with --relink: without proof; with --drop: give up its dirty data; with --clear-inconsistent: give "
 	  "up its older dirty data; with --attach: move the device to a clone of its set" },
 	{ "yes", 'y', NULL, 0, "do not ask" },
 	{ "dry-run", 'n', NULL, 0, "say what would change, and write nothing" },
@@ -63,6 +65,9 @@ static void check_usage(struct opts *o, struct argp_state *state)
 		argp_error(state, "--slot goes with --relink");
 	if (t->relink && (t->uuid || t->label || t->detach || o->attach || t->clear_inconsistent))
 		argp_error(state, "--relink goes alone");
+	if (t->drop && (t->uuid || t->label || t->mode >= 0 || t->detach || o->attach ||
+			t->clear_inconsistent || t->relink))
+		argp_error(state, "--drop goes alone");
 }
 
 static void parse_uuid(const struct argp_state *state, const char *arg, uint8_t uuid[16])
@@ -101,6 +106,11 @@ static error_t parse_change(struct opts *o, int key, char *arg, struct argp_stat
 	case OPT_RELINK:
 		parse_uuid(state, arg, o->relink_uuid);
 		o->tune.relink = true;
+		return 0;
+	case OPT_DROP:
+		if (cache_uuid_parse(arg, o->drop_uuid) || cache_uuid_is_zero(o->drop_uuid))
+			argp_error(state, "drop: '%s', expected a UUID", arg);
+		o->tune.drop = o->drop_uuid;
 		return 0;
 	case OPT_SLOT:
 		o->tune.relink_slot = cmd_arg_number(state, "slot", arg) & INT64_MAX;
@@ -264,12 +274,55 @@ static void on_proof(void *ctx, const struct cache_tune_proof *p)
 		proof_text(o, p);
 }
 
+static void gone_text(struct opts *o, const struct cache_tune_gone *g)
+{
+	char uuid[CACHE_UUID_TEXT_BYTES], at[40], dirty[CACHE_HUMAN_BYTES], clean[CACHE_HUMAN_BYTES];
+
+	cache_report_line(cmd_report(&o->cmd), "slot %" PRIu32 ": backing device %s, label \"%s\", attached last %s: "
+			  "%s dirty in %" PRIu64 " extents, %s clean; %s", g->slot,
+			  cache_uuid_format(g->uuid, uuid), (const char *)g->label,
+			  when(g->last_reg, at, sizeof(at)),
+			  cache_bytes_show(dirty, g->dirty_sectors * CACHE_SECTOR_BYTES),
+			  g->dirty_extents,
+			  cache_bytes_show(clean, g->clean_sectors * CACHE_SECTOR_BYTES),
+			  g->dirty_sectors ? "the dirty data would be lost" : "nothing would be lost");
+}
+
+static void gone_json(struct opts *o, const struct cache_tune_gone *g)
+{
+	struct cache_report *r = cmd_report(&o->cmd);
+	char uuid[CACHE_UUID_TEXT_BYTES];
+
+	cache_report_object(r, "drop");
+	cache_report_u64(r, &(struct cache_field){ "slot", NULL, CACHE_UNIT_COUNT }, g->slot);
+	cache_report_str(r, &(struct cache_field){ "device_uuid", NULL, CACHE_UNIT_TEXT },
+			 cache_uuid_format(g->uuid, uuid));
+	cache_report_str(r, &(struct cache_field){ "label", NULL, CACHE_UNIT_TEXT }, (const char *)g->label);
+	cache_report_u64(r, &(struct cache_field){ "first_reg", NULL, CACHE_UNIT_COUNT }, g->first_reg);
+	cache_report_u64(r, &(struct cache_field){ "last_reg", NULL, CACHE_UNIT_COUNT }, g->last_reg);
+	cache_report_u64(r, &(struct cache_field){ "dirty_extents", NULL, CACHE_UNIT_COUNT }, g->dirty_extents);
+	cache_report_u64(r, &(struct cache_field){ "dirty_sectors", NULL, CACHE_UNIT_COUNT }, g->dirty_sectors);
+	cache_report_u64(r, &(struct cache_field){ "clean_sectors", NULL, CACHE_UNIT_COUNT }, g->clean_sectors);
+	cache_report_end(r);
+}
+
+static void on_gone(void *ctx, const struct cache_tune_gone *g)
+{
+	struct opts *o = ctx;
+
+	if (o->cmd.json)
+		gone_json(o, g);
+	else
+		gone_text(o, g);
+}
+
 static bool on_confirm(void *ctx)
 {
 	struct opts *o = ctx;
 
 	close_proofs(o);
-	return o->yes || cmd_ask("give the dirty data of the chosen slot to the backing device?");
+	return o->yes || cmd_ask(o->tune.drop ? "forget this backing device and what the cache has of it?" :
+				 "give the dirty data of the chosen slot to the backing device?");
 }
 
 /* Which of the devices is which. */
@@ -387,7 +440,7 @@ static int run(struct opts *o)
 int cache_tune_main(int argc, char **argv)
 {
 	struct opts o = { .cmd = CMD_INIT, .tune = { .mode = -1, .relink_slot = -1,
-		.field = on_field, .slot = on_slot, .proof = on_proof, .confirm = on_confirm } };
+		.field = on_field, .slot = on_slot, .proof = on_proof, .gone = on_gone, .confirm = on_confirm } };
 	int status;
 
 	o.tune.ctx = &o;

@@ -54,7 +54,9 @@ static int look_at(void *ctx, const struct cache_repair_view *view, struct cache
 
 	if (view->corrupt)
 		return cache_err_set(err, -EUCLEAN, 0, "the cache set is damaged: repair it with cache-fsck first");
-	r->slot = cache_uuid_find(&view->set->uuids, r->backing.uuid);
+	r->slot = cache_uuid_find(&view->set->uuids, r->t->drop ? r->t->drop : r->backing.uuid);
+	if (r->t->drop && r->slot >= 0)
+		cache_tune_count_gone(r, view);
 	if (r->t->uuid) {
 		int64_t other = cache_uuid_find(&view->set->uuids, r->t->uuid);
 
@@ -80,7 +82,7 @@ static int look(struct tune *r, struct cache_err *err)
 	int ret;
 
 	r->slot = r->relink = -1;
-	if (!r->t->cache || !r->t->backing)
+	if (!r->t->cache || (!r->t->backing && !r->t->drop))
 		return 0;
 	ret = cache_repair_change(r->t->cache, &opts, &change, &plan, err);
 	return ret < 0 ? cache_err_prefix(err, ret, "%s", cache_dev_name(r->t->cache)) : 0;
@@ -188,6 +190,8 @@ static int check(struct tune *r, struct cache_err *err)
 	    memcmp(r->backing.set_uuid, r->cache.set_uuid, 16))
 		return cache_err_set(err, -EINVAL, 0, "%s: it belongs to another cache set than %s",
 				     cache_dev_name(t->backing), cache_dev_name(t->cache));
+	if (t->drop)
+		return cache_tune_check_drop(r, err);
 	if (backing && !t->backing)
 		return cache_err_set(err, -EINVAL, 0, "%s: only a backing device has that: name it",
 				     cache_dev_name(t->cache));
@@ -213,7 +217,8 @@ static void retire(struct cache_uuid_entry *e)
 
 static bool retires(const struct tune *r)
 {
-	return r->slot >= 0 && (r->t->detach || r->t->clear_inconsistent || r->relink >= 0);
+	return r->slot >= 0 && (r->t->detach || r->t->clear_inconsistent || r->t->drop ||
+				 r->relink >= 0);
 }
 
 static int change_slots(void *ctx, struct cache_set *set, struct cache_err *err)
@@ -361,7 +366,7 @@ int cache_tune(const struct cache_tune *t, struct cache_err *err)
 		ret = look(&r, err);
 	if (!ret)
 		ret = check(&r, err);
-	if (!ret && t->relink && !t->dry_run && t->confirm && !t->confirm(t->ctx))
+	if (!ret && (t->relink || t->drop) && !t->dry_run && t->confirm && !t->confirm(t->ctx))
 		ret = -ECANCELED;
 	if (!ret)
 		ret = change(&r, err);

@@ -26,6 +26,14 @@ struct cache_tune_proof {
 	bool	 chosen;
 };
 
+/* A backing device that is gone, and all that goes with its slot. */
+struct cache_tune_gone {
+	uint32_t slot;
+	uint8_t	 uuid[16], label[CACHE_SB_LABEL_BYTES + 1];
+	uint32_t first_reg, last_reg;			/* Unix times */
+	uint64_t dirty_extents, dirty_sectors, clean_sectors;
+};
+
 struct cache_tune {
 	/* Either may be NULL; open to write, or to read with @dry_run. */
 	struct cache_dev *cache, *backing;
@@ -40,7 +48,8 @@ struct cache_tune {
 	bool clear_inconsistent;
 	bool relink;
 	int64_t relink_slot;		/* -1: the only one that fits */
-	/* relink against its proof; clear_inconsistent with dirty data; attach to a clone of the set */
+	const uint8_t *drop;		/* uuid of a backing device that is gone; alone, with @cache */
+	/* drop although data is dirty; relink against its proof; clear_inconsistent with dirty data; attach to a clone of the set */
 	bool force;
 
 	/* Each may be NULL. */
@@ -48,7 +57,8 @@ struct cache_tune {
 	void (*field)(void *ctx, const char *dev, const struct cache_repair_field *f);
 	void (*slot)(void *ctx, uint32_t slot, const char *what);	/* of the uuid table, changes */
 	void (*proof)(void *ctx, const struct cache_tune_proof *p);
-	bool (*confirm)(void *ctx);	/* after the proof */
+	void (*gone)(void *ctx, const struct cache_tune_gone *g);
+	bool (*confirm)(void *ctx);	/* after the proof, or after what is dropped */
 };
 
 /**

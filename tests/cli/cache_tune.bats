@@ -137,3 +137,36 @@ orphan() {
 	image registered.cache "$C.2"
 	refused "belongs to another cache set" --detach "$C.2" "$B"
 }
+
+@test "a backing device that is gone is dropped: one line says what goes with it, dirty data only with --force" {
+	image two-backs.cache "$C"
+	: > "$B"
+	read -r uuid dirty < <(cache-show-uuids -J "$C" | jq -r '.uuids[0] | "\(.uuid) \(.dirty_sectors)"')
+	other=$(slots | sed -n 2p)
+	before=$(sum "$C")
+	run -0 cache-tune -n --drop="$uuid" "$C"
+	[[ "${lines[0]}" == "slot 0: backing device $uuid, label \"\", attached last "*" MiB dirty in "*" extents, "*" clean; the dirty data would be lost" ]]
+	refused "$dirty sectors of it are dirty and are nowhere else" -y --drop="$uuid" "$C"
+	refused "no terminal to ask on" --force --drop="$uuid" "$C"
+	run -0 cache-tune -J -n --drop="$uuid" "$C"
+	[ "$(jq -r '[.drop.slot, .drop.device_uuid, .drop.dirty_sectors, .changed] | join(" ")' <<< "$output")" = "0 $uuid $dirty false" ]
+	[ "$before" = "$(sum "$C")" ]
+	run -0 cache-tune -y --force -z "$B.undo" --drop="$uuid" "$C"
+	[[ "$(slots | head -n 1)" == "0 retired "*" 0" ]]
+	[ "$(slots | sed -n 2p)" = "$other" ]
+	run -0 cache-fsck -n --kernel all "$C"
+	cache-undo -q "$B.undo" "$C"
+	[ "$before" = "$(sum "$C")" ]
+}
+
+@test "what is not gone, or is no backing device, is not dropped" {
+	pair wb-clean
+	refused "no slot of the set has this UUID" -y --drop=11111111-2222-3333-4444-555555555555 "$C"
+	refused "the cache device alone is needed" -y --drop="$(uuid_of "$B")" "$C" "$B"
+	refused "the cache device alone is needed" -y --drop="$(uuid_of "$B")" "$B"
+	image flash-vol.cache "$C"
+	flash=$(cache-show-uuids -J "$C" | jq -r '.uuids[] | select(.flags == "flash") | .uuid')
+	refused "is a flash volume" -y --force --drop="$flash" "$C"
+	run -2 cache-tune --drop=x "$C"
+	run -2 cache-tune --drop="$flash" --label=x "$C"
+}
