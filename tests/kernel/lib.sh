@@ -200,3 +200,23 @@ tools_tree() {
 		cp -L "$lib" "$1$lib"
 	done
 }
+
+# started_right LOG PLAN: of each set of the plan guest/writeback.sh has said that it is clean, or
+# runs without its cache, has nothing dirty and no wrong block. Of a flash volume only the last
+# is asked.
+started_right() {
+	local name cache device want part did
+	while read -r name cache device _; do
+		part=$(sed -n "/^=== STATE $name\$/,/^=== STATE/p" "$1")
+		want=clean
+		[ "$cache" != - ] || want="no cache"
+		if [ "$device" != flash ]; then
+			did=$(sed -n "s/^state $name //p" <<< "$part")
+			[ "$did" = "$want" ] || problem "$name: the state is $did, expected $want"
+			did=$(sed -n "s/^dirty $name //p" <<< "$part")
+			[ "${did%k}" = 0.0 ] || [ "${did%k}" = 0 ] || problem "$name: $did dirty"
+		fi
+		grep -q '^check .* 0 wrong$' <<< "$part" ||
+			problem "$name: $(grep -E '^wrong|^===' <<< "$part" | head -3 | paste -sd' ')"
+	done < "$2"
+}
