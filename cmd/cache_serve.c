@@ -208,8 +208,9 @@ static void show_socket(struct opts *o)
 		return;
 	cache_report_line(r, "look:   nbdinfo '%s'", text);
 	cache_report_line(r, "copy:   nbdcopy '%s' disk.img", text);
-	cache_report_line(r, "mount:  nbdfuse DIR/disk '%s' &  fuse2fs -o %s DIR/disk /mnt", text,
-			  o->nbdkit.overlay ? "fakeroot" : "ro");
+	/* fuse2fs 1.47.0 dies as it replays a log */
+	cache_report_line(r, "mount:  nbdfuse DIR/disk '%s' &  %sfuse2fs -o ro DIR/disk /mnt", text,
+			  o->nbdkit.overlay ? "e2fsck -y -E journal_only DIR/disk;  " : "");
 	cache_report_line(r, "or:     nbd-client -unix %s /dev/nbd0 && mount %s/dev/nbd0 /mnt", s,
 			  o->nbdkit.overlay ? "" : "-o ro,noload ");
 }
