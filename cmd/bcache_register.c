@@ -119,6 +119,11 @@ static void look(struct registration *r)
 	r->checked = r->found.state == REGISTER_CHECKED;
 	r->refused = (r->checked || r->found.state == REGISTER_TOO_SLOW) &&
 		     is_refused(&r->config, r->found.verdict);
+	if (r->checked || r->refused)
+		register_remember(r);
+	else if (r->found.state == REGISTER_TOO_SLOW || r->found.state == REGISTER_NOT_CHECKED)
+		/* a busy machine later in the boot is no reason to give the kernel what hangs it */
+		r->refused = register_recall(r) && is_refused(&r->config, r->found.verdict);
 }
 
 static int refuse(struct registration *r)

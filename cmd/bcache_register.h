@@ -38,6 +38,10 @@ int register_fail(struct registration *r, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The next message about this device is sent to the kernel's log even if it is the last one. */
 void register_forget(const struct registration *r);
+/* Until the next boot: what was found, if it is refused; that it is not, if not. */
+void register_remember(const struct registration *r);
+/* True with the verdict and text of an earlier refusal of this boot in @r->found. */
+bool register_recall(struct registration *r);
 
 /* Runs cache-fsck -p, with an undo file in /run/cache-tools; sets @r->repaired. */
 void register_repair(struct registration *r);

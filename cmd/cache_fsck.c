@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum { OPT_LOSS = 0x100, OPT_DROP, OPT_DRY, OPT_SEED, OPT_GUESS, OPT_DISCARD, OPT_LOSSES, OPT_FOLD,
-       OPT_KERNEL, OPT_THREADS, OPT_SLOT };
+       OPT_KERNEL, OPT_THREADS, OPT_SLOT, OPT_UDEV };
 
 static const struct argp_option options[] = {
 	{ NULL, 'n', NULL, 0, "only look: open read-only, answer no to everything" },
@@ -36,6 +36,7 @@ static const struct argp_option options[] = {
 	CMD_UNDO_OPTION,
 	{ "force", 'f', NULL, 0, "check even a set that looks clean; every check is a full one, so this changes nothing" },
 	{ "threads", OPT_THREADS, "N", 0, "check with N threads; without it, one for each processor" },
+	{ "udev", OPT_UDEV, NULL, 0, "udev runs this: its own lock on the device is no conflict" },
 	{ NULL, 't', NULL, 0, "say how long it took, where the time went, and how long the "
 	  "kernel's next start will take" },
 	CMD_PROGRESS_OPTION,
@@ -123,6 +124,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->threads = cmd_arg_number(state, "threads", arg);
 		if (o->threads < 1 || o->threads > CACHE_WORKERS_MAX)
 			argp_error(state, "%s threads, expected 1 to %u", arg, CACHE_WORKERS_MAX);
+		return 0;
+	case OPT_UDEV:
+		o->cmd.udev = true;
 		return 0;
 	case OPT_KERNEL:
 		cmd_kernels_arg(&o->kernels, arg, state);

@@ -29,6 +29,7 @@ struct cmd {
 	unsigned    verbose;
 	bool	    json;
 	bool	    bytes;
+	bool	    udev;		/* cmd_open(): udev, which runs the program, has locked the device */
 	int	    usage_status;	/* exit status of a usage error */
 	struct cache_report *report;	/* opened by cmd_report() */
 };

@@ -130,7 +130,8 @@ bool cmd_may_write(struct cmd *c, const char *path)
 
 int cmd_open(struct cmd *c, const char *path, bool dry_run, struct cache_dev **dev)
 {
-	unsigned flags = CACHE_DEV_EXCL | (dry_run ? CACHE_DEV_MAY_WRITE : CACHE_DEV_WRITE);
+	unsigned flags = CACHE_DEV_EXCL | (dry_run ? CACHE_DEV_MAY_WRITE : CACHE_DEV_WRITE) |
+			 (c->udev ? CACHE_DEV_SHARED_LOCK : 0);
 	struct cache_err err = { 0 };
 	int ret;
 

@@ -29,15 +29,15 @@ bool register_write(const char *path, int flags, const char *line)
 	return done;
 }
 
-/* The name of the file that remembers what was said of a device. */
-static const char *note_path(const struct registration *r, char buf[PATH_MAX])
+/* The name of the file that remembers something of a device: what was said, or its refusal. */
+static const char *note_path(const struct registration *r, const char *what, char buf[PATH_MAX])
 {
 	char name[64];
 	struct stat st;
 
 	if (stat(r->path, &st))
 		return NULL;
-	snprintf(name, sizeof(name), "/run/cache-tools/said-%u:%u",
+	snprintf(name, sizeof(name), "/run/cache-tools/%s-%u:%u", what,
 		 major(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev),
 		 minor(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev));
 	return register_path(r, name, buf);
@@ -47,7 +47,7 @@ static const char *note_path(const struct registration *r, char buf[PATH_MAX])
 static bool said_before(const struct registration *r, const char *line)
 {
 	char path[PATH_MAX], dir[PATH_MAX], old[NOTE_BYTES + 1];
-	const char *name = note_path(r, path);
+	const char *name = note_path(r, "said", path);
 	int fd = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
 	ssize_t n = fd >= 0 ? read(fd, old, NOTE_BYTES) : 0;
 
@@ -109,8 +109,41 @@ int register_fail(struct registration *r, const char *fmt, ...)
 void register_forget(const struct registration *r)
 {
 	char path[PATH_MAX];
-	const char *note = r->kmsg ? note_path(r, path) : NULL;
+	const char *note = r->kmsg ? note_path(r, "said", path) : NULL;
 
 	if (note)
 		unlink(note);
+}
+
+void register_remember(const struct registration *r)
+{
+	char path[PATH_MAX], dir[PATH_MAX], line[sizeof(r->found.text) + 16];
+	const char *note = r->dry_run ? NULL : note_path(r, "refused", path);
+
+	if (!note)
+		return;
+	unlink(note);
+	if (!r->refused)
+		return;
+	mkdir(register_path(r, "/run/cache-tools", dir), 0755);
+	snprintf(line, sizeof(line), "%d %s", r->found.verdict, r->found.text);
+	register_write(note, O_CREAT | O_EXCL | O_NOFOLLOW, line);
+}
+
+bool register_recall(struct registration *r)
+{
+	char path[PATH_MAX], line[sizeof(r->found.text) + 16];
+	const char *note = note_path(r, "refused", path);
+	int fd = note ? open(note, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1, text = 0, verdict;
+	ssize_t n = fd >= 0 ? read(fd, line, sizeof(line) - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	line[n > 0 ? n : 0] = '\0';
+	if (sscanf(line, "%d %n", &verdict, &text) != 1 || !text ||
+	    verdict < CACHE_VERDICT_STARTS || verdict > CACHE_VERDICT_PANICS)
+		return false;
+	r->found.verdict = verdict;
+	snprintf(r->found.text, sizeof(r->found.text), "%s", line + text);
+	return true;
 }

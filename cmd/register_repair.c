@@ -15,8 +15,8 @@ static int run_fsck(const struct registration *r, const char *undo)
 
 	if (!pid) {
 		dup2(STDERR_FILENO, STDOUT_FILENO);
-		execl("/proc/self/exe", "cache-tools", "cache-fsck", "-p", "-z", undo, r->path,
-		      (char *)NULL);
+		execl("/proc/self/exe", "cache-tools", "cache-fsck", "-p", "--udev", "-z", undo,
+		      r->path, (char *)NULL);
 		_exit(FSCK_ERROR);
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0)

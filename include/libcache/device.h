@@ -33,6 +33,11 @@ enum cache_dev_flags {
 	CACHE_DEV_DIRECT = 1 << 2,
 	/* Opened for reading, as for a dry run, but refused if the device is read-only. */
 	CACHE_DEV_MAY_WRITE = 1 << 3,
+	/*
+	 * With CACHE_DEV_EXCL: another program may hold a shared lock, as udev does on a disk while
+	 * it runs a program for it. One that writes holds an exclusive lock, which is refused.
+	 */
+	CACHE_DEV_SHARED_LOCK = 1 << 4,
 };
 
 /**

@@ -307,7 +307,7 @@ int cache_dev_open(const char *path, unsigned flags, struct cache_dev **devp,
 	if (!ret && flags & (CACHE_DEV_WRITE | CACHE_DEV_MAY_WRITE))
 		ret = check_writable(dev, err);
 	if (!ret && flags & CACHE_DEV_EXCL)
-		ret = cache_dev_lock(dev, err);
+		ret = cache_dev_lock(dev, flags, err);
 	if (ret) {
 		cache_dev_close(dev);
 		return ret;

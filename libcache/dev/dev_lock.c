@@ -59,15 +59,16 @@ static void lock_disk(struct cache_dev *dev, dev_t rdev)
 		(void)!flock(dev->lock_fd, LOCK_EX | LOCK_NB);
 }
 
-int cache_dev_lock(struct cache_dev *dev, struct cache_err *err)
+int cache_dev_lock(struct cache_dev *dev, unsigned flags, struct cache_err *err)
 {
+	const int kind = flags & CACHE_DEV_SHARED_LOCK ? LOCK_SH : LOCK_EX;
 	const struct timespec wait = { .tv_nsec = WAIT_NS };
 	unsigned rounds = dev->is_block ? WAIT_ROUNDS : 1;
 	struct stat st;
 
 	if (dev->is_block && !fstat(dev->fd, &st))
 		lock_disk(dev, st.st_rdev);
-	while (flock(dev->fd, LOCK_EX | LOCK_NB)) {
+	while (flock(dev->fd, kind | LOCK_NB)) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return cache_err_set(err, -errno, 0, "cannot lock: %s", strerror(errno));
 		if (!--rounds)

@@ -42,8 +42,8 @@ struct cache_dev *cache_dev_alloc(const struct cache_dev_ops *ops, const char *n
 struct cache_dev *cache_dev_wrap(const struct cache_dev_ops *ops, struct cache_dev *under,
 				 size_t priv_bytes);
 
-/* The lock of CACHE_DEV_EXCL. Return: 0; -EBUSY when another program has it. */
-int cache_dev_lock(struct cache_dev *dev, struct cache_err *err);
+/* The lock of CACHE_DEV_EXCL by these flags. Return: 0; -EBUSY when another program has it. */
+int cache_dev_lock(struct cache_dev *dev, unsigned flags, struct cache_err *err);
 
 /* Reads through io_uring, if the kernel has it; -ENOSYS: read them one by one. */
 struct cache_uring;

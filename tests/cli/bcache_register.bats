@@ -156,6 +156,37 @@ config() { printf '%s\n' "$@" > "$M/etc/default/cache-tools"; }
 	[ -z "$(given)" ]
 }
 
+@test "what was refused in this boot stays refused while a check cannot end" {
+	config CHECK_SECONDS=1
+	image ring-full.cache
+	run -1 register "$IMG" --kmsg
+	for _ in 1 2; do
+		run -1 env TEST_SLOW=0 LD_PRELOAD="$BUILD/tests/slow.so" \
+			timeout 20 bcache-register --root "$M" --kernel 6.1 --kmsg "$IMG"
+		[[ "$output" == *"not registered: the kernel may hang at its start: JOURNAL_RING_TIGHT"* ]]
+	done
+	[ -z "$(given)" ]
+	[ "$(wc -l < "$M/dev/kmsg")" = 1 ]
+	cache-fsck -p -q "$IMG" > out 2>&1 || [ $? = 1 ]
+	run -0 register "$IMG"
+	: > "$M/sys/fs/bcache/register"
+	run -0 env TEST_SLOW=0 LD_PRELOAD="$BUILD/tests/slow.so" \
+		timeout 20 bcache-register --root "$M" --kernel 6.1 "$IMG"
+	[ "$(given)" = "$IMG" ]
+}
+
+@test "REPAIR=yes repairs while udev has its shared lock, and not while a writer has its own" {
+	config REPAIR=yes
+	image ring-full.cache
+	before=$(sum "$IMG")
+	run -1 flock -x "$IMG" bcache-register --root "$M" --kernel 6.1 "$IMG"
+	[[ "$output" == *"locked by another program"*"not registered: "* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+	run -0 flock -s "$IMG" bcache-register --root "$M" --kernel 6.1 "$IMG"
+	[ "$(given)" = "$IMG" ]
+	[ "$before" != "$(sum "$IMG")" ]
+}
+
 @test "MAY_HANG=register gives the kernel what only may hang, with a warning" {
 	config '# comment' '' 'MAY_HANG="register"'
 	image ring-full.cache
