@@ -3,7 +3,7 @@
 # cache-tools: one multi-call binary over one library.
 #
 #   make deps		install the missing Debian packages (deps-kernel: for check-kernel,
-#			deps-cross: for check-cross)
+#			deps-cross: for check-cross, deps-package: for deb and check-package)
 #   make		build build/bin/cache-tools, every applet beside it
 #   make demo		format an image and tour one that a kernel wrote
 #   make check		all tests and lints		(needs nothing but make deps)
@@ -11,6 +11,7 @@
 #   make check-asan	all, under address and undefined-behaviour sanitizers
 #   make check-user	a slice of them as an ordinary user, also when root runs it
 #   make check-kernel	boot real kernels on what we read and write
+#   make check-package	the Debian packages: built twice, lintian, booted as root on bcache (root)
 #   make bench		speeds as ratios, side by side (BENCH_SIZE=long: the largest sets too);
 #			bench-compare OLD=FILE NEW=FILE: two saved results
 #   make check-long	ten million steps of the allocator, thousands of damaged sets, large ones
@@ -21,7 +22,7 @@
 #   make check-valgrind	the unit tests under valgrind
 #   make coverage	which lines and branches the tests reach
 #   make install	DESTDIR= PREFIX=/usr/local
-#   make install-boot	udev rule, hooks of initramfs-tools and dracut, units: the package has them
+#   make install-boot	udev rule, hooks of initramfs-tools, dracut, mkinitcpio: the packages have them
 #   make deb		Debian packages in build/deb, of the last commit
 #   make uninstall	takes away what install placed
 #   make dist		the release's tarball, of the last commit: same bytes every time
@@ -329,6 +330,10 @@ $(BUILD)/kernel/guest: tests/kernel/guest/guest.c tests/kernel/guest/written.h
 check-kernel: tests $(BUILD)/kernel/guest $(BUILD)/crash/write_states
 	$(Q)BUILD=$(BUILD) KERNEL='$(KERNEL)' LONG=$(LONG) tests/kernel/run $(NAME)
 
+# NAME= picks scenarios of tests/package.
+check-package: deb $(IMAGES) $(BUILD)/tests/poke
+	$(Q)BUILD=$(BUILD) tests/package/run $(NAME)
+
 images: all $(BUILD)/kernel/guest
 	$(Q)BUILD=$(BUILD) KERNEL='$(KERNEL)' tests/kernel/run -i
 
@@ -342,6 +347,7 @@ DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev libmount-dev uuid-dev lib
 DEPS_CROSS := qemu-user-static gcc-s390x-linux-gnu libc6-dev-s390x-cross \
 	gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
 DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod fuse2fs xfsprogs
+DEPS_PACKAGE := dpkg-dev debhelper fakeroot lintian udev systemd rpm autopkgtest debootstrap e2fsprogs qemu-system-x86
 
 deps:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS)
@@ -349,6 +355,8 @@ deps-kernel:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_KERNEL)
 deps-cross:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_CROSS)
+deps-package:
+	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_PACKAGE)
 ifneq ($(filter deps%,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
@@ -417,21 +425,24 @@ uninstall:
 	rm -f $(INSTALLED)
 	-$(Q)rmdir $(DESTDIR)$(INCDIR)/libcache $(DESTDIR)$(DOCDIR) $(DESTDIR)$(SAVEDIR)
 
-# What udev, initramfs-tools and dracut read, and no other place than these; the package
+# What udev, initramfs-tools, dracut and mkinitcpio read, and no other place than these; the package
 # of Debian has it, in the place of what bcache-tools has there. Not part of install: uninstall
 # could not bring back what was overwritten.
 UDEVDIR ?= $(shell pkg-config --variable=udevdir udev 2> /dev/null || echo /lib/udev)
 HOOKDIR ?= /usr/share/initramfs-tools/hooks
 DRACUTDIR ?= /usr/lib/dracut/modules.d
+INITCPIODIR ?= /usr/lib/initcpio/install
 HELPERS := bcache-register $(shell awk -F'"' '/^HELPER/ { print $$2 }' cmd/applets.def)
 install-boot:
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(UDEVDIR)/rules.d $(HOOKDIR) $(DRACUTDIR)/90bcache \
-		/etc/default)
+		$(INITCPIODIR) /etc/default)
 	$(INSTALL) -m 644 packaging/udev/69-bcache.rules $(DESTDIR)$(UDEVDIR)/rules.d
 	$(Q)for n in $(HELPERS); do ln -sf $(SBINDIR)/cache-tools $(DESTDIR)$(UDEVDIR)/$$n; done
 	$(HERE) packaging/initramfs-tools/bcache > $(DESTDIR)$(HOOKDIR)/bcache
 	$(HERE) packaging/dracut/module-setup.sh > $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh
+	$(HERE) packaging/initcpio/bcache > $(DESTDIR)$(INITCPIODIR)/bcache
 	chmod 755 $(DESTDIR)$(HOOKDIR)/bcache $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh
+	chmod 644 $(DESTDIR)$(INITCPIODIR)/bcache
 	$(Q)[ -e $(DESTDIR)/etc/default/cache-tools ] || \
 		$(INSTALL) -m 644 packaging/default/cache-tools $(DESTDIR)/etc/default/cache-tools
 
@@ -448,8 +459,8 @@ deb: dist
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/obj/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)
 
-.PHONY: bench bench-compare check-user check-long check-tsan all help tests benches check check-asan demo deps deps-kernel install uninstall \
+.PHONY: bench bench-compare check-user check-long check-tsan all help tests benches check check-asan demo deps deps-kernel deps-package install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)
-.PHONY: install-boot deb dist version check-cross cross-tests deps-cross check-kernel images fuzz fuzzers analyze check-valgrind coverage
+.PHONY: install-boot deb dist version check-cross cross-tests deps-cross check-kernel check-package images fuzz fuzzers analyze check-valgrind coverage
 .DELETE_ON_ERROR:
 FORCE:
