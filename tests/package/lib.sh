@@ -40,12 +40,14 @@ new_tree() {
 
 # install_in_tree PACKAGE...: with apt, as an administrator does
 install_in_tree() {
-	in_tree apt-get -qq -y --no-install-recommends install "$@" > "$work/apt.log" 2>&1 ||
+	in_tree apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-confold install "$@" > "$work/apt.log" 2>&1 ||
 		{ problem "apt-get install $*: $(tail -n 1 "$work/apt.log")"; return 1; }
 }
 
-# install_ours: the package, with what it depends on
+# install_ours: the package, with what it depends on. A check may take longer than two seconds in
+# emulation on a busy machine.
 install_ours() {
+	echo CHECK_SECONDS=60 > "$tree/etc/default/cache-tools"
 	install_in_tree "/media/$(cd "$debs" && echo cache-tools_*.deb)"
 }
 
