@@ -27,7 +27,7 @@ const char cache_map_page_style[] =
 	"vertical-align:-.15em}.key.u{background:repeating-linear-gradient(135deg,#000 0 2px,"
 	"#fff 2px 6px)}output{display:block;min-height:1.5em;font-variant-numeric:tabular-nums}"
 	"label{margin-right:.9rem}:focus-visible{outline:3px solid #d55e00}"
-	"@media print{body{max-width:none;margin:0}details::details-content{display:block;content-visibility:visible}.noprint{display:none}}";
+	"@media print{body{max-width:none;margin:0}figure svg{max-width:12cm}details::details-content{display:block;content-visibility:visible}.noprint{display:none}}";
 
 const char cache_map_page_script[] =
 	"(function(){var o=document.getElementById('say'),w=+o.dataset.width,d=JSON.parse("
