@@ -666,7 +666,7 @@ static int find_named(struct lost *l, const struct cache_journal *j, uint64_t he
 {
 	struct naming *n = calloc(j->nentries + 1, sizeof(*n));
 	uint64_t last = 0;
-	size_t count;
+	size_t count = 0;
 	int ret = n ? read_namings(l, j, n, &count) : -ENOMEM;
 
 	*named = (struct named){ 0 };
