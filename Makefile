@@ -441,8 +441,8 @@ install-boot:
 	$(HERE) packaging/initramfs-tools/bcache > $(DESTDIR)$(HOOKDIR)/bcache
 	$(HERE) packaging/dracut/module-setup.sh > $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh
 	$(HERE) packaging/initcpio/bcache > $(DESTDIR)$(INITCPIODIR)/bcache
-	chmod 755 $(DESTDIR)$(HOOKDIR)/bcache $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh
-	chmod 644 $(DESTDIR)$(INITCPIODIR)/bcache
+	chmod 755 $(DESTDIR)$(HOOKDIR)/bcache $(DESTDIR)$(DRACUTDIR)/90bcache/module-setup.sh \
+		$(DESTDIR)$(INITCPIODIR)/bcache
 	$(Q)[ -e $(DESTDIR)/etc/default/cache-tools ] || \
 		$(INSTALL) -m 644 packaging/default/cache-tools $(DESTDIR)/etc/default/cache-tools
 
