@@ -460,10 +460,16 @@ static int correct_level(struct repair *r)
 static int load_behind_journal(struct repair *r)
 {
 	const struct cache_jset_pos *newest = &r->set->journal.newest.pos;
-	int ret = cache_set_load_rest(r->set, CACHE_LOAD_MARKS, &r->sink, r->err);
+	bool whole = r->set->journal.nreplay == newest->seq + 1 - newest->last_seq;
+	bool added = false;
+	int ret = 0;
 
-	if (ret || r->set->loaded != CACHE_LOAD_MARKS ||
-	    r->set->journal.nreplay == newest->seq + 1 - newest->last_seq)
+	if (!whole)
+		ret = cache_repair_add_survivors(r->set, &added, &r->sink, r->err);
+	r->doubt.wipe_ring |= added;
+	if (!ret)
+		ret = cache_set_load_rest(r->set, CACHE_LOAD_MARKS, &r->sink, r->err);
+	if (ret || whole || r->set->loaded != CACHE_LOAD_MARKS)
 		return ret;
 	return cache_repair_drop_flushed(r->set, r->err);
 }

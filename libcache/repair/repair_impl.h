@@ -108,6 +108,13 @@ int cache_repair_ring_is_old(struct cache_set *set, bool *old, const struct cach
 			     struct cache_err *err);
 
 /*
+ * Adds to the replay of @set, which is loaded up to its journal, the entries that it lacks and
+ * that stand behind damaged ones; @added: there are some. Return: 0; -EIO, -ENOMEM, -ECANCELED.
+ */
+int cache_repair_add_survivors(struct cache_set *set, bool *added, const struct cache_sink *sink,
+			       struct cache_err *err);
+
+/*
  * Removes from the replay the keys that leaves have already had, because the newest entry may ask
  * for more than is needed. Return: 0; -ENOMEM, or what the walk returns.
  */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which keys of a replay the tree has had already. The newest entry says from which one on the
+ * What is replayed where entries of the replay are lost: also entries that stand behind damaged
+ * ones, where no driver reads them; and of all of them not the keys that the tree has had
+ * already. The newest entry says from which one on the
  * driver must replay; where it is lost an older one asks for more than was needed, and what
  * leaves have since written over those keys would be turned back. But a leaf is written with
  * all keys that were inserted into it until then. So of the replayed keys in the range of a
@@ -12,6 +14,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "disk/journal_blocks.h"
 
 struct flushed {
 	struct cache_set *set;
@@ -184,4 +188,55 @@ int cache_repair_drop_flushed(struct cache_set *set, struct cache_err *err)
 	free(f.end);
 	free(f.drop);
 	return ret;
+}
+
+/* Whether @run has every entry of the replay of @j, one more, and the same newest one. */
+static bool has_more(const struct cache_journal *run, const struct cache_journal *j)
+{
+	size_t i = 0, k = 0;
+
+	if (run->nreplay <= j->nreplay || run->newest.pos.seq != j->newest.pos.seq ||
+	    run->newest.pos.csum != j->newest.pos.csum)
+		return false;
+	for (; i < run->nreplay && k < j->nreplay; i++)
+		k += run->replay[i]->seq == j->replay[k]->seq &&
+		     run->replay[i]->csum == j->replay[k]->csum;
+	return k == j->nreplay;
+}
+
+/*
+ * Whether each entry of the replay stands behind the one before it, in one lap of the ring. A set
+ * that was started without those behind damage wrote others of their seqs, farther on.
+ */
+static bool is_one_lap(const struct cache_sb *sb, const struct cache_journal *j)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 1; i < j->nreplay; i++) {
+		uint64_t at = cache_journal_blocks_between(sb, j->replay[0], j->replay[i]);
+
+		if ((i > 1 && at <= last) ||
+		    !cache_journal_can_follow(sb, j->replay[i - 1], j->replay[i]))
+			return false;
+		last = at;
+	}
+	return true;
+}
+
+int cache_repair_add_survivors(struct cache_set *set, bool *added, const struct cache_sink *sink,
+			       struct cache_err *err)
+{
+	struct cache_journal *j = &set->journal, run, old = *j;
+	int ret = cache_journal_survivors(set->dev, &set->sb, &run, sink, err);
+
+	*added = ret == 1 && has_more(&run, j) && is_one_lap(&set->sb, &run);
+	if (*added) {
+		j->entries = run.entries;
+		j->nentries = run.nentries;
+		j->replay = run.replay;
+		j->nreplay = run.nreplay;
+		run = old;
+	}
+	cache_journal_fini(&run);
+	return ret < 0 ? ret : 0;
 }

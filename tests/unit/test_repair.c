@@ -468,8 +468,9 @@ TEST(without_a_ring_what_cannot_be_read_is_not_known_and_nothing_is_repaired)
 
 #define ENTRY	8u		/* sectors of an entry: a block */
 
-/* An entry of the first ring bucket in use, with a key. */
-static void put_nth(struct disk *d, unsigned nth, uint64_t seq, const struct cache_bkey *k)
+/* The entry at place @nth of ring bucket @index, with a key. */
+static void put_in(struct disk *d, unsigned index, unsigned nth, uint64_t seq,
+		   const struct cache_bkey *k)
 {
 	struct jset_spec j = {
 		.seq = seq, .last_seq = 1, .uuid_bucket = table_key(d, UUID),
@@ -477,7 +478,13 @@ static void put_nth(struct disk *d, unsigned nth, uint64_t seq, const struct cac
 		.keys = k, .nkeys = k != NULL,
 	};
 
-	CHECK_EQ(put_jset(d, 1, nth * ENTRY, &j), ENTRY);
+	CHECK_EQ(put_jset(d, index, nth * ENTRY, &j), ENTRY);
+}
+
+/* In the first ring bucket in use. */
+static void put_nth(struct disk *d, unsigned nth, uint64_t seq, const struct cache_bkey *k)
+{
+	put_in(d, 1, nth, seq, k);
 }
 
 static void hurt_nth(struct disk *d, unsigned nth)
@@ -734,6 +741,33 @@ TEST(an_entry_before_a_gap_does_not_hide_what_a_leaf_has_of_the_lost_one)
 	put_nth(&d, 0, 1, &old);
 	put_nth(&d, 1, 3, &k[1]);
 	repairs_to(&d, OLD_100, OLD_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/* Entries 1 and 3 are lost; the driver reads 4 and not 2, of which the leaf has had nothing. */
+TEST(entries_behind_damaged_ones_are_replayed_beside_those_that_the_driver_reads)
+{
+	struct cache_bkey k = extent(0, 200, 204, true, SECTOR(34), 1);
+	struct disk d = young();
+
+	hurt_nth(&d, 2);
+	put_in(&d, 2, 0, 4, &k);
+	repairs_to(&d, OLD_100, NEW_120, SECTOR(34));
+	cache_dev_close(d.dev);
+}
+
+/* 2 stands behind the place of 3: they were not written one after the other. */
+TEST(entries_that_are_not_of_one_lap_of_the_ring_are_not_replayed_together)
+{
+	struct cache_bkey k[] = { extent(0, 116, 132, true, SECTOR(31), 1),
+				  extent(0, 200, 204, true, SECTOR(34), 1) };
+	struct disk d = young();
+
+	wipe(&d, d.sb.journal_bucket[1]);
+	put_in(&d, 1, 1, 3, NULL);
+	put_in(&d, 2, 1, 2, &k[0]);
+	put_in(&d, 3, 0, 4, &k[1]);
+	repairs_to(&d, OLD_100, OLD_120, SECTOR(34));
 	cache_dev_close(d.dev);
 }
 
