@@ -561,6 +561,22 @@ static void end(struct lost *l)
 	free(l->buf);
 }
 
+/* Whether the bucket of @n, now in the buffer, begins with a prio_set or a later node. */
+static bool is_reused(const struct lost *l, const struct cache_btree_node *n)
+{
+	const struct cache_bset_disk *d = (const void *)l->buf;
+	uint64_t magic = cache_le64_get(((const struct cache_prio_set_disk *)l->buf)->magic);
+	uint8_t own = cache_ptr_gen(n->key.ptr[0]);
+	int gen = -1;
+
+	if (magic == (cache_sb_set_magic(l->sb) ^ CACHE_PSET_MAGIC))
+		return true;
+	if (magic == (cache_sb_set_magic(l->sb) ^ CACHE_BSET_MAGIC) &&
+	    cache_bset_bytes(d) <= cache_key_size(&n->key) * CACHE_SECTOR_BYTES)
+		gen = cache_bset_find_gen(d, l->sb, n->bucket, own);
+	return gen >= 0 && cache_gen_after(gen, own);
+}
+
 /* Whether a set of the node that the newest entry names as its root verifies. */
 static int has_root(struct lost *l, bool *has)
 {
@@ -577,11 +593,11 @@ static int has_root(struct lost *l, bool *has)
 		return 0;
 	}
 	n.bucket = sector / l->sb->bucket_sectors;
+	/* then a part of the old root may be left behind the new content */
+	if (is_reused(l, &n))
+		return 0;
 	ret = cache_btree_node_salvage(l->sb, l->buf, &n, &silent, NULL);
 	*has = !ret && (n.nsets || n.keys.n);
-	/* the bucket was reused, and a part of the old root is left behind the new content */
-	*has &= cache_le64_get(((const struct cache_prio_set_disk *)l->buf)->magic) !=
-	      (cache_sb_set_magic(l->sb) ^ CACHE_PSET_MAGIC);
 	cache_btree_node_fini(&n);
 	return ret == -ENOMEM ? ret : 0;
 }

@@ -853,6 +853,28 @@ TEST(the_head_of_the_last_chain_is_not_taken_for_the_one_that_was_there_before)
 	cache_dev_close(d.dev);
 }
 
+/* Chain and table of the ring are there still, and of its root all but the first set. */
+TEST(a_ring_whose_root_has_become_another_node_is_old)
+{
+	static uint16_t prio[NMAX];
+	static uint8_t gen[NMAX];
+	struct cache_bkey old = extent(0, 100, 132, true, SECTOR(30), 1);
+	struct cache_bkey new = extent(0, 100, 132, true, SECTOR(31), 1);
+	struct disk d = make(&old, 1, 0x30, 0x40);
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1), leaf = root_key(&d.sb, ROOT, 2);
+	struct cache_bkey top = root_key(&d.sb, 26, 1);
+
+	put_bset(&d, &root, 5, 1, &old, 1);
+	put_bset(&d, &leaf, 7, 0, &new, 1);
+	put_bset(&d, &top, 6, 0, &leaf, 1);
+	memset(gen, 1, sizeof(gen));
+	gen[ROOT] = 2;
+	prio[PRIO] = prio[UUID] = prio[ROOT] = prio[26] = CACHE_BTREE_PRIO;
+	put_prio_set(&d, 40, 2, 0, 0, prio, gen);
+	repairs_to(&d, SECTOR(31), SECTOR(31) + 20, 0);
+	cache_dev_close(d.dev);
+}
+
 /* The last prio_set went to another bucket: where it should be is something else. */
 TEST(a_prio_set_in_a_wrong_place_does_not_make_the_ring_old)
 {
