@@ -865,6 +865,42 @@ static int was_replaced(struct lost *l, uint64_t chain, bool *old)
 	return ret;
 }
 
+static bool is_after_chain(const struct lost *l, const struct cache_bkey *k)
+{
+	uint64_t b = cache_key_ptrs(k) && cache_ptr_is_available(l->sb, k, 0) ?
+		     cache_ptr_bucket(l->sb, k, 0) : UINT64_MAX;
+
+	return b < l->sb->nbuckets && cache_gen_after(cache_ptr_gen(k->ptr[0]), l->prios.gen[b]);
+}
+
+static int see_key(void *ctx, const struct cache_jset_pos *pos, unsigned index,
+		   const struct cache_bkey *k)
+{
+	return is_after_chain(ctx, k);
+}
+
+/*
+ * Whether the ring was written after the chain: a gen is in a prio_set before a pointer has it, so
+ * a pointer with a gen that the chain lacks is newer than the chain.
+ */
+static int is_later(struct lost *l, uint64_t chain, bool *later)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	const struct cache_jset *newest = &l->set->journal.newest;
+	int ret = l->prios.gen ? 0 : read_prios(l, chain);
+
+	*later = false;
+	if (ret)
+		return ret;
+	*later = is_after_chain(l, &newest->btree_root) || is_after_chain(l, &newest->uuid_bucket);
+	if (!*later)
+		ret = cache_journal_each_key(l->set->dev, l->sb, &l->set->journal, true, see_key, l,
+					     &silent, NULL);
+	*later |= ret == 1;
+	l->unread |= ret == -EIO;
+	return ret == -ENOMEM ? ret : 0;
+}
+
 /*
  * Behind the newest entry's bucket follows an empty one, and then one of the previous lap: only
  * the last write is lost, and the rest is not old. (The first lap begins at index 1.)
@@ -881,11 +917,12 @@ static bool lacks_newest_bucket(const struct cache_set *set)
  * A ring that was read well, but names structures that are not there. Either those are damaged;
  * or the ring is older than the device, and its buckets were reused since. In the second case a
  * complete prio chain exists that no entry of the ring names and that is newer than those
- * named. (A chain that is named and gone may be there in a wrong place.)
+ * named, and the ring has no pointer that is newer than it. (A chain that is named and gone may
+ * be there in a wrong place.)
  */
 static int judge_ring(struct lost *l, bool *old)
 {
-	bool other = false, head = false, root = false, table = false;
+	bool other = false, head = false, root = false, table = false, later = false;
 	struct named named;
 	uint64_t chain;
 	int ret = has_head(l, &head, &other);
@@ -906,9 +943,13 @@ static int judge_ring(struct lost *l, bool *old)
 	ret = find_named(l, &l->set->journal, chain, &named);
 	if (!ret && !root)
 		ret = was_replaced(l, chain, old);
-	if (!ret && !named.head && !*old && !lacks_newest_bucket(l->set))
-		*old = named.greatest ? prio_seq(l, chain) > named.greatest + named.gone :
-			!head && (!root || other);
+	if (ret || named.head || *old || lacks_newest_bucket(l->set))
+		return ret;
+	*old = named.greatest ? prio_seq(l, chain) > named.greatest + named.gone :
+	       !head && (!root || other);
+	if (*old)
+		ret = is_later(l, chain, &later);
+	*old &= !later;
 	return ret;
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is replayed where entries of the replay are lost: also entries that stand behind damaged
- * ones, where no driver reads them; and of all of them not the keys that the tree has had
- * already. The newest entry says from which one on the
- * driver must replay; where it is lost an older one asks for more than was needed, and what
- * leaves have since written over those keys would be turned back. But a leaf is written with
- * all keys that were inserted into it until then. So of the replayed keys in the range of a
- * leaf, those of entries before the newest one of which the leaf has a key are in it, or were
- * replaced there.
+ * ones, where no driver reads them; and no keys that the tree has had already. The newest entry
+ * says from which one on the driver must replay; where it is lost an older one asks for more than
+ * was needed, and what leaves have since written over those keys would be turned back. But a leaf
+ * is written with all keys that were inserted into it until then. So of the replayed keys in the
+ * range of a leaf, those of entries before the newest one of which the leaf has a key are in it,
+ * or were replaced there.
  */
 #include "repair/repair_impl.h"
 

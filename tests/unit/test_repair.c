@@ -875,6 +875,21 @@ TEST(a_ring_whose_root_has_become_another_node_is_old)
 	cache_dev_close(d.dev);
 }
 
+/* All that it names is lost, and an old chain is there; a key has a gen that this one lacks. */
+TEST(a_ring_with_a_gen_that_the_only_prio_chain_lacks_is_not_old)
+{
+	struct cache_bkey old = extent(0, 100, 132, true, SECTOR(30), 1);
+	struct cache_bkey k = extent(0, 116, 132, true, SECTOR(31), 2);
+	struct disk d = make(&old, 1, 0x30, 0x40);
+
+	put_nth(&d, 0, 1, &k);
+	put_prios(&d, 40, 1, 0, 0);
+	wipe(&d, PRIO);
+	wipe(&d, ROOT);
+	repairs_to(&d, 0, NEW_120, 0);
+	cache_dev_close(d.dev);
+}
+
 /* The last prio_set went to another bucket: where it should be is something else. */
 TEST(a_prio_set_in_a_wrong_place_does_not_make_the_ring_old)
 {
