@@ -38,7 +38,7 @@ static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current,
 
 	if (w->opts->progress)
 		stop = w->opts->progress(w->opts->ctx, pass, current, max);
-	return pass == CACHE_REPAIR_PASS_WRITE ? 0 : stop;
+	return w->copied || pass == CACHE_REPAIR_PASS_WRITE ? 0 : stop;
 }
 
 /* Of the cache. */
@@ -125,8 +125,10 @@ static int change_extents(void *ctx, const struct cache_repair_view *view, struc
 		ret = refuse_damaged(w, err);
 	if (!ret && may_copy(w) && w->opts->export_uuid)
 		ret = create_export(w, err);
-	if (!ret && may_copy(w))
+	if (!ret && may_copy(w)) {
 		ret = cache_writeback_copy(w, err);
+		w->copied = !ret;
+	}
 	if (!ret && w->opts->export_uuid && may_copy(w))
 		cache_writeback_each_range(w);
 	if (ret)

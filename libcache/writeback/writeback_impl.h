@@ -19,6 +19,7 @@ struct writeback {
 	/* what was lost or is in doubt, until it is known which extents it touches */
 	struct repair_losses losses;
 	bool set_ran;
+	bool copied;			/* the pass that copies has ended, whole or not */
 	struct cache_dev *export;
 };
 
