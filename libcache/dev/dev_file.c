@@ -24,6 +24,7 @@
 #include "base/types.h"
 
 #define READ_TRIES	3	/* some errors are temporary */
+#define WRITE_OUT_SECTORS	(1u << 11)	/* 1 MiB */
 
 static int read_exact(int fd, char *buf, size_t nbytes, off_t at)
 {
@@ -108,15 +109,29 @@ static int file_read(struct cache_dev *dev, uint64_t sector, uint64_t nsectors, 
 	return 0;
 }
 
+/*
+ * A large write into the page cache goes to the disk at once, beside what follows, so that the
+ * flush at the end has little left to do. An error of it comes from that flush.
+ */
+static void write_out(const struct cache_dev *dev, uint64_t sector, uint64_t nsectors)
+{
+	if (!dev->direct && nsectors >= WRITE_OUT_SECTORS)
+		sync_file_range(dev->fd, sector * CACHE_SECTOR_BYTES,
+				nsectors * CACHE_SECTOR_BYTES, SYNC_FILE_RANGE_WRITE);
+}
+
 static int file_write(struct cache_dev *dev, uint64_t sector, uint64_t nsectors,
 		      const void *buf)
 {
 	struct bounce b;
 	int ret;
 
-	if (is_aligned(dev, sector, nsectors, buf))
-		return write_exact(dev->fd, buf, nsectors * CACHE_SECTOR_BYTES,
-				   sector * CACHE_SECTOR_BYTES);
+	if (is_aligned(dev, sector, nsectors, buf)) {
+		ret = write_exact(dev->fd, buf, nsectors * CACHE_SECTOR_BYTES,
+				  sector * CACHE_SECTOR_BYTES);
+		write_out(dev, sector, ret ? 0 : nsectors);
+		return ret;
+	}
 	ret = bounce_read(dev, sector, nsectors, &b);
 	if (ret)
 		return ret;
