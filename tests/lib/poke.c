@@ -18,6 +18,7 @@
  *	start=N					a formatted device becomes one that has run
  *	extents=N extents[INODES]=N		the tree becomes one of that many
  *	scattered=N scattered[INODES]=N		the same, in buckets in no order
+ *	dirty=N dirty[INODES]=N			in order again, and all dirty
  *	where=BUCKET				prints its first sector and their number
  *
  * KEYS are {field=value,...};{...}, where like=N begins with a key that is there.
@@ -73,6 +74,7 @@ static const struct {
 	{ "start",    CACHE_LOAD_SUPER, poke_start },
 	{ "extents",  CACHE_LOAD_MARKS, poke_extents },
 	{ "scattered", CACHE_LOAD_MARKS, poke_scattered },
+	{ "dirty", CACHE_LOAD_MARKS, poke_dirty },
 	{ "where",    CACHE_LOAD_MARKS, poke_where },
 };
 

@@ -6,6 +6,8 @@
  *
  * scattered=N, scattered[INODES]=N: the same, but neighbours lie in buckets far from each
  * other, as those of a cache that has run for long, and every fourth is dirty.
+ *
+ * dirty=N, dirty[INODES]=N: as extents, but every one is dirty.
  */
 #include <stdlib.h>
 
@@ -46,8 +48,10 @@ static uint64_t scatter(uint64_t i, uint64_t n)
 	return i;
 }
 
+enum kind { IN_ORDER, SCATTERED, DIRTY };
+
 static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t inodes,
-				     bool scattered)
+				     enum kind kind)
 {
 	struct cache_packed_key *keys = calloc(n, sizeof(*keys));
 
@@ -56,20 +60,19 @@ static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t 
 	for (uint64_t i = 0; i < n; i++) {
 		struct cache_bkey k = poke_extent(&p->set->sb, i, n, inodes);
 
-		if (scattered) {
+		if (kind == SCATTERED)
 			k.ptr[0] = poke_extent(&p->set->sb, scatter(i, n), n, inodes).ptr[0];
-			cache_bkey_set_dirty(&k, !(i % 4));
-		}
+		cache_bkey_set_dirty(&k, kind == DIRTY || (kind == SCATTERED && !(i % 4)));
 		keys[i] = (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
 	}
 	return keys;
 }
 
-static void rebuild(struct poke *p, bool scattered)
+static void rebuild(struct poke *p, enum kind kind)
 {
 	uint64_t n = poke_number(p, p->value, 0);
 	uint64_t inodes = p->seg[0].nindex ? poke_number(p, p->seg[0].index[0], 0) : 1;
-	struct cache_packed_key *keys = make(p, n, inodes ? inodes : 1, scattered);
+	struct cache_packed_key *keys = make(p, n, inodes ? inodes : 1, kind);
 	struct cache_rebuild r = { .sb = &p->set->sb, .t = &p->set->buckets };
 	struct cache_err err = { 0 };
 
@@ -87,10 +90,15 @@ static void rebuild(struct poke *p, bool scattered)
 
 void poke_extents(struct poke *p)
 {
-	rebuild(p, false);
+	rebuild(p, IN_ORDER);
 }
 
 void poke_scattered(struct poke *p)
 {
-	rebuild(p, true);
+	rebuild(p, SCATTERED);
+}
+
+void poke_dirty(struct poke *p)
+{
+	rebuild(p, DIRTY);
 }

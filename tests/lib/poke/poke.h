@@ -96,5 +96,6 @@ void poke_node(struct poke *p);
 void poke_start(struct poke *p);
 void poke_extents(struct poke *p);
 void poke_scattered(struct poke *p);
+void poke_dirty(struct poke *p);
 
 #endif
