@@ -127,7 +127,8 @@ static void say_why_not(struct fsck_run *r, unsigned i, const struct cache_repai
 		cmd_warn(&r->o->cmd, r->paths[i],
 			 "not repaired: dirty data may have been lost; look with -n, then use -y");
 	else if (res->declined)
-		cmd_warn(&r->o->cmd, r->paths[i], "left as it is");
+		cmd_warn(&r->o->cmd, r->paths[i], "%s", res->plan.new_nodes ?
+			 "the repair was stopped before its end" : "left as it is");
 	else
 		cmd_error(&r->o->cmd, r->paths[i], res->ret, &res->err);
 }
@@ -151,7 +152,7 @@ static void on_repaired(void *ctx, unsigned i, const struct cache_repair_result 
 	struct fsck_run *r = ctx;
 	const struct cache_repair_plan *p = &res->plan;
 
-	show_losses(r, i, res->done && !res->ret);
+	show_losses(r, i, res->done && (!res->ret || res->plan.new_nodes));
 	end_undo(r, i, res);
 	if (res->ret) {
 		say_why_not(r, i, res);

@@ -217,9 +217,10 @@ static int write_all(struct repair *r, struct cache_commit *commit)
 		ret = cache_commit_prios(commit, &r->set->buckets, r->err);
 	if (!ret)
 		ret = cache_commit_finish(commit, r->err);
+	if (!ret)
+		r->plan->new_nodes = rebuild.nnodes;
 	if (!ret && r->plan->wipe_ring)
 		ret = cache_commit_wipe_ring(commit, r->err);
-	r->plan->new_nodes = rebuild.nnodes;
 	r->plan->written_bytes = cache_commit_written_sectors(commit) * CACHE_SECTOR_BYTES;
 	return ret;
 }

@@ -150,7 +150,9 @@ static int repair_rest(struct run *r, unsigned i, struct cache_dev *dev,
 	struct cache_repair_result *res = &r->results[i];
 	int ret = cache_repair_cache(dev, opts, &res->plan, &res->err);
 
-	res->done |= !ret && !opts->dry_run && (res->plan.rebuild || res->plan.clear_discard);
+	/* what stopped came after a new tree, if there is one: the device is another now */
+	res->done |= res->plan.new_nodes ||
+		     (!ret && !opts->dry_run && (res->plan.rebuild || res->plan.clear_discard));
 	return ret;
 }
 

@@ -2,6 +2,8 @@
 /* Check, repair, check again: the order, who is asked and told, and what stays open. */
 #include "repair_cases.h"
 
+#include "bad_sectors.h"
+
 #include <libcache/repair.h>
 
 /* What was called, in order, a letter each. */
@@ -67,6 +69,59 @@ static struct cache_repair_opts all_of(struct calls *c)
 		.size = sizeof(struct cache_repair_opts), .seed = 3, .finding = on_finding, .progress = on_progress,
 		.confirm = on_confirm, .open = on_open, .close = on_close,
 		.repaired = on_repaired, .ctx = c };
+}
+
+/* Reads fail from the end of the first pass of the repair up to the end of the second. */
+struct late {
+	struct bad_sectors *bad;
+	bool wrote;
+};
+
+static int on_late_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max)
+{
+	struct late *l = ctx;
+
+	l->wrote |= pass == CACHE_REPAIR_PASS_WRITE;
+	if (l->wrote && pass == CACHE_PASS_PRIOS && l->bad)
+		l->bad->n[0] = UINT64_MAX / 2;
+	return 0;
+}
+
+static void on_late_repaired(void *ctx, unsigned dev, const struct cache_repair_result *result)
+{
+	struct late *l = ctx;
+
+	l->bad->n[0] = 0;
+	l->bad = NULL;
+}
+
+static bool agree_late(void *ctx, unsigned dev, const struct cache_repair_plan *plan)
+{
+	return true;
+}
+
+TEST(a_second_pass_that_fails_does_not_hide_what_the_first_one_wrote)
+{
+	struct disk d = two_devices(0x30, 0x40);
+	struct cache_dev *dev;
+	struct late l = { 0 };
+	struct cache_repair_opts opts = {
+		.size = sizeof(opts), .seed = 3, .progress = on_late_progress,
+		.confirm = agree_late, .repaired = on_late_repaired, .ctx = &l };
+	struct cache_repair_result res;
+
+	put_entry(&d, 2, UUID, 1);
+	for (unsigned i = 0; i < BS; i++)
+		disk_spoil(&d, SECTOR(ROOT) + i, 0);
+	dev = bad_new(d.dev);
+	l.bad = dev->priv;
+	CHECK_EQ(cache_repair_run(&dev, 1, &opts, &res), 0);
+	CHECK(l.wrote && !l.bad);
+	CHECK_EQ(res.ret, -EIO);
+	CHECK(res.done && res.checked_again);
+	CHECK(res.plan.rebuild && res.plan.new_nodes);
+	CHECK(cache_fsck_is_clean(&res.after));
+	cache_dev_close(dev);
 }
 
 /* A set from a kernel, prio_set and superblock damaged. */
