@@ -15,7 +15,8 @@ hold() {
 	until ! flock -n a true; do sleep 0.05; done
 }
 
-teardown() { [ -z "${holder:-}" ] || { pkill -P "$holder"; kill "$holder"; } 2> /dev/null || true; }
+kill_holder() { [ -z "${holder:-}" ] || { pkill -P "$holder"; kill "$holder"; } 2> /dev/null || true; }
+teardown() { kill_holder; }
 
 @test "a device that another writer has is refused and left alone" {
 	image ring-full.cache a
@@ -28,6 +29,33 @@ teardown() { [ -z "${holder:-}" ] || { pkill -P "$holder"; kill "$holder"; } 2> 
 		[[ $stderr == *a:* ]]
 		[ "$before" = "$(sum a)" ]
 	done
+}
+
+@test "a locked device is refused by writeback, tune and clone, cache or backing, with one line" {
+	image wb-clean.cache c
+	image wb-clean.back1 b
+	for busy in c b; do
+		cp --sparse=always "$busy" a
+		hold
+		before=$(sum a b c)
+		[ $busy = c ] && set -- "a b" || set -- "c a"
+		# shellcheck disable=SC2086 # words
+		for cmd in "cache-writeback $1" "cache-tune --label x a"; do
+			run -1 --separate-stderr $cmd
+			[[ $stderr == *"a: locked by another program"* ]]
+			[ "$(wc -l <<< "$stderr")" = 1 ]
+			[ "$before" = "$(sum a b c)" ]
+		done
+		kill_holder
+		flock a true
+	done
+	cp --sparse=always c a
+	hold
+	before=$(sum a c)
+	run -1 --separate-stderr cache-clone --force c a
+	[[ $stderr == *"a: locked by another program"* ]]
+	[ "$(wc -l <<< "$stderr")" = 1 ]
+	[ "$before" = "$(sum a c)" ]
 }
 
 @test "of many writers at once each succeeds whole or is refused, and the set is clean" {
