@@ -307,3 +307,23 @@ sb.nr_this_dev sb.last_mount sb.first_bucket sb.keys sb.d[0] sb.d[255] sb.obso_b
 	run cache-fsck -n -J "$IMG"
 	jq -e '.kernel == "disables"' <<< "$output"
 }
+
+@test "what keeps cache-fsck from its work adds 8, and only an undo file that exists is named" {
+	image ring-full.cache
+	before=$(sum "$IMG")
+	run -12 --separate-stderr cache-fsck -y -z "$T/none/undo" "$IMG"
+	[[ "$stderr" == "cache-fsck: cannot make the undo file $T/none/undo: No such file or directory" ]]
+	[[ "$output" != *"take it back"* ]]
+	exec {lock}< "$IMG"
+	flock "$lock"
+	run -12 --separate-stderr cache-fsck -y -z "$T/undo" "$IMG"
+	[[ "$stderr" != *"take it back"* ]]
+	[ ! -e "$T/undo" ]
+	exec {lock}<&-
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
+@test "the levels of the btree are called so in JSON" {
+	image wb-crash.cache
+	cache-fsck -n -J "$IMG" | jq -e '.summary.btree_levels == 2 and ([.. | objects | has("btree_depth")] | any | not)'
+}

@@ -60,7 +60,7 @@ echo "=== END SYSFS"
 # Our own program, on the same set, live; then while the devices of the set go one by one.
 tar -x -f /dev/vde -C / || exit 1
 export PATH=$PATH:/tools
-for how in "" "-J --priorities" --prometheus; do
+for how in "" "-J --priorities" --prometheus "--devices -J"; do
 	echo "=== LIVE $how"
 	cache-status $how || echo "=== WRONG cache-status $how: $?"
 	echo "=== END LIVE"
