@@ -18,8 +18,8 @@ static void put_ring(struct cache_status_device *d, const struct cache_set *set)
 	const struct cache_journal *j = &set->journal;
 	unsigned held = 0;
 
-	for (uint32_t i = 0; i < set->sb.njournal && j->nreplay; i++)
-		held += j->bucket_seq[i] >= j->replay[0]->seq;
+	for (uint32_t i = 0; i < set->sb.njournal; i++)
+		held += cache_journal_is_replayed(j, i);
 	put(d, CACHE_STATUS_journal_ring_buckets, set->sb.njournal);
 	put(d, CACHE_STATUS_journal_ring_free_buckets, set->sb.njournal - held);
 }
@@ -30,7 +30,7 @@ static void put_lag(struct cache_status_device *d, const struct cache_set *set)
 	uint8_t most = 0;
 
 	for (uint64_t b = set->sb.first_bucket; b < g->nbuckets; b++) {
-		uint8_t lag = cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
+		uint8_t lag = cache_gens_lag(g, b);
 
 		most = lag > most ? lag : most;
 	}

@@ -59,6 +59,12 @@ static inline uint8_t cache_gens_last_gc(const struct cache_gens *g, uint64_t b)
 	return g->table ? cache_bucket_last_gc(g->table, b) : cache_gens_rec(g, b)[1];
 }
 
+/* How far the gen is ahead of the last that gc saw. */
+static inline uint8_t cache_gens_lag(const struct cache_gens *g, uint64_t b)
+{
+	return cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
+}
+
 static inline enum cache_gc_mark cache_gens_mark(const struct cache_gens *g, uint64_t b)
 {
 	return g->table ? cache_bucket_mark(g->table, b) : (enum cache_gc_mark)cache_gens_rec(g, b)[2];

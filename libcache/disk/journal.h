@@ -62,6 +62,12 @@ struct cache_journal {
 	bool driver_agrees;
 };
 
+/* Whether bucket @index of the ring holds entries that a start replays. */
+static inline bool cache_journal_is_replayed(const struct cache_journal *j, uint32_t index)
+{
+	return j->nreplay && j->bucket_seq[index] >= j->replay[0]->seq;
+}
+
 /* The ring bucket, and the sector of the device, where the entry at @pos is. */
 uint64_t cache_jset_bucket(const struct cache_sb *sb, const struct cache_jset_pos *pos);
 uint64_t cache_jset_sector(const struct cache_sb *sb, const struct cache_jset_pos *pos);

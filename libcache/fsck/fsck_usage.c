@@ -26,7 +26,7 @@ int cache_fsck_buckets(struct fsck_cache *c)
 				      .other = CACHE_GC_GEN_MAX };
 
 	for (uint64_t b = c->set->sb.first_bucket; b < g->nbuckets; b++) {
-		uint8_t lag = cache_gens_gen(g, b) - cache_gens_last_gc(g, b);
+		uint8_t lag = cache_gens_lag(g, b);
 
 		if (!(b % POLL_BUCKETS) && cache_poll(c->sink, 0, 0, 0))
 			return -ECANCELED;

@@ -162,7 +162,7 @@ static void fill_ring(struct cache_map *m, const struct cache_set *set)
 	for (uint32_t i = 0; i < m->nring; i++) {
 		m->ring[i].seq = j->bucket_seq[i];
 		m->ring[i].unreadable = j->bucket_unreadable[i];
-		m->ring[i].replayed = j->nreplay && j->bucket_seq[i] >= j->replay[0]->seq;
+		m->ring[i].replayed = cache_journal_is_replayed(j, i);
 	}
 }
 
