@@ -46,6 +46,22 @@ static int read_supers(struct tune *r, struct cache_err *err)
 	return 0;
 }
 
+static void count_slot(struct tune *r, const struct cache_repair_view *view)
+{
+	for (size_t i = 0; i < view->kept->n; i++) {
+		const struct cache_packed_key *k = &view->kept->keys[i];
+
+		if ((int64_t)(k->high & CACHE_KEY_INODE_MAX) != r->slot)
+			continue;
+		if (cache_key_high_dirty(k->high)) {
+			r->slot_dirty += cache_key_high_size(k->high);
+			r->slot_dirty_extents++;
+		} else {
+			r->slot_clean += cache_key_high_size(k->high);
+		}
+	}
+}
+
 /* What the set has of the backing device; and for a relink what speaks for each slot. */
 static int look_at(void *ctx, const struct cache_repair_view *view, struct cache_err *err)
 {
@@ -56,19 +72,14 @@ static int look_at(void *ctx, const struct cache_repair_view *view, struct cache
 		return cache_err_set(err, -EUCLEAN, 0, "the cache set is damaged: repair it with cache-fsck first");
 	r->slot = cache_uuid_find(&view->set->uuids, r->t->drop ? r->t->drop : r->backing.uuid);
 	if (r->t->drop && r->slot >= 0)
-		cache_tune_count_gone(r, view);
+		cache_tune_see_gone(r, &view->set->uuids.slot[r->slot]);
 	if (r->t->uuid) {
 		int64_t other = cache_uuid_find(&view->set->uuids, r->t->uuid);
 
 		r->uuid_taken = r->slot >= 0 && other >= 0 && other != r->slot;
 		r->slot = r->slot < 0 ? other : r->slot;
 	}
-	for (size_t i = 0; i < view->kept->n; i++) {
-		const struct cache_packed_key *k = &view->kept->keys[i];
-
-		if ((int64_t)(k->high & CACHE_KEY_INODE_MAX) == r->slot && cache_key_high_dirty(k->high))
-			r->slot_dirty += cache_key_high_size(k->high);
-	}
+	count_slot(r, view);
 	if (r->t->relink)
 		ret = cache_tune_prove(r, view, err);
 	return ret ? ret : 1;

@@ -49,7 +49,10 @@ struct cache_tune {
 	bool relink;
 	int64_t relink_slot;		/* -1: the only one that fits */
 	const uint8_t *drop;		/* uuid of a backing device that is gone; alone, with @cache */
-	/* drop although data is dirty; relink against its proof; clear_inconsistent with dirty data; attach to a clone of the set */
+	/*
+	 * drop although data is dirty; relink against its proof; clear_inconsistent with dirty
+	 * data; attach to a clone of the set
+	 */
 	bool force;
 
 	/* Each may be NULL. */

@@ -10,11 +10,13 @@ struct tune {
 	const struct cache_tune *t;
 	struct cache_sb cache, backing;		/* superblocks, of those that are there */
 	uint64_t backing_sectors;
-	int64_t slot;			/* of the backing device, or of that which is dropped, in the set; -1: none */
-	uint64_t slot_dirty;		/* dirty sectors that it has there */
+	/* of the backing device in the set, or of the one that is dropped; -1: none */
+	int64_t slot;
+	uint64_t slot_dirty, slot_clean;	/* sectors that it has there */
+	uint64_t slot_dirty_extents;
 	bool uuid_taken;		/* the new one is another device's */
 	int64_t relink;			/* slot that is given to it; -1: none */
-	struct cache_tune_gone gone;	/* for t->drop */
+	struct cache_tune_gone gone;	/* for t->drop: who it is */
 	bool gone_is_flash;
 	struct cache_tune_proof *proofs;
 	unsigned nproofs;
@@ -24,8 +26,8 @@ struct tune {
 int cache_tune_prove(struct tune *r, const struct cache_repair_view *view, struct cache_err *err);
 int cache_tune_choose(struct tune *r, struct cache_err *err);
 
-/* What the set has of the device that is dropped, once r->slot is known; and whether it may be. */
-void cache_tune_count_gone(struct tune *r, const struct cache_repair_view *view);
+/* Who the device is that is dropped, by its slot @e; and whether it may be, once all is counted. */
+void cache_tune_see_gone(struct tune *r, const struct cache_uuid_entry *e);
 int cache_tune_check_drop(const struct tune *r, struct cache_err *err);
 
 #endif
