@@ -46,8 +46,8 @@ static const struct argp_option options[] = {
 	{ "slot", OPT_SLOT, "N", 0, "with --relink: take this slot" },
 	{ "drop", OPT_DROP, "UUID", 0, "of a cache device: forget the backing device of that UUID, "
 	  "which is gone, and what the cache has of it" },
-	{ "force", OPT_FORCE, NULL, 0, "with --relink: without proof; with --drop: give up its dirty data; with --clear-inconsistent: give "
-	  "up its older dirty data; with --attach: move the device to a clone of its set" },
+	{ "force", OPT_FORCE, NULL, 0, "with --relink: without proof; with --drop: give up its dirty "
+	  "data; with --clear-inconsistent: give up its older dirty data; with --attach: move the device to a clone of its set" },
 	{ "yes", 'y', NULL, 0, "do not ask" },
 	{ "dry-run", 'n', NULL, 0, "say what would change, and write nothing" },
 	CMD_UNDO_OPTION,

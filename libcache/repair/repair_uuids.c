@@ -70,7 +70,8 @@ static void settle_overwritten(struct uuids_repair *m)
 		if (owner) {
 			e = cache_owner_entry(owner);
 			cache_slot_give(m, i, &e, "a backing device at hand with the same uuid");
-		} else if (!m->d->scan && !cache_slot_is_assigned(m, i) && (!cache_slot_is_needed(m, i) || m->opts->allow_data_loss)) {
+		} else if (!m->d->scan && !cache_slot_is_assigned(m, i) &&
+			   (!cache_slot_is_needed(m, i) || m->opts->allow_data_loss)) {
 			empty_slot(m, i);
 		}
 	}
