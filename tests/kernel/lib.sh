@@ -149,12 +149,12 @@ expected() {
 # same_verdict IMAGE VERDICTS [CODE]: cache-fsck foresees what the kernel did with a set that
 # a kernel wrote, so that it starts or hangs, and calls a set that starts clean, but for CODE.
 same_verdict() {
-	local image=$1 did foreseen result bad out=$work/${1##*/}.fsck
-	did=$(awk -F'\t' -v i="$image" '$1 == i { print $2 }' "$2")
+	local image=$1 did why foreseen result bad out=$work/${1##*/}.fsck
+	IFS=$'\t' read -r did why < <(awk -F'\t' -v i="$image" '$1 == i { print $2 "\t" $3 }' "$2")
 	look -f -J "$image" > "$out"
 	foreseen=$(json "$out" kernel) result=$(json "$out" result)
 	[[ $did =~ ^(starts|hangs)$ ]] && as_foreseen "$foreseen" "$did" ||
-		problem "$image: the kernel $did, foreseen $foreseen"
+		problem "$image: the kernel $did, foreseen $foreseen${why:+: $why}"
 	bad=$(bad_codes "$out")
 	[ "$foreseen:$did" != starts:starts ] || [ "$result" = clean ] || [ "$bad" = "${3:-}" ] ||
 		problem "$image: starts, but is not clean: $bad"
