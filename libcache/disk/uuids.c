@@ -56,6 +56,15 @@ bool cache_uuid_is_overwritten(const struct cache_uuid_entry *e)
 	return n > FEW_BYTES;
 }
 
+bool cache_uuid_is_ambiguous(const struct cache_uuid_entry *e)
+{
+	enum cache_slot_state state = cache_uuid_state(e);
+
+	return ((state == CACHE_SLOT_FLASH && !e->sectors) ||
+		(state == CACHE_SLOT_BACKING && e->sectors)) &&
+	       !cache_uuid_is_overwritten(e);
+}
+
 const char *cache_slot_state_name(enum cache_slot_state state)
 {
 	static const char *const names[] = { "free", "backing", "flash", "retired" };

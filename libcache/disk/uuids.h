@@ -48,6 +48,12 @@ const char *cache_slot_state_name(enum cache_slot_state state);
  */
 bool cache_uuid_is_overwritten(const struct cache_uuid_entry *e);
 
+/*
+ * Drivers give a size to flash volumes and to nothing else. The entry says otherwise: its flag or
+ * its size is wrong, and it does not say itself which.
+ */
+bool cache_uuid_is_ambiguous(const struct cache_uuid_entry *e);
+
 /* The slot of @uuid, or -1. */
 int64_t cache_uuid_find(const struct cache_uuids *u, const uint8_t uuid[16]);
 

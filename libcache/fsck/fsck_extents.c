@@ -96,7 +96,8 @@ static void judge_owner(struct fsck_cache *c, const struct cache_extent *e)
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_PAST_END, .want = slot->data_end });
 	if (state == CACHE_SLOT_FLASH && !cache_key_dirty(&e->key) &&
-	    !cache_uuid_is_overwritten(&u->slot[inode]))
+	    !cache_uuid_is_overwritten(&u->slot[inode]) &&
+	    !cache_uuid_is_ambiguous(&u->slot[inode]))
 		found_extent(c, e, (struct cache_finding){
 			.code = CACHE_P_EXTENT_FLASH_CLEAN });
 }
@@ -324,6 +325,18 @@ void cache_fsck_seen(struct fsck_cache *c, const struct cache_extent_visit *visi
 	c->sum->dirty_extents = c->sum->dirty_sectors = 0;
 }
 
+/* (The driver also keeps the slot of a volume of size 0, which somebody asked for in vain.) */
+static void judge_ambiguous(struct fsck_cache *c, uint32_t i, enum cache_slot_state state)
+{
+	bool flash = state == CACHE_SLOT_FLASH;
+
+	if (!flash || c->slots[i].extents)
+		cache_found(c->sink, NULL, &(struct cache_finding){
+			.code = CACHE_P_UUID_GARBAGE, .index = i,
+			.what = flash ? "it is a flash volume of size 0, and has data"
+				      : "it has a size, and is no flash volume" });
+}
+
 /*
  * Dirty data without an owner (S15), and any data whose slot is empty: the next device that is
  * attached gets the first empty slot, and the data that is left there.
@@ -344,6 +357,8 @@ static void judge_slots(struct fsck_cache *c)
 			cache_found(c->sink, NULL, &(struct cache_finding){
 				.code = CACHE_P_UUID_LEAK, .inode = i,
 				.count = c->slots[i].dirty_sectors });
+		else if (cache_uuid_is_ambiguous(&u->slot[i]))
+			judge_ambiguous(c, i, state);
 	}
 }
 

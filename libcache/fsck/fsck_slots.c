@@ -8,10 +8,11 @@
 
 void cache_fsck_bound_slot(struct fsck_slot *slot, const struct cache_uuid_entry *e)
 {
-	bool flash = cache_uuid_state(e) == CACHE_SLOT_FLASH, overwritten = cache_uuid_is_overwritten(e);
+	bool flash = cache_uuid_state(e) == CACHE_SLOT_FLASH;
+	bool known = !cache_uuid_is_overwritten(e) && !cache_uuid_is_ambiguous(e);
 
-	slot->data_start = flash || overwritten ? 0 : CACHE_BDEV_DATA_START_SECTORS;
-	slot->data_end = flash && !overwritten ? e->sectors : CACHE_DEV_SECTORS_MAX;
+	slot->data_start = flash || !known ? 0 : CACHE_BDEV_DATA_START_SECTORS;
+	slot->data_end = flash && known ? e->sectors : CACHE_DEV_SECTORS_MAX;
 }
 
 int cache_fsck_init_slots(struct fsck_cache *c)

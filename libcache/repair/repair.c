@@ -320,7 +320,8 @@ static int decide_uuids(struct repair *r)
 	struct cache_repair_plan *p = r->plan;
 	int ret = 0;
 
-	if (r->doubt.uuids || r->opts->ngiven_slots || cache_repair_misses_slot(&r->c, r->opts))
+	if (r->doubt.uuids || r->opts->ngiven_slots || cache_repair_has_short_slot(&r->c) ||
+	    cache_repair_misses_slot(&r->c, r->opts))
 		ret = cache_repair_uuids(&r->c, &r->doubt, r->opts, &r->set->uuids, p, r->err);
 	if (ret == -EINVAL)
 		return ret;

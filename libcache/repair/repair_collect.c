@@ -142,7 +142,8 @@ static int judge(void *ctx, const struct cache_extent *e)
 	}
 	cache_bkey_set_ptrs(&k, 1);
 	/* The data of a flash volume exists nowhere else, so it counts as dirty. */
-	if (inode < u->n && cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FLASH)
+	if (inode < u->n && cache_uuid_state(&u->slot[inode]) == CACHE_SLOT_FLASH &&
+	    !cache_uuid_is_ambiguous(&u->slot[inode]))
 		cache_bkey_set_dirty(&k, true);
 	/* The key's position is damaged: it does not say which range was written. */
 	why = e->outside ? CACHE_LOSS_OUTSIDE_NODE : impossible(s, &k);

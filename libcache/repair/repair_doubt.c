@@ -194,6 +194,15 @@ static bool is_falsely_freed(struct repair_doubt *d, const struct cache_bkey *k,
 	return true;
 }
 
+/*
+ * No set of the leaf is left. Its parent may then be as it was before its last write: what a
+ * lost key of it pointed to, such as the leaf that replaced this one, is not in the tree.
+ */
+static bool is_gone(const struct cache_btree_node *n)
+{
+	return n->damaged && !n->level && !n->nsets && !n->keys.n;
+}
+
 /* The ranges of children in doubt. Their parents are always visited. */
 static int visit(void *ctx, const struct cache_btree_node *n)
 {
@@ -201,6 +210,7 @@ static int visit(void *ctx, const struct cache_btree_node *n)
 	uint64_t inode = n->lo_inode, offset = n->lo_offset;
 
 	cache_bit_set(d->visited, n->bucket);
+	d->scan |= is_gone(n);
 	if (cache_bkey_is_max(&n->key) && cache_bit(d->nodes, n->bucket) && !n->lo_inode &&
 	    !n->lo_offset)
 		d->all = true;	/* the root, or all children of a node */

@@ -151,6 +151,8 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 		       const struct cache_repair_opts *opts, struct cache_uuids *u,
 		       struct cache_repair_plan *plan, struct cache_err *err);
+/* Whether data of a flash volume lies past its end: then its size may be wrong. */
+bool cache_repair_has_short_slot(const struct fsck_cache *c);
 /* Whether a backing device at hand is dirty and the set has no slot for it. */
 bool cache_repair_misses_slot(struct fsck_cache *c, const struct cache_repair_opts *opts);
 

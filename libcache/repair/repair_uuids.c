@@ -154,13 +154,16 @@ int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 		       struct cache_repair_plan *plan, struct cache_err *err)
 {
 	struct uuids_repair m = { .c = c, .d = d, .opts = opts, .u = u };
-	int filled = 1, unknown;
+	int filled = 1, unknown, ambiguous;
 	unsigned overwritten;
 	int ret = cache_slot_assign(&m, plan, err);
 
 	if (ret)
 		return ret;
 	settle_overwritten(&m);
+	ambiguous = cache_slot_settle_sizes(&m);
+	if (ambiguous < 0)
+		return ambiguous;
 	if (has_holes(&m))
 		filled = cache_uuids_each_older(&m, fill_from, NULL);
 	if (!filled)
@@ -175,8 +178,10 @@ int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 	if (plan->cannot)
 		return -EUCLEAN;
 	overwritten = count_overwritten(&m);
-	plan->uuids = d->table || m.changed || d->garbage > overwritten;
-	if (overwritten && !d->scan)
+	plan->uuids = d->table || m.changed || d->garbage > overwritten + ambiguous;
+	if (ambiguous && !d->scan)
+		plan->cannot = "a slot of the uuid table may be a backing device or a flash volume: name the backing devices too";
+	else if (overwritten && !d->scan)
 		plan->cannot = "dirty data belongs to a device whose slot was overwritten: name the backing devices too";
 	else if (unknown && !d->scan)
 		plan->cannot = "a backing device is dirty and has no slot, and nothing proves which slot it had";

@@ -52,6 +52,14 @@ void cache_slot_give(struct uuids_repair *m, uint32_t i, const struct cache_uuid
 int cache_slot_assign(struct uuids_repair *m, struct cache_repair_plan *plan,
 		      struct cache_err *err);
 
+/*
+ * Puts right what an entry says of a flash volume or its size, as far as that is proven: by a
+ * backing device at hand, an older copy of the table, or data that only one of both kinds can
+ * have. Data is no proof while nodes may be cut off. Return: the number of slots that stay
+ * ambiguous; -ENOMEM.
+ */
+int cache_slot_settle_sizes(struct uuids_repair *m);
+
 typedef bool cache_older_fn(struct uuids_repair *m, const struct cache_uuids *old, const void *arg);
 
 /*

@@ -153,6 +153,40 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	[[ "$output" == *"clean; the kernel will start this cache set; 0 extents"* ]]
 }
 
+@test "a backing device marked as a flash volume is put right by its clean data, and keeps all" {
+	image flash-73.cache
+	cache-show-keys --tsv "$IMG" | cut -f3- > "$BATS_TEST_TMPDIR/was"
+	poke "$IMG" 'uuid[1].flash=1'
+	run -4 cache-fsck -n "$IMG"
+	[[ "$output" == *"UUID_GARBAGE"*"slot 1"*"flash volume of size 0, and has data"* ]]
+	[[ "$output" != *EXTENT_* ]]
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"slot 1 of the uuid table is that of "*": clean data, which a flash volume never has"* ]]
+	run -0 cache-fsck -n "$IMG"
+	cache-show-keys --tsv "$IMG" | cut -f3- | cmp - "$BATS_TEST_TMPDIR/was"
+}
+
+@test "a flash volume without its flag is one again, and keeps all" {
+	image flash-73.cache
+	cache-show-keys --tsv "$IMG" | cut -f3- > "$BATS_TEST_TMPDIR/was"
+	poke "$IMG" 'uuid[0].flash=0'
+	run -4 cache-fsck -n "$IMG"
+	[[ "$output" == *"UUID_GARBAGE"*"slot 0"*"it has a size, and is no flash volume"* ]]
+	run -1 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"slot 0 of the uuid table is that of "*": data where a backing device has none"* ]]
+	run -0 cache-fsck -n "$IMG"
+	cache-show-keys --tsv "$IMG" | cut -f3- | cmp - "$BATS_TEST_TMPDIR/was"
+}
+
+@test "a flash volume whose size is gone is left as it is, with its data" {
+	image flash-73.cache
+	poke "$IMG" 'uuid[0].sectors=0'
+	before=$(sum "$IMG")
+	run -4 --separate-stderr cache-fsck -y "$IMG"
+	[[ "$stderr" == *"may be a backing device or a flash volume: name the backing devices too"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
 # What lies in the cache for a device, without the buckets of the tree it hangs on.
 dirty_of() { cache-show-keys --dirty "$1" | awk '$7 == "yes" { print $3, $4, $5, $6, $8 }'; }
 
