@@ -95,22 +95,47 @@ void cache_workers_free(struct cache_workers *w)
 	free(w);
 }
 
-void cache_workers_start(struct cache_workers *w, struct cache_job *job)
+/* The lock is held. */
+static void queue_last(struct cache_workers *w, struct cache_job *job)
 {
 	job->next = NULL;
+	if (w->last)
+		w->last->next = job;
+	else
+		w->first = job;
+	w->last = job;
+}
+
+static void queue_first(struct cache_workers *w, struct cache_job *job)
+{
+	job->next = w->first;
+	w->first = job;
+	if (!w->last)
+		w->last = job;
+}
+
+static void start(struct cache_workers *w, struct cache_job *job,
+		  void (*queue)(struct cache_workers *w, struct cache_job *job))
+{
 	if (!w) {
 		job->state = CACHE_JOB_QUEUED;
 		return;
 	}
 	pthread_mutex_lock(&w->lock);
 	job->state = CACHE_JOB_QUEUED;
-	if (w->last)
-		w->last->next = job;
-	else
-		w->first = job;
-	w->last = job;
+	queue(w, job);
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
+}
+
+void cache_workers_start(struct cache_workers *w, struct cache_job *job)
+{
+	start(w, job, queue_last);
+}
+
+void cache_workers_start_next(struct cache_workers *w, struct cache_job *job)
+{
+	start(w, job, queue_first);
 }
 
 /* Takes a job that was not begun out of the queue. */

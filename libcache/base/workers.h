@@ -42,6 +42,9 @@ void cache_workers_free(struct cache_workers *w);
 /* Queues @job, which is idle. Jobs are begun in the order in which they were started. */
 void cache_workers_start(struct cache_workers *w, struct cache_job *job);
 
+/* The same, but @job is begun before all that are queued. */
+void cache_workers_start_next(struct cache_workers *w, struct cache_job *job);
+
 /* Returns when @job has run, which then is idle again; one that was not started is left alone. */
 void cache_workers_wait(struct cache_workers *w, struct cache_job *job);
 

@@ -40,7 +40,10 @@ int cache_dev_join(const struct cache_dev_part *parts, unsigned n, uint64_t nsec
 /* The file descriptor, which belongs to the device; -1: it is in memory. */
 int cache_dev_fd(const struct cache_dev *dev);
 
-/* Whether reads go past the page cache, so that only many at a time use all of the device. */
+/*
+ * Whether reads go past the page cache, so that only many at a time use all of the device. A device
+ * that notes what is read says no: nothing may be read ahead of it.
+ */
 bool cache_dev_is_direct(const struct cache_dev *dev);
 
 /* Whether both were opened from the same block device or file, by whatever names. */

@@ -12,7 +12,7 @@
 
 #include "base/types.h"
 
-#define DEPTH 32
+#define DEPTH 128
 
 struct cache_uring {
 	struct io_uring ring;

@@ -69,6 +69,19 @@ static int scan_entry(struct cache_journal_scan *s, const struct cache_jset_disk
 	return ret ? ret : 1;
 }
 
+static int no_window(struct cache_err *err)
+{
+	return cache_err_set(err, -ENOMEM, 0, "no memory for a journal window");
+}
+
+/* @n sectors at @sector; those of a bucket that come first are read ahead. */
+static int read_window(struct cache_journal_scan *s, uint64_t sector, uint64_t n, bool first, char **data)
+{
+	*data = s->buf;
+	return first ? cache_read_ahead(&s->first, sector, data)
+		     : cache_dev_read(s->dev, sector, n, s->buf, NULL);
+}
+
 static int scan_bucket(struct cache_journal_scan *s, uint32_t index)
 {
 	uint64_t start = cache_bucket_sector(s->sb, s->sb->journal_bucket[index]);
@@ -78,16 +91,19 @@ static int scan_bucket(struct cache_journal_scan *s, uint32_t index)
 		uint64_t n = cache_min_u64(size - offset,
 					   CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES);
 		uint64_t at = 0;
+		char *data;
 		int ret = cache_poll(s->sink, CACHE_PASS_JOURNAL, index, s->sb->njournal);
 
 		if (ret)
 			return ret;
-		ret = cache_dev_read(s->dev, start + offset, n, s->buf, NULL);
+		ret = read_window(s, start + offset, n, !offset, &data);
+		if (ret == -ENOMEM)
+			return no_window(s->err);
 		if (ret)
 			return cache_journal_unreadable(s->sb, s->j, index, start + offset,
 							s->sink, s->err);
 		while (at < n) {
-			const void *d = s->buf + at * CACHE_SECTOR_BYTES;
+			const void *d = data + at * CACHE_SECTOR_BYTES;
 			uint32_t used = 0;
 
 			ret = scan_entry(s, d, index, offset + at, n - at, &used);
@@ -123,7 +139,9 @@ int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
 
 	memset(journal, 0, sizeof(*journal));
 	if (!s.buf)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for a journal window");
+		return no_window(err);
+	cache_read_ahead_init(&s.first, dev, cache_min_u64(sb->bucket_sectors,
+							   CACHE_JSET_WINDOW_BYTES / CACHE_SECTOR_BYTES));
 	for (uint32_t i = 0; i < sb->njournal && !ret; i++)
 		ret = scan_bucket(&s, i);
 	if (!ret)
@@ -131,6 +149,7 @@ int cache_journal_read(struct cache_dev *dev, const struct cache_sb *sb,
 	if (!ret)
 		ret = cache_poll(sink, CACHE_PASS_JOURNAL, sb->njournal, sb->njournal);
 	free(s.buf);
+	cache_read_ahead_fini(&s.first);
 	return ret;
 }
 

@@ -4,6 +4,7 @@
 #define LIBCACHE_JOURNAL_SCAN_H
 
 #include "disk/journal.h"
+#include "disk/read_ahead.h"
 
 struct cache_journal_scan {
 	struct cache_dev *dev;
@@ -13,6 +14,7 @@ struct cache_journal_scan {
 	struct cache_err *err;
 	uint64_t magic;
 	char *buf;		/* CACHE_JSET_WINDOW_BYTES */
+	struct cache_read_ahead first;	/* the beginnings of ring buckets */
 	size_t capacity;	/* entries allocated */
 	uint64_t seen;		/* seq of the newest entry that the driver can read */
 };

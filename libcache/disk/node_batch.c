@@ -125,7 +125,8 @@ size_t cache_node_batch_size(const struct cache_node_batch *b, const struct cach
 void cache_node_batch_begin(struct cache_node_batch *b, struct cache_node_yield *yield)
 {
 	cache_node_reads_plan(&b->reads, yield, b->keys, b->n);
-	cache_workers_start(b->w->workers, &b->read);
+	/* before the nodes of the last batch are parsed, so that the device is not idle */
+	cache_workers_start_next(b->w->workers, &b->read);
 }
 
 int cache_node_batch_wait(struct cache_node_batch *b)

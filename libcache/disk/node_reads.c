@@ -9,6 +9,8 @@
 
 /* Limit of bytes read for buckets that hold no node, beside a share of the useful bytes. */
 #define WASTE_BYTES	(8u << 20)
+/* Two batches of a device that is read directly may be in hand: see node_batch.c. */
+#define WASTE_BYTES_DIRECT	(24u << 20)
 #define WASTE_SHARE	4
 
 static uint64_t bytes_of(const struct cache_bkey *key)
@@ -96,12 +98,14 @@ static void add_read(struct cache_dev_req *reqs, uint8_t *node, unsigned n,
 void cache_node_reads_plan(struct cache_node_reads *r, struct cache_node_yield *yield,
 			   const struct cache_bkey *keys, size_t n)
 {
+	uint64_t waste = cache_dev_is_direct(r->dev) ? WASTE_BYTES_DIRECT : WASTE_BYTES;
+
 	for (size_t i = 0; i < n; i++) {
 		if (r->node[i].twice)
 			continue;
 		yield->open += bytes_of(&keys[i]);
 		r->node[i].in_steps = yield->wasted + yield->open >
-				      WASTE_BYTES + yield->useful / WASTE_SHARE;
+				      waste + yield->useful / WASTE_SHARE;
 	}
 }
 

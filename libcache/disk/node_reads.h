@@ -10,7 +10,7 @@
 
 #include "disk/btree.h"
 
-#define CACHE_NODE_BATCH	64u	/* maximal number of nodes in one batch */
+#define CACHE_NODE_BATCH	128u	/* maximal number of nodes in one batch */
 
 struct cache_node_read {
 	bool twice;		/* set by the caller: do not read this one */

@@ -13,6 +13,7 @@
 #include "alloc/bucket.h"
 #include "base/crc64.h"
 #include "disk/prio.h"
+#include "disk/read_ahead.h"
 
 struct chain {
 	struct cache_dev *dev;
@@ -20,7 +21,8 @@ struct chain {
 	struct cache_prios *p;
 	const struct cache_sink *sink;
 	struct cache_err *err;
-	char *buf;
+	struct cache_read_ahead ahead;
+	char *buf;		/* the member in hand */
 	uint32_t area_bytes;
 	bool has_seq;
 	uint64_t *passed;	/* one bit per bucket: the chain was there */
@@ -104,7 +106,9 @@ static int follow(struct chain *c, uint64_t bucket, uint64_t *next)
 
 	if (ret)
 		return ret;
-	ret = cache_dev_read(c->dev, sector, c->area_bytes / CACHE_SECTOR_BYTES, c->buf, NULL);
+	ret = cache_read_ahead(&c->ahead, sector, &c->buf);
+	if (ret == -ENOMEM)
+		return cache_err_set(c->err, ret, 0, "no memory for a prio bucket");
 	if (ret) {
 		ret = found(c, CACHE_P_PRIO_UNREADABLE, bucket, 0, 0);
 		return ret ? ret : -ENOENT;
@@ -132,9 +136,8 @@ static int alloc_prios(struct chain *c, bool with_prio)
 	p->gen = calloc(p->nbuckets, sizeof(*p->gen));
 	p->chain = calloc(p->nmembers, sizeof(*p->chain));
 	p->member_ok = calloc(p->nmembers, sizeof(*p->member_ok));
-	c->buf = cache_dev_buf(c->area_bytes);
 	c->passed = cache_bits_new(p->nbuckets);
-	if ((p->prio || !with_prio) && p->gen && p->chain && p->member_ok && c->buf && c->passed)
+	if ((p->prio || !with_prio) && p->gen && p->chain && p->member_ok && c->passed)
 		return 0;
 	return cache_err_set(c->err, -ENOMEM, 0, "no memory for the gens of %llu buckets",
 			     (unsigned long long)p->nbuckets);
@@ -167,13 +170,14 @@ static int read_chain(struct chain *c, uint64_t bucket, bool with_prio)
 	int ret;
 
 	c->area_bytes = cache_meta_bucket_bytes(c->sb);
+	cache_read_ahead_init(&c->ahead, c->dev, c->area_bytes / CACHE_SECTOR_BYTES);
 	ret = alloc_prios(c, with_prio);
 	while (!ret && c->p->nfollowed < c->p->nmembers) {
 		ret = cache_poll(c->sink, CACHE_PASS_PRIOS, c->p->nfollowed, c->p->nmembers);
 		if (!ret)
 			ret = follow(c, bucket, &bucket);
 	}
-	free(c->buf);
+	cache_read_ahead_fini(&c->ahead);
 	free(c->passed);
 	if (ret && ret != -ENOENT)
 		return ret;

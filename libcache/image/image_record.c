@@ -148,6 +148,7 @@ int cache_image_record_new(struct cache_dev *under, struct cache_dev **devp,
 	dev->logical_block_bytes = under->logical_block_bytes;
 	dev->preferred_block_bytes = under->preferred_block_bytes;
 	dev->discards = under->discards;
+	/* not ->direct: what is read ahead in vain would be saved */
 	*devp = dev;
 	return 0;
 }

@@ -34,7 +34,7 @@ static void check_sums(unsigned threads)
 			s[i].job.fn = add_up;
 			s[i].job.ctx = &s[i];
 			s[i].from = i;
-			cache_workers_start(w, &s[i].job);
+			(i % 3 ? cache_workers_start : cache_workers_start_next)(w, &s[i].job);
 		}
 		for (unsigned i = 0; i < JOBS; i++) {
 			/* in order, from the end, and from the middle */
