@@ -314,7 +314,7 @@ int cache_replay_forecast(struct cache_set *set, uint32_t eras,
 		return cache_err_set(err, -ENOMEM, 0, "no memory to simulate the replay");
 	ret = ask_all(&q, eras);
 	for (unsigned i = 0; i < REPLAY_READS; i++)
-		free(q.reads->node[i].data);
+		cache_btree_node_fini(&q.reads->kept[i].node);
 	free(q.reads);
 	return ret;
 }

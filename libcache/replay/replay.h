@@ -61,8 +61,9 @@ static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
  * that is too damaged to play counts as one that starts: its damage is found elsewhere. A
  * replay that is too long to be played to its end counts as one that may hang.
  *
- * Memory: at most 16 MiB of nodes that were read; 4 to 8 bytes per key of the journal; for the
- * nodes on the way of the keys, their child pointers and the unwritten sets of leaves.
+ * Memory: at most 16 MiB of the keys of nodes that were read; 4 to 8 bytes per key of the
+ * journal; for the nodes on the way of the keys, their child pointers and the unwritten sets of
+ * leaves.
  * Return: 0; -EIO, -ENOMEM.
  */
 int cache_replay_forecast(struct cache_set *set, uint32_t eras,
@@ -109,13 +110,18 @@ struct replay_alloc {
 
 /*
  * Nodes that were read, for all plays of one set: each place keeps the first node that came
- * there.
+ * there, and its merged keys while there is memory. One without blocks: none.
  */
 #define REPLAY_READS		512u
-#define REPLAY_READS_BYTES	(16u << 20)	/* in total; further nodes are read again */
+#define REPLAY_READS_BYTES	(16u << 20)	/* of keys in total; the others are read again */
+
+struct replay_kept {
+	struct cache_btree_node node;
+	bool has_keys;
+};
 
 struct replay_reads {
-	struct { uint64_t sector; void *data; } node[REPLAY_READS];
+	struct replay_kept kept[REPLAY_READS];
 	uint64_t bytes;
 };
 

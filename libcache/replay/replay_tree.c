@@ -94,70 +94,91 @@ void cache_replay_write_leaves(struct replay *r, uint64_t upto)
 			write_leaf(r, i);
 }
 
-/* The place where a node at @sector is kept between plays; NULL: another node is there. */
-static void **kept_node(const struct replay *r, uint64_t sector)
+/* The place of a node between plays; another node may be there. */
+static struct replay_kept *place_of(const struct replay *r, const struct cache_bkey *key)
 {
-	uint64_t bucket = sector / r->set->sb.bucket_sectors;
-	unsigned i = bucket % REPLAY_READS;
-
-	if (r->reads->node[i].data && r->reads->node[i].sector != sector)
-		return NULL;
-	r->reads->node[i].sector = sector;
-	return &r->reads->node[i].data;
+	return &r->reads->kept[cache_ptr_bucket(&r->set->sb, key, 0) % REPLAY_READS];
 }
 
-/* Gets the bytes of a node in @data; @own: what the caller must free, or NULL. */
-static int read_bytes(struct replay *r, uint64_t sector, uint64_t nsectors, void **own,
-		      const void **data)
+/* Moves @own, which was just read, to its place if that is empty; keys only if there is memory. */
+static void keep_node(struct replay *r, struct cache_btree_node *own)
 {
-	uint64_t nbytes = nsectors * CACHE_SECTOR_BYTES;
-	void **kept = kept_node(r, sector), *buf;
+	struct replay_kept *kept = place_of(r, &own->key);
+	uint64_t nbytes = own->keys.capacity * sizeof(*own->keys.k);
+
+	if (kept->node.nblocks)
+		return;
+	kept->node = (struct cache_btree_node){
+		.key = own->key, .level = own->level, .nblocks = own->nblocks,
+		.used_blocks = own->used_blocks,
+	};
+	kept->has_keys = r->reads->bytes + nbytes <= REPLAY_READS_BYTES;
+	if (!kept->has_keys)
+		return;
+	kept->node.keys = own->keys;
+	memset(&own->keys, 0, sizeof(own->keys));
+	r->reads->bytes += nbytes;
+}
+
+/* NULL: the node must be read. */
+static const struct cache_btree_node *find_kept(const struct replay *r,
+						const struct cache_bkey *key, unsigned level,
+						bool keys)
+{
+	const struct replay_kept *kept = place_of(r, key);
+
+	return kept->node.nblocks && kept->node.level == level && (kept->has_keys || !keys) &&
+	       !memcmp(&kept->node.key, key, sizeof(*key)) ? &kept->node : NULL;
+}
+
+static int read_and_parse(struct replay *r, struct cache_btree_node *own)
+{
+	static const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
+	uint64_t nsectors = cache_key_size(&own->key);
+	void *data = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
 	int ret;
 
-	*own = NULL;
-	*data = kept ? *kept : NULL;
-	if (*data)
-		return 0;
-	buf = cache_dev_buf(nbytes);
-	if (!buf)
+	if (!data)
 		return no_memory(r);
-	ret = cache_dev_read(r->set->dev, sector, nsectors, buf,
-			     r->set->nbad_nodes ? NULL : r->err);
-	*data = buf;
-	if (ret || !kept || r->reads->bytes + nbytes > REPLAY_READS_BYTES) {
-		*own = buf;
-		/* nodes were unreadable before: no new error */
-		return ret && r->set->nbad_nodes ? REPLAY_CANNOT : ret;
-	}
-	*kept = buf;
-	r->reads->bytes += nbytes;
-	return 0;
+	ret = cache_dev_read(r->set->dev, cache_ptr_place(&r->set->sb, &own->key, 0), nsectors,
+			     data, r->set->nbad_nodes ? NULL : r->err);
+	if (ret && r->set->nbad_nodes)
+		ret = REPLAY_CANNOT;	/* nodes were unreadable before: no new error */
+	if (!ret)
+		ret = cache_btree_node_parse(&r->set->sb, data, own, &ignore_findings, r->err);
+	free(data);
+	return ret ? ret : own->damaged ? REPLAY_CANNOT : 0;
 }
 
 /*
- * Reads and merges the node. A node that cannot be read ends the play, as it ends the kernel's
- * start before any replay. Release @bn and @own.
+ * Reads and merges the node, or finds it among those that are kept, which may have no keys if
+ * @keys are not needed. A node that cannot be read ends the play, as it ends the kernel's start
+ * before any replay. @bn is valid until @own is released, which the caller does, after an error
+ * too.
  */
-static int read_node(struct replay *r, const struct cache_bkey *key, unsigned level,
-		     struct cache_btree_node *bn, void **own)
+static int read_node(struct replay *r, const struct cache_bkey *key, unsigned level, bool keys,
+		     struct cache_btree_node *own, const struct cache_btree_node **bn)
 {
-	static const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
-	const void *data;
+	const struct cache_btree_node *kept;
 	int ret;
 
-	memset(bn, 0, sizeof(*bn));
-	*own = NULL;
+	*own = (struct cache_btree_node){ .key = *key, .level = level };
+	*bn = own;
 	if (cache_btree_ptr_invalid(&r->set->sb, key) ||
 	    !cache_ptr_is_available(&r->set->sb, key, 0))
 		return REPLAY_CANNOT;
-	bn->key = *key;
-	bn->level = level;
-	bn->bucket = cache_ptr_bucket(&r->set->sb, key, 0);
-	ret = read_bytes(r, cache_ptr_place(&r->set->sb, key, 0), cache_key_size(key), own, &data);
-	if (ret)
-		return ret;
-	ret = cache_btree_node_parse(&r->set->sb, data, bn, &ignore_findings, r->err);
-	return ret ? ret : bn->damaged ? REPLAY_CANNOT : 0;
+	kept = find_kept(r, key, level, keys);
+	if (!kept) {
+		own->bucket = cache_ptr_bucket(&r->set->sb, key, 0);
+		ret = read_and_parse(r, own);
+		if (ret)
+			return ret;
+		keep_node(r, own);
+		kept = find_kept(r, key, level, keys);
+	}
+	if (kept)
+		*bn = kept;
+	return 0;
 }
 
 /* Makes a placeholder for each live child. */
@@ -186,21 +207,20 @@ static int add_children(struct replay *r, uint32_t parent, const struct cache_bt
 static int load(struct replay *r, uint32_t index)
 {
 	struct replay_node *n = &r->node[index];
-	struct cache_btree_node bn;
-	void *data;
+	const struct cache_btree_node *bn;
+	struct cache_btree_node own;
 	int ret;
 
 	if (n->loaded)
 		return 0;
 	n->loaded = true;
 	r->nloaded++;
-	ret = read_node(r, &n->disk, n->level, &bn, &data);
-	n->nblocks = bn.nblocks;
-	n->written = bn.used_blocks;
+	ret = read_node(r, &n->disk, n->level, n->level, &own, &bn);
+	n->nblocks = bn->nblocks;
+	n->written = bn->used_blocks;
 	if (!ret && n->level)
-		ret = add_children(r, index, &bn);
-	cache_btree_node_fini(&bn);
-	free(data);
+		ret = add_children(r, index, bn);
+	cache_btree_node_fini(&own);
 	return ret;
 }
 
@@ -392,19 +412,18 @@ static int settle_added(struct replay *r, uint32_t leaf, struct cache_keys *adde
 static int live_keys(struct replay *r, uint32_t leaf, struct cache_keys *live)
 {
 	struct cache_keys added = { 0 }, all = { 0 };
-	struct cache_btree_node bn;
-	void *data;
-	int ret = read_node(r, &r->node[leaf].disk, 0, &bn, &data);
+	const struct cache_btree_node *bn;
+	struct cache_btree_node own;
+	int ret = read_node(r, &r->node[leaf].disk, 0, true, &own, &bn);
 
 	if (!ret && (settle_added(r, leaf, &added) ||
-		     cache_keys_overlay(&bn.keys, &added, &all)))
+		     cache_keys_overlay(&bn->keys, &added, &all)))
 		ret = no_memory(r);
 	if (!ret)
 		ret = take_live(r, &r->node[leaf], &all, live);
 	cache_keys_fini(&all);
 	cache_keys_fini(&added);
-	cache_btree_node_fini(&bn);
-	free(data);
+	cache_btree_node_fini(&own);
 	return ret;
 }
 

@@ -55,7 +55,7 @@ static void play_free(struct play *p)
 {
 	cache_replay_tree_fini(&p->r);
 	for (unsigned i = 0; i < REPLAY_READS; i++)
-		free(p->reads.node[i].data);
+		cache_btree_node_fini(&p->reads.kept[i].node);
 	cache_set_close(p->set);
 	cache_dev_close(p->d.dev);
 	free(p->want);
@@ -242,6 +242,25 @@ TEST(whatever_is_inserted_the_nodes_tile_and_nothing_is_lost)
 }
 
 /* Keys until something ends the play. */
+TEST(nodes_that_are_kept_or_read_again_give_the_same_play)
+{
+	struct cache_bkey k = extent(0, 0, 4096, false, 40 * BS, 0);
+	struct play *keeps = play_new(&k, 1), *reads = play_new(&k, 1);
+
+	reads->reads.bytes = REPLAY_READS_BYTES;
+	insert_randomly(keeps, 3000, 7);
+	insert_randomly(reads, 3000, 7);
+	check(reads);
+	CHECK(keeps->reads.kept[ROOT].has_keys);
+	CHECK(reads->reads.kept[ROOT].node.nblocks && !reads->reads.kept[ROOT].has_keys);
+	CHECK(reads->r.splits > 10);
+	CHECK_EQ(reads->r.splits, keeps->r.splits);
+	CHECK_EQ(reads->r.nnodes, keeps->r.nnodes);
+	CHECK_EQ(reads->r.entries, keeps->r.entries);
+	play_free(keeps);
+	play_free(reads);
+}
+
 static int insert_until_it_ends(struct play *p)
 {
 	int ret = 0;
