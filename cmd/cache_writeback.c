@@ -2,7 +2,7 @@
 /* cache-writeback: dirty data copied to its backing devices, without the kernel. */
 #include "applet.h"
 #include "undo.h"
-#include "writeback_show.h"
+#include "writeback_export.h"
 
 #include "host/ids.h"
 #include "host/probe.h"
@@ -24,16 +24,14 @@ struct opts {
 	struct cmd_progress progress;
 	bool dry_run, has_seed, creates_undo;
 	int progress_fd;
-	const char *undo, *export, *failed_list;
+	const char *undo, *failed_list;
 	uint8_t volume[16];
 	bool has_volume;
 	char **specs;			/* as typed: the cache device, then backing devices */
 	char **paths;
 	unsigned n, ndevs;
 	struct cache_dev **devs, **supers;	/* supers: of the backing devices */
-	struct cache_dev *exported;
-	FILE *table;			/* of device-mapper, for an export over a backing device */
-	uint64_t table_end, data_start;	/* sectors of the bcache device that it has; of the backing device */
+	struct writeback_export export;
 };
 
 static const struct argp_option options[] = {
@@ -61,11 +59,11 @@ static void check_usage(struct opts *o, struct argp_state *state)
 {
 	if (!o->n)
 		argp_error(state, "no device given");
-	if (o->has_volume && !o->export)
+	if (o->has_volume && !o->export.file)
 		argp_error(state, "--volume goes with --export");
-	if (o->export && (o->run.drop || o->run.detach || o->undo))
+	if (o->export.file && (o->run.drop || o->run.detach || o->undo))
 		argp_error(state, "--export writes to no device: no --drop, --detach or --undo");
-	if (o->export && !o->has_volume && o->n != 2)
+	if (o->export.file && !o->has_volume && o->n != 2)
 		argp_error(state, "--export is for one device: name its backing device, or use --volume");
 	if (o->run.force && o->run.drop)
 		argp_error(state, "only one of --force and --drop may be given: with the first the "
@@ -120,7 +118,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->progress_fd = cmd_arg_fd(state, arg);
 		return 0;
 	case OPT_EXPORT:
-		o->export = arg;
+		o->export.file = arg;
 		return 0;
 	case OPT_VOLUME:
 		if (cache_uuid_parse(arg, o->volume))
@@ -185,70 +183,15 @@ static void on_devices(void *ctx, const struct cache_writeback_device *list, uns
 	writeback_show_devices(&o->show, list, n);
 }
 
-/* What lies before @start comes from the backing device. */
-static void table_gap(struct opts *o, uint64_t start)
-{
-	if (start > o->table_end)
-		fprintf(o->table, "%" PRIu64 " %" PRIu64 " linear BACKING %" PRIu64 "\n",
-			o->table_end, start - o->table_end, o->table_end + o->data_start);
-	o->table_end = start;
-}
-
-static void table_range(struct opts *o, const struct cache_writeback_device *d, uint64_t start,
-			uint64_t end)
-{
-	o->data_start = d->data_start;
-	table_gap(o, start - d->data_start);
-	fprintf(o->table, "%" PRIu64 " %" PRIu64 " linear OVERLAY %" PRIu64 "\n", o->table_end,
-		end - start, start);
-	o->table_end = end - d->data_start;
-}
-
 static void on_range(void *ctx, const struct cache_writeback_device *d, uint64_t start,
-		     uint64_t end)
+		     uint64_t end, enum cache_writeback_range what)
 {
 	struct opts *o = ctx;
 
-	if (!o->export)
+	if (o->run.look)
 		writeback_show_range(&o->show, d, start, end);
-	else if (o->table)
-		table_range(o, d, start, end);
-}
-
-/* FILE.table: the bcache device from two others. 0, or EXIT_FAILED after a message. */
-static int open_table(struct opts *o)
-{
-	char *name;
-
-	if (!o->export || o->has_volume || o->run.look)
-		return 0;
-	if (asprintf(&name, "%s.table", o->export) < 0)
-		return cmd_error(&o->cmd, o->export, -ENOMEM, NULL);
-	o->table = fopen(name, "wxe");
-	if (!o->table)
-		cmd_fail(&o->cmd, name, "cannot create: %s", strerror(errno));
-	free(name);
-	return o->table ? 0 : EXIT_FAILED;
-}
-
-static int close_table(struct opts *o, bool done)
-{
-	char *name = NULL;
-	int ret = 0;
-
-	if (!o->table)
-		return 0;
-	if (done && o->data_start)
-		table_gap(o, cache_dev_sectors(o->devs[1]) - o->data_start);
-	if (fflush(o->table) || ferror(o->table))
-		ret = cmd_fail(&o->cmd, o->export, "cannot write its table: %s", strerror(errno));
-	fclose(o->table);
-	o->table = NULL;
-	if ((!done || ret) && asprintf(&name, "%s.table", o->export) > 0) {
-		unlink(name);
-		free(name);
-	}
-	return ret;
+	else
+		writeback_export_range(&o->export, d, start, end, what);
 }
 
 static void on_failed(void *ctx, const struct cache_writeback_device *d,
@@ -262,25 +205,10 @@ static void on_loss(void *ctx, unsigned dev, const struct cache_repair_loss *los
 	cache_losses_add(&((struct opts *)ctx)->show.losses.all, 0, loss);
 }
 
-/* A new file: an overlay that is not empty would hide what is in the backing device. */
 static int on_create(void *ctx, const struct cache_writeback_device *d, uint64_t sectors,
 		     struct cache_dev **dev, struct cache_err *err)
 {
-	struct opts *o = ctx;
-	int fd = open(o->export, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int ret = fd < 0 ? -errno : 0;
-
-	if (!ret && ftruncate(fd, sectors * CACHE_SECTOR_BYTES))
-		ret = -errno;
-	if (fd >= 0)
-		close(fd);
-	if (ret && fd >= 0)
-		unlink(o->export);
-	if (ret)
-		return cache_err_set(err, ret, 0, "cannot create %s: %s", o->export, strerror(-ret));
-	ret = cache_dev_open(o->export, CACHE_DEV_WRITE | CACHE_DEV_EXCL, dev, err);
-	o->exported = ret ? NULL : *dev;
-	return ret;
+	return writeback_export_create(&((struct opts *)ctx)->export, d, sectors, dev, err);
 }
 
 static int add_found(void *ctx, const char *path, const struct cache_sb *sb)
@@ -308,7 +236,7 @@ static int find_backing(struct opts *o, struct cache_dev *cache)
 	struct cache_sb sb;
 	int ret;
 
-	if (o->n > 1 || o->export || cache_sb_read(cache, &sb, NULL) || !cache_sb_has_magic(&sb) ||
+	if (o->n > 1 || o->export.file || cache_sb_read(cache, &sb, NULL) || !cache_sb_has_magic(&sb) ||
 	    cache_sb_is_bdev(&sb))
 		return 0;
 	ret = cache_probe_set(sb.set_uuid, add_found, o);
@@ -338,7 +266,7 @@ static int name_all(struct opts *o)
 /* The cache is read only with --force, and nothing is written with -n and --export. */
 static int open_one(struct opts *o, unsigned i)
 {
-	bool reads = o->run.look || o->export;
+	bool reads = o->run.look || o->export.file;
 	int ret;
 
 	if (reads || (!i && o->run.force))
@@ -371,7 +299,7 @@ static void choose_export(struct opts *o)
 {
 	struct cache_sb sb;
 
-	if (!o->export || o->has_volume || cache_sb_read(o->devs[1], &sb, NULL))
+	if (!o->export.file || o->has_volume || cache_sb_read(o->devs[1], &sb, NULL))
 		return;
 	memcpy(o->volume, sb.uuid, sizeof(o->volume));
 	o->run.export_uuid = o->volume;
@@ -432,20 +360,6 @@ static int status_of(const struct opts *o, const struct cache_writeback_result *
 	return incomplete ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* How to look at the backing device with the overlay on top. */
-static void show_export(struct opts *o)
-{
-	struct cache_report *r = cmd_report(&o->cmd);
-
-	if (o->cmd.json || o->has_volume)
-		return;
-	cache_report_line(r, "what is a hole in %s is right on %s; both as one disk, read-only:",
-			  o->export, o->paths[1]);
-	cache_report_line(r, "  sed \"s,OVERLAY,$(losetup -rf --show %s),; s,BACKING,%s,\" %s.table | dmsetup create --readonly merged",
-			  o->export, o->paths[1], o->export);
-	cache_report_line(r, "  qemu-system-x86_64 -drive file=/dev/mapper/merged,format=raw,snapshot=on ...");
-}
-
 static int run(struct opts *o)
 {
 	struct cache_writeback_result res = { 0 };
@@ -460,25 +374,22 @@ static int run(struct opts *o)
 	o->show.cache_sectors = cache_dev_sectors(o->devs[0]);
 	o->show.losses = (struct fsck_losses){ .cmd = &o->cmd, .paths = o->paths, .devs = o->devs,
 					       .n = o->n };
-	if (open_table(o))
-		return EXIT_FAILED;
+	o->export.backing = o->export.file && !o->has_volume ? o->paths[1] : NULL;
 	ret = cache_writeback_run(o->devs[0], &o->run, &res, &err);
 	cmd_progress_end(&o->progress);
 	writeback_show_result(&o->show, &res, ret);
-	if (!ret && o->export)
-		show_export(o);
-	else if (o->exported)
-		unlink(o->export);	/* a part of the dirty data would pass for all of it */
 	status = status_of(o, &res);
-	if (ret == -ECANCELED)
-		status = cmd_fail(&o->cmd, o->paths[0], "cancelled, nothing was changed");
+	if (ret == -ECANCELED || (res.cancelled && o->export.file))
+		status = cmd_fail(&o->cmd, o->paths[0], o->export.file ? "cancelled, no export was made" :
+				  "cancelled, nothing was changed");
 	else if (ret)
 		status = cmd_error(&o->cmd, NULL, ret, &err);
 	else if (res.cancelled)
 		cmd_warn(&o->cmd, o->paths[0], "cancelled: what was copied is clean; run it again for the rest");
 	if (o->failed_list && o->show.nfailed && writeback_show_failed_list(&o->show, o->failed_list))
 		status = EXIT_FAILED;
-	if (close_table(o, !ret))
+	if (writeback_export_end(&o->export, !ret && !res.cancelled,
+				 o->export.backing ? cache_dev_sectors(o->devs[1]) : 0))
 		status = EXIT_FAILED;
 	end_undo(o, &res);
 	cache_writeback_fini(&res);
@@ -493,7 +404,7 @@ static void fini(struct opts *o)
 		cache_dev_close(o->devs[i]);
 	for (unsigned i = 0; i < o->n && o->paths; i++)
 		free(o->paths[i]);
-	cache_dev_close(o->exported);
+	writeback_export_fini(&o->export);
 	writeback_show_fini(&o->show);
 	free(o->supers);
 	free(o->devs);
@@ -516,7 +427,9 @@ int cache_writeback_main(int argc, char **argv)
 	o.show.look = o.run.look;
 	o.show.detach = o.run.detach;
 	o.show.force = o.run.force;
-	o.show.export = o.export;
+	o.show.export = o.export.file;
+	o.export.cmd = &o.cmd;
+	o.export.show = &o.show;
 	o.run.export_uuid = o.has_volume ? o.volume : NULL;
 	cmd_catch_cancel();
 	status = name_all(&o);

@@ -198,7 +198,7 @@ static void text_result(struct writeback_show *s, const struct cache_writeback_r
 			int ret)
 {
 	text_failed(s);
-	for (unsigned i = 0; i < res->n && !s->look; i++)
+	for (unsigned i = 0; i < res->n && !s->look && !(s->export && res->cancelled); i++)
 		if (!s->export || res->devices[i].written_sectors)
 			text_device(s, &res->devices[i]);
 	if (!ret && !res->n && (!s->look || !s->told))
@@ -300,6 +300,19 @@ void writeback_show_result(struct writeback_show *s, const struct cache_writebac
 		text_result(s, res, ret);
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct writeback_failed *x = a, *y = b;
+
+	return x->f.start < y->f.start ? -1 : x->f.start > y->f.start;
+}
+
+void writeback_show_sort(struct writeback_show *s)
+{
+	if (s->nfailed)
+		qsort(s->failed, s->nfailed, sizeof(*s->failed), by_start);
+}
+
 static int by_cache_sector(const void *a, const void *b)
 {
 	const struct writeback_failed *x = a, *y = b;
@@ -335,7 +348,8 @@ static void put_map(struct writeback_show *s, FILE *out)
 {
 	uint64_t at = 0;
 
-	qsort(s->failed, s->nfailed, sizeof(*s->failed), by_cache_sector);
+	if (s->nfailed)
+		qsort(s->failed, s->nfailed, sizeof(*s->failed), by_cache_sector);
 	fputs("# Mapfile. Created by cache-writeback\n# current_pos  current_status  current_pass\n"
 	      "0x00000000     ?               1\n#      pos        size  status\n", out);
 	for (size_t i = 0; i < s->nfailed; i++) {

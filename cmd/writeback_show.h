@@ -48,6 +48,9 @@ void writeback_show_range(struct writeback_show *s, const struct cache_writeback
 void writeback_show_failed(struct writeback_show *s, const struct cache_writeback_device *d,
 			   const struct cache_writeback_failure *f);
 
+/* What could not be copied, in the order of the backing device. */
+void writeback_show_sort(struct writeback_show *s);
+
 /* What became of it; @ret is what the run returned. */
 void writeback_show_result(struct writeback_show *s, const struct cache_writeback_result *res,
 			   int ret);

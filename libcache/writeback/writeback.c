@@ -129,7 +129,7 @@ static int change_extents(void *ctx, const struct cache_repair_view *view, struc
 		ret = cache_writeback_copy(w, err);
 		w->copied = !ret;
 	}
-	if (!ret && w->opts->export_uuid && may_copy(w))
+	if (!ret && w->opts->export_uuid && may_copy(w) && !w->res->cancelled)
 		cache_writeback_each_range(w);
 	if (ret)
 		return ret;

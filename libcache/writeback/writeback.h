@@ -60,6 +60,14 @@ enum cache_writeback_pass {
 	CACHE_WRITEBACK_PASS_VERIFY,
 };
 
+/* What became of a dirty range. */
+enum cache_writeback_range {
+	CACHE_WRITEBACK_DIRTY,		/* with @look: nothing */
+	CACHE_WRITEBACK_COPIED,
+	CACHE_WRITEBACK_IN_PART,	/* @failed was told which sectors are missing */
+	CACHE_WRITEBACK_LEFT,		/* in conflict or in doubt: not copied */
+};
+
 struct cache_writeback_opts {
 	struct cache_dev *const *backing;	/* open to write, or to read with @look */
 	unsigned nbacking;
@@ -84,11 +92,11 @@ struct cache_writeback_opts {
 	/* All devices of the set that have dirty data or are at hand, before anything is written. */
 	void (*devices)(void *ctx, const struct cache_writeback_device *list, unsigned n);
 	/*
-	 * With @look dirty sectors that touch, as one range, in order of device and start; of an
-	 * export those that it has, once they are copied.
+	 * Dirty sectors that touch, as one range, in order of device and start: with @look of all
+	 * devices; of an export those of its device, once they are copied.
 	 */
 	void (*range)(void *ctx, const struct cache_writeback_device *d, uint64_t start,
-		      uint64_t end);
+		      uint64_t end, enum cache_writeback_range what);
 	void (*failed)(void *ctx, const struct cache_writeback_device *d,
 		       const struct cache_writeback_failure *f);
 	/* What damage has lost or put in doubt, as cache-fsck says it. */

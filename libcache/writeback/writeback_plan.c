@@ -118,36 +118,45 @@ int cache_writeback_plan(struct writeback *w, struct cache_err *err)
 	return 0;
 }
 
-/* Reports ranges: with @look all that are dirty, with an export those that were copied. */
-static bool is_told(const struct writeback *w, size_t i, const struct cache_bkey *k)
+/* What opts->range is told of extent @i; -1: it is not told. */
+static int range_kind(const struct writeback *w, size_t i, const struct cache_bkey *k)
 {
 	const struct cache_writeback_device *d = cache_writeback_device_of(w, cache_key_inode(k));
 
 	if (!d || !cache_key_dirty(k))
-		return false;
-	return w->opts->look || (cache_bit(w->todo, i) && !cache_bit(w->failed, i) &&
-				 cache_writeback_target(w, d));
+		return -1;
+	if (w->opts->look)
+		return CACHE_WRITEBACK_DIRTY;
+	if (!cache_writeback_target(w, d))
+		return -1;
+	if (!cache_bit(w->todo, i))
+		return CACHE_WRITEBACK_LEFT;
+	return cache_bit(w->failed, i) ? CACHE_WRITEBACK_IN_PART : CACHE_WRITEBACK_COPIED;
 }
 
 void cache_writeback_each_range(const struct writeback *w)
 {
 	const struct cache_writeback_device *d = NULL;
 	uint64_t start = 0, end = 0;
+	int last = -1;
 
 	for (size_t i = 0; i < w->view->kept->n && w->opts->range; i++) {
 		struct cache_bkey k = cache_writeback_key(w, i);
+		int kind = range_kind(w, i, &k);
 
-		if (!is_told(w, i, &k))
+		if (kind < 0)
 			continue;
-		if (d && (d->inode != cache_key_inode(&k) || end != cache_key_start(&k))) {
-			w->opts->range(w->opts->ctx, d, start, end);
+		if (d && (d->inode != cache_key_inode(&k) || end != cache_key_start(&k) ||
+			  kind != last)) {
+			w->opts->range(w->opts->ctx, d, start, end, last);
 			d = NULL;
 		}
 		if (!d)
 			start = cache_key_start(&k);
 		d = cache_writeback_device_of(w, cache_key_inode(&k));
 		end = k.low;
+		last = kind;
 	}
 	if (d)
-		w->opts->range(w->opts->ctx, d, start, end);
+		w->opts->range(w->opts->ctx, d, start, end, last);
 }

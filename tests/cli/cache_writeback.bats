@@ -132,6 +132,50 @@ END
 	run -1 cache-writeback --export "$B.over" "$C" "$B"
 	[[ "$output" == *"File exists"* ]]
 	run -1 cache-writeback --export /dev/full/x "$C" "$B"
+	: > "$B.new.part"
+	refused --export "$B.new" "$C" "$B"
+	[[ "$stderr" == *"new.part: is there: an export that was cut off has left it"* ]]
+	[ ! -e "$B.new" ]
+	[ ! -e "$B.new.table" ]
+}
+
+@test "the commands that an export prints for qemu make an image that is the merged disk" {
+	# that of Debian, as nbdsh is, and no other python
+	PATH=/usr/bin:$PATH
+	for tool in qemu-img qemu-nbd nbdsh; do
+		command -v $tool > /dev/null || skip "no $tool"
+	done
+	pair wb-clean
+	before=$(sum "$C" "$B")
+	cd "$BATS_TEST_TMPDIR"
+	run -0 cache-writeback --export over cache back
+	said=$output
+	sed -n 's/^  \(qemu-img .*\|nbdsh .*\)/\1/p' <<< "$said" > commands
+	[ "$(wc -l < commands)" = 2 ]
+	bash -e commands
+	drive=$(sed -n 's/^  qemu-system-x86_64 -drive if=virtio,\([^ ]*\) .*/\1/p' <<< "$said")
+	qemu-img convert --image-opts "$drive" -O raw merged
+	[ "$(sha256sum < merged | cut -d' ' -f1)" = "$(said wb-clean)" ]
+	[ "$before" = "$(sum "$C" "$B")" ]
+}
+
+@test "an export without all dirty data: what is missing fails when it is read, and after Ctrl-C nothing is left" {
+	pair wb-crash
+	bad=$(cache-show-keys --dirty -J "$C" | jq '[.keys[] | select(.sectors == 8)][7].ptr')
+	start=$(cache-show-keys --dirty -J "$C" | jq '[.keys[] | select(.sectors == 8)][7].start')
+	run -1 env TEST_EIO="$bad,1" LD_PRELOAD="$BUILD/tests/eio.so" \
+		ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" cache-writeback --export "$B.over" "$C" "$B"
+	[[ "$output" == *"4.0 KiB not copied"*"fail when they are read"* ]]
+	[[ "$output" != *"qemu-img"* ]]
+	[ "$(grep error "$B.over.table")" = "$((start - 16)) 8 error" ]
+	[ "$(awk '$1 != at { exit 1 } { at += $2 } END { print at }' "$B.over.table")" = \
+		$(($(stat -c %s "$B") / 512 - 16)) ]
+	run -1 --separate-stderr env TEST_SIGINT=3 TEST_SIGINT_SENT="$B.sent" LD_PRELOAD="$BUILD/tests/sigint.so" \
+		ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" cache-writeback --export "$B.cut" "$C" "$B"
+	[ -e "$B.sent" ]
+	[[ "$stderr" == *"cancelled, no export was made" ]]
+	[ -z "$output" ]
+	run ! ls "$B".cut*
 }
 
 @test "a flash volume is exported as an image" {
@@ -274,5 +318,5 @@ backing() {
 	run -1 --separate-stderr bash -c "ulimit -f 1024; trap '' XFSZ; cache-writeback --export '$B.over' '$C' '$B'"
 	[ "$(wc -l <<< "$stderr")" = 1 ]
 	[ "$before" = "$(sum "$C" "$B")" ]
-	[ ! -e "$B.over" ]
+	run ! ls "$B".over*
 }
