@@ -114,19 +114,25 @@ static bool ask_one(int dir, dev_t rdev, struct cache_holder *h)
 	return h->device[0] || cache_probe_mount(rdev, h->mount, sizeof(h->mount));
 }
 
+/* A disk or partition whose number is in its directory. */
+static bool ask_numbered(int dir, struct cache_holder *h)
+{
+	unsigned maj, min;
+	char number[32];
+
+	read_line(dir, "dev", number, sizeof(number));
+	return sscanf(number, "%u:%u", &maj, &min) == 2 && ask_one(dir, makedev(maj, min), h);
+}
+
 /* Looks at @name, a directory in that of a disk, if it is a partition that is held. */
 static bool ask_partition(int disk, const char *name, struct cache_holder *h)
 {
 	int dir = open_dir_at(disk, name);
-	unsigned maj, min;
-	char number[32];
-	bool held = false;
+	bool held;
 
 	if (dir < 0)
 		return false;
-	read_line(dir, "dev", number, sizeof(number));
-	if (!faccessat(dir, "partition", F_OK, 0) && sscanf(number, "%u:%u", &maj, &min) == 2)
-		held = ask_one(dir, makedev(maj, min), h);
+	held = !faccessat(dir, "partition", F_OK, 0) && ask_numbered(dir, h);
 	close(dir);
 	if (held)
 		snprintf(h->part, sizeof(h->part), "%.63s", name);
@@ -150,6 +156,48 @@ static bool ask_partitions(int disk, struct cache_holder *h)
 	return held;
 }
 
+static bool is_loop_of(int dir, const struct stat *file)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	read_line(dir, "loop/backing_file", path, sizeof(path));
+	return path[0] && !stat(path, &st) && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+}
+
+/* Looks at the device @name if it is a loop device of @file. */
+static bool ask_loop(int block, const char *name, const struct stat *file, struct cache_holder *h)
+{
+	int dir = open_dir_at(block, name);
+	bool held;
+
+	if (dir < 0)
+		return false;
+	held = is_loop_of(dir, file) && (ask_numbered(dir, h) || ask_partitions(dir, h));
+	close(dir);
+	if (held)
+		snprintf(h->loop, sizeof(h->loop), "%.63s", name);
+	return held;
+}
+
+/* A file is in use by who uses its loop device, where it has one. */
+static bool ask_loops(const char *sysfs, const struct stat *file, struct cache_holder *h)
+{
+	char name[PATH_MAX];
+	struct dirent *e;
+	bool held = false;
+	DIR *d;
+
+	snprintf(name, sizeof(name), "%s/block", sysfs);
+	d = opendir(name);
+	while (d && !held && (e = readdir(d)))
+		if (!strncmp(e->d_name, "loop", 4))
+			held = ask_loop(dirfd(d), e->d_name, file, h);
+	if (d)
+		closedir(d);
+	return held;
+}
+
 int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder *h)
 {
 	char name[PATH_MAX];
@@ -158,12 +206,12 @@ int cache_probe_holder(const char *sysfs, const char *path, struct cache_holder 
 	int dir;
 
 	memset(h, 0, sizeof(*h));
+	sysfs = sysfs ? sysfs : "/sys";
 	if (stat(path, &st))
 		return -errno;
 	if (!S_ISBLK(st.st_mode))
-		return 0;
-	snprintf(name, sizeof(name), "%s/dev/block/%u:%u", sysfs ? sysfs : "/sys",
-		 major(st.st_rdev), minor(st.st_rdev));
+		return S_ISREG(st.st_mode) && ask_loops(sysfs, &st, h);
+	snprintf(name, sizeof(name), "%s/dev/block/%u:%u", sysfs, major(st.st_rdev), minor(st.st_rdev));
 	dir = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return cache_probe_mount(st.st_rdev, h->mount, sizeof(h->mount));
@@ -189,8 +237,9 @@ void cache_holder_text(const struct cache_holder *h, const char *path, char *buf
 		       unsigned nbytes)
 {
 	const char *slash = strrchr(path, '/');
-	const char *name = h->part[0] ? h->part : slash ? slash + 1 : path;
-	int n = h->part[0] ? snprintf(buf, nbytes, "its partition %s is ", h->part) : 0;
+	const char *name = h->part[0] ? h->part : h->loop[0] ? h->loop : slash ? slash + 1 : path;
+	int n = h->part[0] ? snprintf(buf, nbytes, "its partition %s is ", h->part) :
+		h->loop[0] ? snprintf(buf, nbytes, "its loop device %s is ", h->loop) : 0;
 
 	if (n < 0 || (unsigned)n >= nbytes)
 		return;

@@ -111,13 +111,14 @@ struct cache_holder {
 	char device[64];	/* "bcache0" for a backing device, "dm-3", "md0"; or empty */
 	char what[64];		/* "LVM volume vg-root", "array"; or empty */
 	char part[64];		/* the partition of it that the fields above describe; or empty */
+	char loop[64];		/* the loop device of the file, which all this is about; or empty */
 	char mount[256];	/* where it is mounted, "swap"; or empty */
 };
 
 /**
  * cache_probe_holder() - ask sysfs, the mount table and the list of swap devices
  * @sysfs: where it is mounted; NULL: "/sys"
- * @path:  block device; nobody holds a regular file
+ * @path:  block device, or a file, which is held where a loop device of it is
  *
  * The partitions of a disk are asked too.
  * Return: 1 when @holder says who holds it, 0 when there is no holder, or the error of stat(2).

@@ -164,6 +164,29 @@ looks_at() {
 	run -8 --separate-stderr cache-fsck -y "$LOOP"
 }
 
+@test "a file whose loop device is mounted or held is refused by all that write, cache or backing" {
+	image wb-clean.cache c
+	image wb-clean.back1 b
+	# as people look at a backing device: its data is a file system, 8 KiB from its start
+	loop b -o 8192
+	mkfs.ext4 -q "$LOOP" || skip "no mkfs.ext4"
+	mkdir mnt
+	mount "$LOOP" mnt || skip "cannot mount here"
+	before=$(sum c)
+	for cmd in "cache-writeback c b" "cache-tune --label=x c b" "cache-tune --label=x b" \
+		"cache-clone --force c b" "make-cache --force -B b"; do
+		# shellcheck disable=SC2086 # words
+		run ! --separate-stderr $cmd
+		[[ $stderr == *"b: its loop device ${LOOP#/dev/} is mounted at $PWD/mnt"* ]]
+		[ "$(wc -l <<< "$stderr")" = 1 ]
+		[ "$before" = "$(sum c)" ]
+	done
+	run -0 --separate-stderr cache-super-show b
+	[[ $stderr == *"is mounted at $PWD/mnt: what is read may be stale"* ]]
+	umount mnt
+	run -0 cache-writeback c b
+}
+
 @test "a device that another program has open exclusively is refused, and a reader warns" {
 	image wb-clean.cache a
 	loop a

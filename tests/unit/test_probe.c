@@ -3,6 +3,7 @@
 #include "host/probe.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -187,6 +188,9 @@ TEST(how_to_release_depends_on_what_holds_it)
 		{ { .mount = "/srv" }, "mounted at /srv" },
 		{ { .mount = "swap" }, "in use as swap" },
 		{ { .mount = "/", .part = "sda2" }, "its partition sda2 is mounted at /" },
+		{ { .mount = "/mnt", .loop = "loop7" }, "its loop device loop7 is mounted at /mnt" },
+		{ { .bcache = true, .is_bdev = true, .loop = "loop7" },
+		  "/sys/class/block/loop7/bcache/stop" },
 		{ { .bcache = true },
 		  "registered as a cache device whose set does not run" },
 		{ { .bcache = true, .is_bdev = true },
@@ -268,11 +272,28 @@ TEST(another_holder_is_named_and_a_free_device_has_none)
 	CHECK_EQ(cache_probe_holder(in_dir("sys"), dev, &h), 0);
 }
 
-TEST(nobody_holds_a_regular_file)
+TEST(a_regular_file_is_held_where_its_loop_device_is)
 {
+	char file[PATH_MAX], text[256];
 	struct cache_holder h;
 
-	CHECK_EQ(cache_probe_holder(NULL, in_dir("blank"), &h), 0);
+	snprintf(file, sizeof(file), "%s", in_dir("blank"));
+	CHECK_EQ(cache_probe_holder(NULL, file, &h), 0);
+	shell("rm -rf %s/sys && mkdir -p %s/sys/block/loop6/loop %s/sys/block/loop7/loop "
+	      "%s/sys/block/loop7/holders/dm-4 %s/sys/block/sdy && cd %s/sys/block && "
+	      "echo 7:6 > loop6/dev && echo 7:7 > loop7/dev && echo /nowhere > loop6/loop/backing_file && "
+	      "echo %s > loop7/loop/backing_file", dir, dir, dir, dir, dir, dir, file);
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), file, &h), 1);
+	CHECK_STR(h.loop, "loop7");
+	cache_holder_text(&h, file, text, sizeof(text));
+	CHECK_STR(text, "its loop device loop7 is held by dm-4");
+	/* one that nobody holds may be written to, as the file may */
+	shell("rmdir %s/sys/block/loop7/holders/dm-4", dir);
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), file, &h), 0);
+	shell("mkdir %s/sys/block/loop7/bcache && ln -s ../../../fs/bcache/" SET
+	      " %s/sys/block/loop7/bcache/set", dir, dir);
+	CHECK_EQ(cache_probe_holder(in_dir("sys"), file, &h), 1);
+	CHECK_STR(h.set, SET);
 	shell("rm -rf %s", dir);
 }
 
