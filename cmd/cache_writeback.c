@@ -433,6 +433,8 @@ int cache_writeback_main(int argc, char **argv)
 	o.run.export_uuid = o.has_volume ? o.volume : NULL;
 	cmd_catch_cancel();
 	status = name_all(&o);
+	if (!status && o.failed_list)
+		status = writeback_show_failed_check(&o.show, o.failed_list);
 	if (!status)
 		status = open_all(&o);
 	if (!status)

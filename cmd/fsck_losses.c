@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "fsck_show.h"
 #include "host/ids.h"
+#include "new_file.h"
 
 /* One range as shown: in sectors of the bcache device, which has no data offset. */
 struct shown {
@@ -158,13 +159,15 @@ void fsck_losses_json(struct fsck_losses *l)
 	cache_report_end(cmd_report(l->cmd));
 }
 
+#define TSV_NAMES "device_uuid\tinode\tpath\tstart_sector\tsectors\tdirty\tcertain\tcode\treason\n"
+
 int fsck_losses_open(struct fsck_losses *l, const char *name)
 {
 	l->name = name;
 	if (!name)
 		return 0;
-	l->file = fopen(name, "we");
-	return l->file ? 0 : cmd_fail(l->cmd, name, "cannot create: %s", strerror(errno));
+	l->file = cmd_list_open(l->cmd, name, TSV_NAMES);
+	return l->file ? 0 : EXIT_FAILED;
 }
 
 static void tsv_range(const struct fsck_losses *l, const struct shown *s)
@@ -186,8 +189,7 @@ int fsck_losses_close(struct fsck_losses *l)
 	if (!l->file)
 		return 0;
 	cache_losses_merge(&l->all);
-	fputs("device_uuid\tinode\tpath\tstart_sector\tsectors\tdirty\tcertain\tcode\treason\n",
-	      l->file);
+	fputs(TSV_NAMES, l->file);
 	for (size_t i = 0; i < l->all.n; i++) {
 		const struct shown s = shown_of(l, &l->all.list[i].loss);
 

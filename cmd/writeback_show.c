@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "fsck_show.h"
 #include "host/ids.h"
+#include "new_file.h"
 
 /* "UUID (label, path)", as people know it. */
 static const char *name_of(const struct writeback_show *s, const struct cache_writeback_device *d,
@@ -321,9 +322,12 @@ static int by_cache_sector(const void *a, const void *b)
 	       x->f.cache_sector > y->f.cache_sector;
 }
 
+#define LIST_NAMES "device_uuid\tpath\tstart_sector\tsectors\tcache_sector\tstep\treason\n"
+#define MAP_FIRST  "# Mapfile. Created by cache-writeback\n"
+
 static void put_list(const struct writeback_show *s, FILE *out)
 {
-	fputs("device_uuid\tpath\tstart_sector\tsectors\tcache_sector\tstep\treason\n", out);
+	fputs(LIST_NAMES, out);
 	for (size_t i = 0; i < s->nfailed; i++) {
 		const struct writeback_failed *b = &s->failed[i];
 		char uuid[CACHE_UUID_TEXT_BYTES];
@@ -350,7 +354,7 @@ static void put_map(struct writeback_show *s, FILE *out)
 
 	if (s->nfailed)
 		qsort(s->failed, s->nfailed, sizeof(*s->failed), by_cache_sector);
-	fputs("# Mapfile. Created by cache-writeback\n# current_pos  current_status  current_pass\n"
+	fputs(MAP_FIRST "# current_pos  current_status  current_pass\n"
 	      "0x00000000     ?               1\n#      pos        size  status\n", out);
 	for (size_t i = 0; i < s->nfailed; i++) {
 		const struct cache_writeback_failure *f = &s->failed[i].f;
@@ -366,11 +370,11 @@ static void put_map(struct writeback_show *s, FILE *out)
 
 static int put_file(struct writeback_show *s, const char *name, bool map)
 {
-	FILE *out = fopen(name, "we");
+	FILE *out = cmd_list_open(s->cmd, name, map ? MAP_FIRST : LIST_NAMES);
 	bool failed;
 
 	if (!out)
-		return cmd_fail(s->cmd, name, "cannot create: %m");
+		return EXIT_FAILED;
 	if (map)
 		put_map(s, out);
 	else
@@ -380,17 +384,34 @@ static int put_file(struct writeback_show *s, const char *name, bool map)
 	return failed ? cmd_fail(s->cmd, name, "cannot write: %m") : 0;
 }
 
-int writeback_show_failed_list(struct writeback_show *s, const char *name)
+static int check_file(struct writeback_show *s, const char *name, bool map)
+{
+	return cmd_list_may_replace(s->cmd, name, map ? MAP_FIRST : LIST_NAMES) ? 0 : EXIT_FAILED;
+}
+
+/* @each is called for the list and for the map. */
+static int each_file(struct writeback_show *s, const char *name,
+		     int (*each)(struct writeback_show *s, const char *name, bool map))
 {
 	char *map = NULL;
-	int ret = put_file(s, name, false);
+	int ret = each(s, name, false);
 
 	if (!ret && asprintf(&map, "%s.map", name) < 0)
 		return cmd_error(s->cmd, name, -ENOMEM, NULL);
 	if (!ret)
-		ret = put_file(s, map, true);
+		ret = each(s, map, true);
 	free(map);
 	return ret;
+}
+
+int writeback_show_failed_check(struct writeback_show *s, const char *name)
+{
+	return each_file(s, name, check_file);
+}
+
+int writeback_show_failed_list(struct writeback_show *s, const char *name)
+{
+	return each_file(s, name, put_file);
 }
 
 void writeback_show_fini(struct writeback_show *s)

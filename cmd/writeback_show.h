@@ -57,6 +57,7 @@ void writeback_show_result(struct writeback_show *s, const struct cache_writebac
 
 /* Sectors that could not be copied as TSV in @name, and in @name.map the bad ones of the cache
  * device as ddrescue takes them. 0, or EXIT_FAILED after a message. */
+int writeback_show_failed_check(struct writeback_show *s, const char *name);	/* before any copy */
 int writeback_show_failed_list(struct writeback_show *s, const char *name);
 
 void writeback_show_fini(struct writeback_show *s);

@@ -127,6 +127,27 @@ teardown() { kill_holder; }
 	[ "$before" = "$(sum a)" ]
 }
 
+@test "a result never overwrites a device or another file, whatever the words of a command are" {
+	image wb-crash.cache c
+	image wb-crash.back1 b
+	echo precious > kept
+	echo "# Mapfile. Created by GNU ddrescue version 1.27" > m.map
+	before=$(sum a b c kept m.map)
+	for cmd in "cache-fsck -y --losses b c" "cache-fsck -n --losses kept c" "cache-fsck -y --losses c c b" \
+		"cache-writeback --failed-list b c b" "cache-writeback --failed-list kept c b" \
+		"cache-writeback --failed-list m c b" "cache-writeback --export b c b" \
+		"cache-writeback --export kept c b" "cache-map --svg b c" "cache-map --html c c"; do
+		# shellcheck disable=SC2086 # words
+		run ! --separate-stderr $cmd
+		[ "$before" = "$(sum a b c kept m.map)" ]
+		[ "$(wc -l <<< "$stderr")" = 1 ]
+	done
+	# an older list is replaced
+	cache-fsck -q -n --losses old.tsv c b
+	cache-fsck -q -n --losses old.tsv c b
+	[ "$(wc -l < old.tsv)" = 1 ]
+}
+
 @test "the same device by two names is formatted once or refused" {
 	ln a hard
 	ln -s a soft
