@@ -228,24 +228,47 @@ static uint64_t seq_after_gap(const uint64_t *seq, size_t n, uint64_t from)
 	return at < n ? seq[at] : UINT64_MAX;
 }
 
+/* Whether the driver can have written @next right after @e: behind it, or into the next bucket. */
+static bool stands_behind(const struct cache_sb *sb, const struct cache_jset_pos *e,
+			  const struct cache_jset_pos *next)
+{
+	if (next->index == e->index)
+		return next->offset_sectors == e->offset_sectors + cache_jset_sectors(sb, e->nwords);
+	return next->index == (e->index + 1) % sb->njournal && !next->offset_sectors;
+}
+
+/* The first of the entries, back to the oldest of the replay, that lead up to @newest without a gap. */
+static const struct cache_jset_pos *first_of_run(const struct cache_journal_scan *s,
+						 const struct cache_jset_pos *newest)
+{
+	const struct cache_jset_pos *entry = s->j->entries, *e;
+	size_t n = s->j->nentries, i = 0;
+
+	while (entry[i].index != newest->index || entry[i].offset_sectors != newest->offset_sectors)
+		i++;
+	for (size_t steps = n; steps && entry[i].seq > newest->last_seq; steps--) {
+		e = &entry[i ? i - 1 : n - 1];
+		if (e->seq + 1 != entry[i].seq || !stands_behind(s->sb, e, &entry[i]))
+			break;
+		i = e - entry;
+	}
+	return &entry[i];
+}
+
 /*
- * The entry before @newest, which does not stand right behind it: then @newest was written to a
- * wrong place, and what came after it stands behind the hole that it left. NULL: it does, or
- * there is none.
+ * The entry before those that lead up to @newest, if they do not stand right behind it: then they
+ * were written to a wrong place, and what came after them stands behind the hole that they left.
+ * NULL: they do, or there is none.
  */
 static const struct cache_jset_pos *before_misplaced(const struct cache_journal_scan *s,
 						     const struct cache_jset_pos *newest)
 {
-	const struct cache_jset_pos *e = NULL;
+	const struct cache_jset_pos *e = NULL, *first = first_of_run(s, newest);
 
 	for (size_t i = 0; i < s->j->nentries && !e; i++)
-		if (s->j->entries[i].seq + 1 == newest->seq)
+		if (s->j->entries[i].seq + 1 == first->seq)
 			e = &s->j->entries[i];
-	if (!e || (newest->index == e->index && newest->offset_sectors ==
-		   e->offset_sectors + cache_jset_sectors(s->sb, e->nwords)))
-		return NULL;
-	return newest->index == (e->index + 1) % s->sb->njournal && !newest->offset_sectors ? NULL :
-	       e;
+	return e && !stands_behind(s->sb, e, first) ? e : NULL;
 }
 
 /* Behind entries that end a bucket before a gap; @seqs: the @n that the driver can read, sorted. */
@@ -260,7 +283,8 @@ static int find_in_gaps(struct cache_journal_scan *s, struct cache_journal_searc
 		uint64_t next;
 
 		if (e.hidden || e.seq >= newest->seq ||
-		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index))
+		    (i + 1 < j->nentries && j->entries[i + 1].index == e.index &&
+		     !j->entries[i + 1].hidden))
 			continue;
 		next = seq_after_gap(seqs, n, e.seq);
 		if (next > newest->last_seq && next != UINT64_MAX)

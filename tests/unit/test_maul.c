@@ -8,7 +8,8 @@
  * called safe has lost nothing. No device gets the slot of another, and a dirty one that is
  * at hand keeps its own. MAUL_RUNS and MAUL_SEED make it longer, or repeat what failed,
  * MAUL_KIND takes some kinds of damage, MAUL_SET one set, MAUL_SAVE names a file for the
- * damaged set; what came of it is counted.
+ * damaged set; what came of it is counted. Sets, as they were and damaged, are judged the same
+ * way where one read fails in the course of a check or a repair; READ_ERRORS=1: each of them.
  */
 #include "set.h"
 
@@ -16,6 +17,7 @@
 #include "maul.h"
 #include "omniscient.h"
 
+#include "dev/dev_fault.h"
 #include "dev/dev_log.h"
 #include <libcache/fsck.h>
 #include "repair/repair.h"
@@ -46,6 +48,7 @@ struct run {
 	const char *said, *found;	/* why not; the last finding */
 	struct answers can;	/* what a perfect reader got before the repair */
 	uint64_t pieces_broken[PROMISES];
+	uint64_t failing;	/* the read that fails; 0: none */
 	uint64_t pieces[3], falsified;	/* by answers_change, and those that nobody could tell */
 	/* of all */
 	uint64_t clean, repaired, lossy, guessed, left, misled, wrong;
@@ -72,9 +75,12 @@ static void on_finding(void *ctx, unsigned dev, const struct cache_finding *f)
 
 static void complain(struct run *r, const char *what, const char *detail)
 {
-	if (r->wrong++ < COMPLAINTS_MAX)
-		printf("# %s, MAUL_SEED=%llu,%s: %s: %s\n", r->name,
-		       (unsigned long long)r->seed, r->maul.faults, what, detail);
+	if (r->wrong++ >= COMPLAINTS_MAX)
+		return;
+	if (r->failing)
+		printf("# read %llu fails: ", (unsigned long long)r->failing);
+	printf("# %s, MAUL_SEED=%llu,%s: %s: %s\n", r->name, (unsigned long long)r->seed,
+	       r->maul.faults, what, detail);
 }
 
 static bool is_dirty(const struct answers *a, uint64_t inode)
@@ -278,22 +284,31 @@ static void check_answers(struct run *r, size_t hits)
 		complain(r, "called safe", "and dirty data is lost");
 }
 
-static void take_back(struct run *r)
+/* Everything that was written since, from the operation @first on, is as @from has it. */
+static void put_back(struct run *r, struct cache_dev *from, size_t first)
 {
-	r->scratch->sectors = cache_dev_sectors(r->base);
-	for (size_t i = 0; i < r->log.n; i++) {
-		const struct cache_dev_op *op = &r->log.ops[i];
-		char *buf = cache_dev_buf(op->nsectors * CACHE_SECTOR_BYTES + 1);
-		size_t n = r->log.n;
+	size_t n = r->log.n;
 
-		if (op->kind == CACHE_DEV_OP_WRITE) {
-			cache_dev_read(r->base, op->sector, op->nsectors, buf, NULL);
-			cache_dev_write(r->scratch, op->sector, op->nsectors, buf, NULL);
+	for (size_t i = first; i < n; i++) {
+		struct cache_dev_op op = r->log.ops[i];
+		char *buf = cache_dev_buf(op.nsectors * CACHE_SECTOR_BYTES + 1);
+
+		if (op.kind == CACHE_DEV_OP_WRITE) {
+			cache_dev_read(from, op.sector, op.nsectors, buf, NULL);
+			cache_dev_write(r->scratch, op.sector, op.nsectors, buf, NULL);
 			free((void *)r->log.ops[n].data);
 			r->log.n = n;
 		}
+		free((void *)op.data);
 		free(buf);
 	}
+	r->log.n = first;
+}
+
+static void take_back(struct run *r)
+{
+	r->scratch->sectors = cache_dev_sectors(r->base);
+	put_back(r, r->base, 0);
 	cache_dev_log_fini(&r->log);
 	memset(&r->log, 0, sizeof(r->log));
 }
@@ -398,12 +413,10 @@ static uint32_t kinds_asked_for(const char *s)
 	return kinds ? kinds : MAUL_ALL;
 }
 
-static void maul_from(const char *name, uint64_t seed, uint64_t runs)
+static struct run *run_new(const char *name)
 {
-	struct run *r;
-	uint64_t wrong;
+	struct run *r = calloc(1, sizeof(*r));
 
-	r = calloc(1, sizeof(*r));
 	r->name = name;
 	r->base = set_open(name);
 	CHECK_EQ(cache_dev_log_new(set_copy(r->base), &r->log, &r->scratch, NULL), 0);
@@ -415,6 +428,29 @@ static void maul_from(const char *name, uint64_t seed, uint64_t runs)
 	r->set = set_load(r->base);
 	CHECK_EQ(answers_of(r->set, &r->was), 0);
 	learn_backs(r, r->set);
+	return r;
+}
+
+static void run_end(struct run *r)
+{
+	uint64_t wrong = r->wrong;
+
+	answers_fini(&r->was);
+	maul_fini(&r->maul);
+	cache_set_close(r->set);
+	cache_dev_close(r->maul.earlier);
+	cache_dev_close(r->maul.foreign);
+	cache_dev_close(r->scratch);
+	cache_dev_close(r->base);
+	cache_dev_log_fini(&r->log);
+	free(r);
+	CHECK_EQ(wrong, 0);
+}
+
+static void maul_from(const char *name, uint64_t seed, uint64_t runs)
+{
+	struct run *r = run_new(name);
+
 	for (uint64_t i = 0; i < runs; i++) {
 		r->seed = seed + i;
 		r->with_backs = r->seed & 1;
@@ -428,17 +464,139 @@ static void maul_from(const char *name, uint64_t seed, uint64_t runs)
 	       (unsigned long long)r->left, (unsigned long long)r->misled);
 	printf("# %s: %llu made worse, %llu with a loss not named, %llu not clean in the end\n", name, (unsigned long long)r->broken[MONOTONIC],
 	       (unsigned long long)r->broken[NAMED], (unsigned long long)r->broken[CLEAN_AFTER]);
-	answers_fini(&r->was);
-	maul_fini(&r->maul);
-	cache_set_close(r->set);
-	cache_dev_close(r->maul.earlier);
-	cache_dev_close(r->maul.foreign);
-	cache_dev_close(r->scratch);
-	cache_dev_close(r->base);
-	cache_dev_log_fini(&r->log);
-	wrong = r->wrong;
-	free(r);
-	CHECK_EQ(wrong, 0);
+	run_end(r);
+}
+
+/* What cache-fsck -n, -p and -y do; nobody is asked. */
+enum mode { LOOK, PREEN, ALL, MODES };
+
+static bool agree(void *ctx, unsigned dev, const struct cache_repair_plan *plan)
+{
+	return true;
+}
+
+/* The @n-th read fails, whatever is tried again after it. Return: whether there were so many. */
+static bool run_with_failure(struct run *r, enum mode mode, uint64_t n,
+			     struct cache_repair_result *res)
+{
+	struct cache_fault fault = { .kinds = CACHE_FAULT_READ, .at = n, .error = -EIO };
+	struct cache_repair_opts opts = { .size = sizeof(opts), .look_only = mode == LOOK,
+					  .safe_only = mode == PREEN, .loss = on_loss, .ctx = r,
+					  .confirm = mode == ALL ? agree : NULL, .seed = 7 };
+	struct cache_dev *dev;
+
+	CHECK_EQ(cache_dev_fault_new(set_lend(r->scratch), &fault, &dev, NULL), 0);
+	r->nlosses = 0;
+	r->failing = n;
+	CHECK_EQ(cache_repair_run(&dev, 1, &opts, res), 0);
+	cache_dev_close(dev);
+	r->plan = res->plan;
+	return fault.seen >= n;
+}
+
+/* A piece that is worse than it was before a repair that did not end. */
+static void on_worse(void *ctx, const struct answers_piece *p)
+{
+	complain(ctx, "worse after a repair that did not end", p->change == ANSWERS_LOST ? "lost" : "other");
+}
+
+static void check_unfinished(struct run *r, const struct answers *before)
+{
+	struct cache_set *set = maul_load(r->scratch);
+	struct answers now = { 0 };
+
+	if (!set || answers_of(set, &now))
+		complain(r, "does not load", "any more");
+	answers_compare(before, &now, on_worse, r);
+	answers_fini(&now);
+	cache_set_close(set);
+}
+
+static bool has_writes(const struct run *r, size_t hits)
+{
+	for (size_t i = hits; i < r->log.n; i++)
+		if (r->log.ops[i].kind != CACHE_DEV_OP_FLUSH)
+			return true;
+	return false;
+}
+
+/* What a check counted, if it read everything. */
+static bool same_counts(const struct cache_fsck_summary *a, const struct cache_fsck_summary *b)
+{
+	return a->extents == b->extents && a->dirty_sectors == b->dirty_sectors &&
+	       a->btree_nodes == b->btree_nodes && a->journal_keys == b->journal_keys &&
+	       a->metadata_buckets == b->metadata_buckets;
+}
+
+static void judge_failure(struct run *r, enum mode mode, const struct cache_repair_result *res,
+			  const struct cache_fsck_result *whole, size_t hits)
+{
+	const struct cache_fsck_result *last = res->done ? &res->after : &res->before;
+	bool clean = looks_clean(r), wrote = has_writes(r, hits);
+
+	if (mode == LOOK && wrote)
+		complain(r, "a look", "has written");
+	if (cache_fsck_is_clean(last) && !clean)
+		complain(r, "called clean where a read failed, and is not", r->found);
+	if (!wrote && cache_fsck_is_clean(last) && !same_counts(&last->summary, &whole->summary))
+		complain(r, "called clean", "and something was not counted");
+	if (wrote && clean)
+		check_answers(r, hits);
+}
+
+/* As the set is now: every @step-th read of each mode fails, one in each run. */
+static uint64_t sweep(struct run *r, uint64_t step)
+{
+	struct cache_set *set = maul_load(r->scratch);
+	struct cache_dev *as_hit = set_copy(r->scratch);
+	struct answers before = { 0 };
+	struct cache_repair_result whole, res;
+	size_t hits = r->log.n;
+	uint64_t n = 0;
+
+	if (set)	/* so damaged that it answers nothing: then nothing can get worse */
+		answers_of(set, &before);
+	cache_set_close(set);
+	for (enum mode mode = LOOK; mode < MODES; mode++) {
+		run_with_failure(r, LOOK, UINT64_MAX, &whole);
+		for (uint64_t at = 1 + n % step; run_with_failure(r, mode, at, &res); at += step) {
+			judge_failure(r, mode, &res, &whole.before, hits);
+			if (has_writes(r, hits) && !looks_clean(r))
+				check_unfinished(r, &before);
+			put_back(r, as_hit, hits);
+			n++;
+		}
+		put_back(r, as_hit, hits);
+	}
+	answers_fini(&before);
+	cache_dev_close(as_hit);
+	return n;
+}
+
+/* Of the set as it is, and after the damage of @seeds, which 0 ends. */
+static void fail_reads(const char *name, const uint64_t *seeds)
+{
+	uint64_t step = getenv("READ_ERRORS") ? 1 : 211, n;
+	const char *only = getenv("MAUL_SET");
+	struct run *r;
+
+	if ((only && strcmp(only, name)) || getenv("MAUL_SEED"))
+		SKIP("not asked for");
+	r = run_new(name);
+	CHECK_EQ(omniscient_read(r->set, r->scratch, &r->can), 0);
+	n = sweep(r, step);
+	answers_fini(&r->can);
+	for (; *seeds; seeds++) {
+		r->seed = *seeds;
+		maul_hurt(&r->maul, r->seed);
+		CHECK_EQ(omniscient_read(r->set, r->scratch, &r->can), 0);
+		n += sweep(r, step);
+		answers_fini(&r->can);
+		take_back(r);
+	}
+	printf("# %s: %llu runs in which a read failed\n", name, (unsigned long long)n);
+	CHECK(n);
+	run_end(r);
 }
 
 static void maul(const char *name)
@@ -456,6 +614,8 @@ TEST(what_failed_once_holds)
 	if (getenv("MAUL_SET") || getenv("MAUL_SEED"))
 		SKIP("others were asked for");
 	maul_from("wb-crash", 881219, 1);	/* the older leaf and its parent's newest key are zeros */
+	maul_from("flash-vol", 882179, 1);	/* an entry went elsewhere, two stand behind its hole */
+	maul_from("flash-73", 1200570, 1);	/* and the newest entries that were left there */
 	maul_from("flash-73", 881151, 1);	/* a backing device has the flag of a flash volume */
 }
 
@@ -468,5 +628,17 @@ TEST(a_flash_volume_survives_random_damage) { maul("flash-vol"); }
 TEST(a_set_of_two_moments_survives_random_damage) { maul("rewrite-61"); }
 TEST(a_churned_set_of_two_moments_survives_random_damage) { maul("churn-510"); }
 TEST(a_flash_volume_of_two_moments_survives_random_damage) { maul("flash-73"); }
+
+TEST(where_a_read_fails_nothing_gets_worse) { fail_reads("wb-crash", (uint64_t[]){ 881219, 0 }); }
+
+TEST(where_a_read_fails_a_flash_volume_stays)
+{
+	fail_reads("flash-73", (uint64_t[]){ 881151, 1200570, 880003, 880010, 0 });
+}
+
+TEST(where_a_read_fails_a_churned_set_stays)
+{
+	fail_reads("churn-510", (uint64_t[]){ 880001, 880002, 880005, 880007, 0 });
+}
 
 TEST_MAIN()
