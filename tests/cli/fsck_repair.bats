@@ -360,6 +360,23 @@ with_eio() {
 	run -4 with_eio "$bucket,8" 3 cache-fsck -n "$IMG"
 }
 
+@test "where metadata cannot be read for a moment, no set is changed or counted wrong" {
+	image flash-73.cache
+	before=$(sum "$IMG")
+	counts='.summary | [.extents, .dirty_sectors, .btree_nodes, .journal_keys, .metadata_buckets]'
+	want=$(cache-fsck -n -J "$IMG" | jq -c "$counts")
+	sectors=$(cache-super-show -J "$IMG" | jq .bucket_sectors)
+	for bucket in $(cache-show-prios -a "$IMG" |
+			awk '$4 ~ /^(superblock|journal|prio|uuid|btree)$/ { print $1 }'); do
+		for how in -n -p -y; do
+			run --separate-stderr with_eio "$((bucket * sectors + 16)),1" 3 cache-fsck "$how" -J "$IMG"
+			[ "$before" = "$(sum "$IMG")" ]
+			((status == 0)) || { ((status & 12)); continue; }
+			[ "$(jq -c "$counts" <<< "$output")" = "$want" ]
+		done
+	done
+}
+
 @test "a full file system stops a repair, and no clean data is dropped for it" {
 	image churn-lru.cache
 	poke "$IMG" 'raw:leaf[2].set[0].csum=flip'
