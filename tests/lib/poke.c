@@ -19,6 +19,8 @@
  *	extents=N extents[INODES]=N		the tree becomes one of that many
  *	scattered=N scattered[INODES]=N		the same, in buckets in no order
  *	dirty=N dirty[INODES]=N			in order again, and all dirty
+ *	mixed[INODES][DIRTY:STALE]=N		in no order, with these shares in percent
+ *	overlap=PERCENT				that share of leaves gets a second set
  *	where=BUCKET				prints its first sector and their number
  *
  * KEYS are {field=value,...};{...}, where like=N begins with a key that is there.
@@ -75,6 +77,8 @@ static const struct {
 	{ "extents",  CACHE_LOAD_MARKS, poke_extents },
 	{ "scattered", CACHE_LOAD_MARKS, poke_scattered },
 	{ "dirty", CACHE_LOAD_MARKS, poke_dirty },
+	{ "mixed", CACHE_LOAD_MARKS, poke_mixed },
+	{ "overlap", CACHE_LOAD_MARKS, poke_overlap },
 	{ "where",    CACHE_LOAD_MARKS, poke_where },
 };
 

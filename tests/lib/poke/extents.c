@@ -8,7 +8,11 @@
  * other, as those of a cache that has run for long, and every fourth is dirty.
  *
  * dirty=N, dirty[INODES]=N: as extents, but every one is dirty.
+ *
+ * mixed[INODES][DIRTY:STALE]=N: as scattered, with these shares in percent; what is stale is clean,
+ * one gen behind its bucket.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "poke.h"
@@ -48,10 +52,15 @@ static uint64_t scatter(uint64_t i, uint64_t n)
 	return i;
 }
 
-enum kind { IN_ORDER, SCATTERED, DIRTY };
+#define MIXED_GEN	2u
+
+struct mixture {
+	bool scattered, gens;		/* data buckets get MIXED_GEN */
+	unsigned dirty, stale;		/* percent */
+};
 
 static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t inodes,
-				     enum kind kind)
+				     const struct mixture *m)
 {
 	struct cache_packed_key *keys = calloc(n, sizeof(*keys));
 
@@ -59,23 +68,36 @@ static struct cache_packed_key *make(const struct poke *p, uint64_t n, uint64_t 
 		poke_fail("no memory for that many extents");
 	for (uint64_t i = 0; i < n; i++) {
 		struct cache_bkey k = poke_extent(&p->set->sb, i, n, inodes);
+		unsigned share = i % 4 * 25 + i / 4 % 25;
 
-		if (kind == SCATTERED)
+		if (m->scattered)
 			k.ptr[0] = poke_extent(&p->set->sb, scatter(i, n), n, inodes).ptr[0];
-		cache_bkey_set_dirty(&k, kind == DIRTY || (kind == SCATTERED && !(i % 4)));
+		if (m->gens)
+			k.ptr[0] |= MIXED_GEN - (share + m->stale >= 100);
+		cache_bkey_set_dirty(&k, share < m->dirty);
 		keys[i] = (struct cache_packed_key){ k.high, k.low, k.ptr[0] };
 	}
 	return keys;
 }
 
-static void rebuild(struct poke *p, enum kind kind)
+static void set_gens(struct cache_buckets *t)
+{
+	for (uint64_t b = t->nbuckets / 4; b < t->nbuckets; b++) {
+		cache_bucket_set_gen(t, b, MIXED_GEN);
+		cache_bucket_set_last_gc(t, b, MIXED_GEN);
+	}
+}
+
+static void rebuild(struct poke *p, const struct mixture *m)
 {
 	uint64_t n = poke_number(p, p->value, 0);
 	uint64_t inodes = p->seg[0].nindex ? poke_number(p, p->seg[0].index[0], 0) : 1;
-	struct cache_packed_key *keys = make(p, n, inodes ? inodes : 1, kind);
+	struct cache_packed_key *keys = make(p, n, inodes ? inodes : 1, m);
 	struct cache_rebuild r = { .sb = &p->set->sb, .t = &p->set->buckets };
 	struct cache_err err = { 0 };
 
+	if (m->gens)
+		set_gens(&p->set->buckets);
 	cache_rng_init(&r.rng, 1);
 	if (cache_commit_new(p->set, &r.commit, &err) ||
 	    cache_rebuild_tree(&r, keys, n, &err))
@@ -90,15 +112,27 @@ static void rebuild(struct poke *p, enum kind kind)
 
 void poke_extents(struct poke *p)
 {
-	rebuild(p, IN_ORDER);
+	rebuild(p, &(struct mixture){ 0 });
 }
 
 void poke_scattered(struct poke *p)
 {
-	rebuild(p, SCATTERED);
+	rebuild(p, &(struct mixture){ .scattered = true, .dirty = 25 });
 }
 
 void poke_dirty(struct poke *p)
 {
-	rebuild(p, DIRTY);
+	rebuild(p, &(struct mixture){ .dirty = 100 });
+}
+
+void poke_mixed(struct poke *p)
+{
+	struct mixture m = { .scattered = true, .gens = true };
+	int end = 0;
+
+	if (p->seg[0].nindex != 2 ||
+	    sscanf(p->seg[0].index[1], "%u:%u%n", &m.dirty, &m.stale, &end) != 2 ||
+	    p->seg[0].index[1][end] || m.dirty > 100 || m.stale > 100 - m.dirty)
+		poke_fail("expected mixed[INODES][DIRTY:STALE]=N, both in percent");
+	rebuild(p, &m);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Btree nodes: their sets, the keys in them, and new ones. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,16 @@ static void put_csum(const struct node *t, struct BSET *d)
 		d->csum = cache_le64_of(cache_bset_csum(d, t->key.ptr[0]));
 }
 
+static void load(const struct poke *p, struct node *t)
+{
+	t->block_bytes = p->set->sb.block_sectors * CACHE_SECTOR_BYTES;
+	t->nsectors = cache_key_size(&t->key);
+	t->nblocks = t->nsectors / p->set->sb.block_sectors;
+	t->data = poke_read(p, cache_ptr_sector(t->key.ptr[0]), t->nsectors);
+	if (!t->nblocks)
+		poke_fail("the node is too small");
+}
+
 static void find_node(struct poke *p, struct node *t)
 {
 	const struct cache_sink ignore = { cache_sink_ignore, NULL };
@@ -119,12 +130,7 @@ static void find_node(struct poke *p, struct node *t)
 	cache_set_each_node(p->set, visit, t, &ignore, NULL);
 	if (!t->found)
 		poke_fail("no such node is reached from the root");
-	t->block_bytes = p->set->sb.block_sectors * CACHE_SECTOR_BYTES;
-	t->nsectors = cache_key_size(&t->key);
-	t->nblocks = t->nsectors / p->set->sb.block_sectors;
-	t->data = poke_read(p, cache_ptr_sector(t->key.ptr[0]), t->nsectors);
-	if (!t->nblocks)
-		poke_fail("the node is too small");
+	load(p, t);
 }
 
 /* Makes @d a set of the keys that the value says, beginning with its first @keep words. */
@@ -254,4 +260,49 @@ void poke_node(struct poke *p)
 	poke_write(p, cache_ptr_sector(t.key.ptr[0]), t.nsectors, t.data);
 	cache_keys_fini(&t.live);
 	free(t.data);
+}
+
+/* A set that is written again: of every eighth key, all of it and the second half in turn. */
+static void write_again(struct poke *p, struct node *t)
+{
+	size_t len = 0;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		poke_fail("no memory");
+	for (size_t i = 0; i < t->live.n; i += 8)
+		fprintf(f, "%s{like=%zu%s}", i ? ";" : "", i, i % 16 ? ",size=4,sector=+4" : "");
+	fclose(f);
+	p->value = text;
+	append(p, t);
+	free(text);
+}
+
+struct chosen {
+	struct poke *p;
+	uint64_t nleaves, percent;
+};
+
+static int overlap_leaf(void *ctx, const struct cache_btree_node *n)
+{
+	struct chosen *c = ctx;
+	struct node t = { .key = n->key, .live = n->keys };
+
+	if (n->level || !n->keys.n || c->nleaves++ * 37 % 100 >= c->percent)
+		return 0;
+	load(c->p, &t);
+	write_again(c->p, &t);
+	poke_write(c->p, cache_ptr_sector(t.key.ptr[0]), t.nsectors, t.data);
+	free(t.data);
+	return 0;
+}
+
+/* overlap=PERCENT: that share of the leaves, of extents as in extents.c, gets a second set. */
+void poke_overlap(struct poke *p)
+{
+	const struct cache_sink ignore = { cache_sink_ignore, NULL };
+	struct chosen c = { .p = p, .percent = poke_number(p, p->value, 0) };
+
+	cache_set_each_node(p->set, overlap_leaf, &c, &ignore, NULL);
 }

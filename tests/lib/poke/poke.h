@@ -97,5 +97,7 @@ void poke_start(struct poke *p);
 void poke_extents(struct poke *p);
 void poke_scattered(struct poke *p);
 void poke_dirty(struct poke *p);
+void poke_mixed(struct poke *p);
+void poke_overlap(struct poke *p);
 
 #endif
