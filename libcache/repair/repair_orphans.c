@@ -12,6 +12,7 @@
  * again together, so memory depends on the largest such group.
  */
 #include "repair/repair_orphans.h"
+#include "repair/repair_kind.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,10 +26,13 @@
 
 /* If one group has more nodes than this, their order is not searched for. */
 #define ORDERED_MAX	512
+/* An interior node is known by one that replaced it, and that by the next: so many in a row. */
+#define RELATED_PASSES	16
 
 struct orphan {
 	struct cache_bkey first, last;	/* its first key, and the key with the greatest end */
 	uint64_t ptr;
+	bool either;			/* or it is an interior node */
 };
 
 struct cache_orphans {
@@ -38,11 +42,12 @@ struct cache_orphans {
 	size_t n, capacity;
 	struct orphan *range;
 	size_t nranges;
+	struct cache_children children;	/* keys of interior nodes without a parent */
 	/* one bit per bucket: leaves of the tree that take part */
 	uint64_t *pooled;
 };
 
-static int add_orphan(struct cache_orphans *s, const struct cache_btree_node *n)
+static int add_orphan(struct cache_orphans *s, const struct cache_btree_node *n, bool either)
 {
 	const struct cache_keys *keys = &n->keys;
 	void *p = cache_array_grow(s->o, s->n, &s->capacity, sizeof(*s->o));
@@ -50,50 +55,86 @@ static int add_orphan(struct cache_orphans *s, const struct cache_btree_node *n)
 	if (!p)
 		return -ENOMEM;
 	s->o = p;
-	s->o[s->n++] = (struct orphan){ keys->k[0], keys->k[keys->n - 1], n->key.ptr[0] };
+	s->o[s->n++] = (struct orphan){ keys->k[0], keys->k[keys->n - 1], n->key.ptr[0],
+					    either };
 	return 0;
-}
-
-/* Whether the content of the bucket that the key points to starts like a node. */
-static bool leads_to_node(const struct cache_set *set, const struct cache_bkey *k)
-{
-	const struct cache_bset_disk *d;
-	uint64_t sector = cache_ptr_sector(k->ptr[0]);
-	char *buf;
-	bool is;
-
-	if (!cache_key_ptrs(k) || cache_key_dirty(k) || sector % set->sb.bucket_sectors ||
-	    cache_key_size(k) != cache_btree_node_sectors(&set->sb) ||
-	    !cache_ptr_is_available(&set->sb, k, 0) ||
-	    cache_ptr_bucket(&set->sb, k, 0) >= set->sb.nbuckets)
-		return false;
-	buf = cache_dev_buf(CACHE_SECTOR_BYTES);
-	d = (const void *)buf;
-	is = buf && !cache_dev_read(set->dev, sector, 1, buf, NULL) &&
-	     cache_le64_get(d->magic) == (cache_sb_set_magic(&set->sb) ^ CACHE_BSET_MAGIC);
-	free(buf);
-	return is;
-}
-
-/* In an interior node every live key points to a node; extents that look like one do not. */
-static bool is_interior(const struct cache_set *set, const struct cache_keys *keys)
-{
-	for (size_t i = 0; i < keys->n; i++) {
-		const struct cache_bkey *k = &keys->k[i];
-
-		if (cache_key_dirty(k) || cache_key_size(k) != cache_btree_node_sectors(&set->sb))
-			return false;
-		if (leads_to_node(set, k))
-			return true;
-	}
-	return false;
 }
 
 static int on_node(void *ctx, const struct cache_btree_node *n)
 {
 	struct cache_orphans *s = ctx;
+	enum repair_kind kind = cache_repair_kind_of(s->set, &n->keys);
 
-	return !n->keys.n || is_interior(s->set, &n->keys) ? 0 : add_orphan(s, n);
+	if (!n->keys.n)
+		return 0;
+	return kind == REPAIR_INTERIOR ? cache_children_add(&s->children, &n->keys)
+				       : add_orphan(s, n, kind == REPAIR_EITHER);
+}
+
+/*
+ * The node that @ptr points to, as far as it is there. Its sets are in @data, of the size of a
+ * node. Release it, also after an error.
+ */
+static int read_orphan(const struct cache_set *set, uint64_t ptr, char *data,
+		       struct cache_btree_node *n)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	uint32_t nsectors = cache_btree_node_sectors(&set->sb);
+	int ret;
+
+	*n = (struct cache_btree_node){ .bucket = cache_ptr_sector(ptr) / set->sb.bucket_sectors };
+	n->key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, nsectors, false);
+	cache_bkey_set_ptrs(&n->key, 1);
+	n->key.ptr[0] = ptr;
+	ret = cache_dev_read(set->dev, cache_ptr_sector(ptr), nsectors, data, NULL);
+	return ret ? ret : cache_btree_node_salvage(&set->sb, data, n, &silent, NULL);
+}
+
+/* Whether it may be either and has a key of a node that is known to be interior. */
+static int is_related(struct cache_orphans *s, const struct orphan *o, char *data, bool *related)
+{
+	struct cache_btree_node n;
+	int ret;
+
+	*related = false;
+	if (!o->either)
+		return 0;
+	ret = read_orphan(s->set, o->ptr, data, &n);
+	*related = !ret && cache_children_has_any(&s->children, &n.keys);
+	if (*related)
+		ret = cache_children_add(&s->children, &n.keys);
+	cache_btree_node_fini(&n);
+	return ret == -EIO ? 0 : ret;
+}
+
+/*
+ * Takes those out that are interior, for their keys are those of other interior nodes: a node
+ * that was replaced has keys of the one that replaced it, and that one of the next.
+ */
+static int drop_related(struct cache_orphans *s)
+{
+	char *data = cache_dev_buf(cache_btree_node_sectors(&s->set->sb) * CACHE_SECTOR_BYTES);
+	bool found = s->children.n;
+	int ret = data ? 0 : -ENOMEM;
+
+	for (unsigned pass = 0; pass < RELATED_PASSES && found && !ret; pass++) {
+		size_t kept = 0;
+
+		cache_children_sort(&s->children);
+		for (size_t i = 0; i < s->n && !ret; i++) {
+			bool related;
+
+			ret = is_related(s, &s->o[i], data, &related);
+			if (!related)
+				s->o[kept++] = s->o[i];
+			if (!ret)
+				ret = repair_progress(s->d->opts, CACHE_REPAIR_PASS_SCAN, i, s->n);
+		}
+		found = kept != s->n;
+		s->n = kept;
+	}
+	free(data);
+	return ret;
 }
 
 static int by_first(const void *a, const void *b)
@@ -155,7 +196,7 @@ static int see_leaf(void *ctx, const struct cache_btree_node *n)
 	    !(s->d->all || cache_repair_is_doubtful(s->d, &n->keys.k[0])))
 		return 0;
 	cache_bit_set(s->pooled, n->bucket);
-	return add_orphan(s, n);
+	return add_orphan(s, n, false);
 }
 
 int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
@@ -176,6 +217,8 @@ int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
 	if (!ret)
 		ret = cache_repair_scan(set, d, on_node, s, unread, ctx, err);
 	if (!ret)
+		ret = drop_related(s);
+	if (!ret)
 		ret = make_ranges(s);
 	if (!ret && s->n)
 		ret = cache_set_each_node(set, see_leaf, s, &silent, err);
@@ -192,6 +235,7 @@ void cache_orphans_free(struct cache_orphans *s)
 	free(s->o);
 	free(s->range);
 	free(s->pooled);
+	cache_children_fini(&s->children);
 	free(s);
 }
 
@@ -240,26 +284,17 @@ static int take_first_set(struct member *m, const struct cache_bset_ref *set)
 
 static int read_member(struct heap *h, struct member *m, uint64_t ptr)
 {
-	const struct cache_sink silent = { .report = cache_sink_ignore };
-	const struct cache_sb *sb = &h->s->set->sb;
-	uint32_t nsectors = cache_btree_node_sectors(sb);
-	char *buf = cache_dev_buf(nsectors * CACHE_SECTOR_BYTES);
-	struct cache_btree_node n = { .bucket = cache_ptr_sector(ptr) / sb->bucket_sectors };
-	int ret = buf ? 0 : -ENOMEM;
+	char *data = cache_dev_buf(cache_btree_node_sectors(&h->s->set->sb) * CACHE_SECTOR_BYTES);
+	struct cache_btree_node n = { 0 };
+	int ret = data ? read_orphan(h->s->set, ptr, data, &n) : -ENOMEM;
 
-	n.key = cache_bkey_make(CACHE_KEY_INODE_MAX, CACHE_KEY_OFFSET_MAX, nsectors, false);
-	cache_bkey_set_ptrs(&n.key, 1);
-	n.key.ptr[0] = m->ptr = ptr;
-	if (!ret)
-		ret = cache_dev_read(h->s->set->dev, cache_ptr_sector(ptr), nsectors, buf, NULL);
-	if (!ret)
-		ret = cache_btree_node_salvage(sb, buf, &n, &silent, NULL);
+	m->ptr = ptr;
 	if (!ret && n.nsets)
 		ret = take_first_set(m, &n.sets[0]);
 	m->all = n.keys;
 	n.keys = (struct cache_keys){ 0 };
 	cache_btree_node_fini(&n);
-	free(buf);
+	free(data);
 	return ret;
 }
 
