@@ -17,7 +17,7 @@ static void found_ring(struct fsck_cache *c, enum cache_problem code, uint32_t e
 int cache_fsck_ring(struct fsck_cache *c, struct cache_err *err)
 {
 	struct cache_replay_forecast f;
-	int ret = cache_replay_forecast(c->set, c->eras, &f, err);
+	int ret = cache_replay_forecast(c->set, c->eras, c->sink, &f, err);
 
 	if (ret)
 		return ret;

@@ -148,6 +148,11 @@ int cache_offline_open(struct cache_dev *dev, uint32_t eras, const struct cache_
 	return ret ? ret : load(dev, sink, set, err);
 }
 
+static int on_forecast(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	return cache_offline_poll(ctx, pass, current);
+}
+
 /*
  * Predicts the start after the commit: of a set like the loaded one, except for the emptied
  * buckets and a ring that is one entry further. The loaded set is not changed.
@@ -155,13 +160,14 @@ int cache_offline_open(struct cache_dev *dev, uint32_t eras, const struct cache_
 static int forecast(const struct cache_offline *o, const struct cache_commit_place *p,
 		    struct cache_replay_forecast *f, struct cache_err *err)
 {
+	const struct cache_sink sink = { cache_sink_ignore, (void *)o, on_forecast };
 	struct cache_set after = *o->set;
 
 	after.buckets = o->t;
 	after.gens = cache_gens_of(&after.buckets);
 	after.journal.bucket_seq[p->index] = after.journal.newest.pos.seq = p->seq;
 	after.journal.newest.pos.index = p->index;
-	return cache_replay_forecast(&after, cache_offline_eras(o), f, err);
+	return cache_replay_forecast(&after, cache_offline_eras(o), &sink, f, err);
 }
 
 static int foresee(struct cache_offline *o, const struct cache_commit_place *p,

@@ -473,7 +473,7 @@ static int load_behind_journal(struct repair *r)
 		ret = cache_set_load_rest(r->set, CACHE_LOAD_MARKS, &r->sink, r->err);
 	if (ret || whole || r->set->loaded != CACHE_LOAD_MARKS)
 		return ret;
-	return cache_repair_drop_flushed(r->set, r->err);
+	return cache_repair_drop_flushed(r->set, &r->sink, r->err);
 }
 
 /* Loads what follows the journal; without a valid journal entry, what can be found without it. */

@@ -393,17 +393,9 @@ static int name_shared(struct collect *s)
 /* Whether extents of the device are kept, which are sorted now. */
 static bool has_kept(const struct collect *s, uint64_t inode)
 {
-	size_t lo = 0, hi = s->kept->n;
+	size_t at = cache_first_index(i, s->kept->n, key_inode(&s->kept->keys[i]) >= inode);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (key_inode(&s->kept->keys[mid]) < inode)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < s->kept->n && key_inode(&s->kept->keys[lo]) == inode;
+	return at < s->kept->n && key_inode(&s->kept->keys[at]) == inode;
 }
 
 /* Those of leaves without a parent are not counted in the slots. */

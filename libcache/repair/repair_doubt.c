@@ -300,19 +300,11 @@ int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_set *set,
 
 bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_bkey *k)
 {
-	uint64_t inode = cache_key_inode(k);
-	size_t lo = 0, hi = d->ranges.n;
-
+	uint64_t inode = cache_key_inode(k), start = cache_key_start(k);
+	const struct repair_range *r = d->ranges.r;
 	/* the first range that ends after the start of the extent */
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		const struct repair_range *r = &d->ranges.r[mid];
+	size_t at = cache_first_index(i, d->ranges.n,
+				      cache_pos_cmp(r[i].hi_inode, r[i].hi, inode, start) > 0);
 
-		if (cache_pos_cmp(r->hi_inode, r->hi, inode, cache_key_start(k)) > 0)
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < d->ranges.n &&
-	       cache_pos_cmp(d->ranges.r[lo].lo_inode, d->ranges.r[lo].lo, inode, k->low) < 0;
+	return at < d->ranges.n && cache_pos_cmp(r[at].lo_inode, r[at].lo, inode, k->low) < 0;
 }

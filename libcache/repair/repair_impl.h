@@ -116,9 +116,11 @@ int cache_repair_add_survivors(struct cache_set *set, bool *added, const struct 
 
 /*
  * Removes from the replay the keys that leaves have already had, because the newest entry may ask
- * for more than is needed. Return: 0; -ENOMEM, or what the walk returns.
+ * for more than is needed. Of @sink, which may be NULL, the progress alone is called.
+ * Return: 0; -ENOMEM, -ECANCELED, or what the walk returns.
  */
-int cache_repair_drop_flushed(struct cache_set *set, struct cache_err *err);
+int cache_repair_drop_flushed(struct cache_set *set, const struct cache_sink *sink,
+			      struct cache_err *err);
 
 /*
  * Puts the level of the root right, as the newest entry of @set says it, where nodes prove

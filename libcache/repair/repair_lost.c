@@ -155,17 +155,9 @@ static int sift_all(struct lost *l)
 /* The prio_set in @bucket, as an index; they were found in the order of their buckets. */
 static uint32_t prio_in(const struct lost *l, uint64_t bucket)
 {
-	uint32_t lo = 0, hi = l->nprios;
+	uint32_t at = cache_first_index(i, l->nprios, l->prio[i].bucket >= bucket);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (l->prio[mid].bucket < bucket)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < l->nprios && l->prio[lo].bucket == bucket ? lo : NOBODY;
+	return at < l->nprios && l->prio[at].bucket == bucket ? at : NOBODY;
 }
 
 /* The prio_set of the same seq that this one links to, or NOBODY. */
@@ -224,17 +216,9 @@ static uint64_t find_chain(struct lost *l)
 
 static struct lost_node *node_in(const struct lost *l, uint64_t bucket)
 {
-	uint32_t lo = 0, hi = l->nnodes;
+	uint32_t at = cache_first_index(i, l->nnodes, l->node[i].bucket >= bucket);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (l->node[mid].bucket < bucket)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < l->nnodes && l->node[lo].bucket == bucket ? &l->node[lo] : NULL;
+	return at < l->nnodes && l->node[at].bucket == bucket ? &l->node[at] : NULL;
 }
 
 static uint64_t node_ptr(const struct lost *l, const struct lost_node *n)
@@ -1010,6 +994,6 @@ int cache_repair_find_lost(struct cache_set *set, bool old_ring, const struct ca
 	if (!ret)
 		ret = cache_set_load_rest(set, CACHE_LOAD_MARKS, sink, err);
 	if (!ret && l.asks_for_more && set->loaded == CACHE_LOAD_MARKS)
-		ret = cache_repair_drop_flushed(set, err);
+		ret = cache_repair_drop_flushed(set, sink, err);
 	return ret;
 }

@@ -173,18 +173,11 @@ static int make_ranges(struct cache_orphans *s)
 
 static bool is_in_range(const struct cache_orphans *s, const struct cache_keys *keys)
 {
-	size_t lo = 0, hi = s->nranges;
-
 	/* the first range that ends after the start of the leaf's first key */
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
+	size_t at = cache_first_index(i, s->nranges,
+				      begins_before_end(&keys->k[0], &s->range[i].last));
 
-		if (begins_before_end(&keys->k[0], &s->range[mid].last))
-			hi = mid;
-		else
-			lo = mid + 1;
-	}
-	return lo < s->nranges && begins_before_end(&s->range[lo].first, &keys->k[keys->n - 1]);
+	return at < s->nranges && begins_before_end(&s->range[at].first, &keys->k[keys->n - 1]);
 }
 
 /* Adds a leaf of the tree that is in doubt and overlaps the range of an orphan. */

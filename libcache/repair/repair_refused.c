@@ -34,21 +34,18 @@ static bool is_in_conflict(const struct cache_repair_view *view, const struct ca
 	       cache_bit(d->foreign, bucket) || cache_repair_is_doubtful(d, k);
 }
 
+static bool ends_after(const struct cache_repair_view *view, size_t i, uint64_t inode,
+		       uint64_t start)
+{
+	struct cache_bkey k = key_of(view, i);
+
+	return cache_pos_cmp(cache_key_inode(&k), k.low, inode, start) > 0;
+}
+
 /* The first extent of @inode that ends after @start, or one of a later device. */
 static size_t find(const struct cache_repair_view *view, uint64_t inode, uint64_t start)
 {
-	size_t lo = 0, hi = view->kept->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		struct cache_bkey k = key_of(view, mid);
-
-		if (cache_pos_cmp(cache_key_inode(&k), k.low, inode, start) <= 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return cache_first_index(i, view->kept->n, ends_after(view, i, inode, start));
 }
 
 /* Extents that a loss names: they cannot be right, or another one claims their range. */

@@ -14,12 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/checked.h"
 #include "disk/journal_blocks.h"
 
 struct flushed {
 	struct cache_set *set;
+	const struct cache_sink *sink;	/* asked whether to go on; NULL: always */
 	uint32_t *end;		/* of each entry, in words of the overlay */
 	size_t nentries;
+	uint32_t *by_key;	/* the overlay's extents, equal ones together, the newest last */
 	uint64_t *drop;		/* one bit per extent of the overlay, in its order */
 	bool damaged;		/* an interior node is: then a leaf may have less than its range */
 };
@@ -32,67 +36,77 @@ static struct cache_bkey extent(const struct flushed *f, size_t i)
 	return k;
 }
 
+static bool starts_from(const struct flushed *f, size_t i, uint64_t inode, uint64_t offset)
+{
+	struct cache_bkey k = extent(f, i);
+
+	return cache_pos_cmp(cache_key_inode(&k), cache_key_start(&k), inode, offset) >= 0;
+}
+
 /* The first extent that starts at this position or after it. */
 static size_t first_from(const struct flushed *f, uint64_t inode, uint64_t offset)
 {
-	size_t lo = 0, hi = f->set->overlay.n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		struct cache_bkey k = extent(f, mid);
-
-		if (cache_pos_cmp(cache_key_inode(&k), cache_key_start(&k), inode, offset) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return cache_first_index(i, f->set->overlay.n, starts_from(f, i, inode, offset));
 }
 
-/* The replayed entry that the extent is of. */
-static size_t entry_of(const struct flushed *f, size_t i)
+/* The replayed entry that the extent at @at is of. */
+static size_t entry_of(const struct flushed *f, uint32_t at)
 {
-	uint32_t at = f->set->overlay.at[i];
-	size_t lo = 0, hi = f->nentries;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (f->end[mid] <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return cache_first_index(i, f->nentries, f->end[i] > at);
 }
 
-static bool is_same(const struct cache_bkey *a, const struct cache_bkey *b)
+static int compare(uint64_t a, uint64_t b)
 {
-	return a->high == b->high && a->low == b->low &&
-	       (!cache_key_ptrs(a) || a->ptr[0] == b->ptr[0]);
+	return a < b ? -1 : a > b;
+}
+
+/* 0: the same extent in the same place. */
+static int key_cmp(const struct cache_bkey *a, const struct cache_bkey *b)
+{
+	int ret = compare(a->high, b->high);
+
+	if (!ret)
+		ret = compare(a->low, b->low);
+	return ret || !cache_key_ptrs(a) ? ret : compare(a->ptr[0], b->ptr[0]);
+}
+
+static int at_cmp(const struct flushed *f, uint32_t at, const struct cache_bkey *k)
+{
+	struct cache_bkey e;
+
+	cache_overlay_key(&f->set->overlay, at, &e);
+	return key_cmp(&e, k);
+}
+
+static int by_key(const void *a, const void *b, void *ctx)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	const struct flushed *f = ctx;
+	struct cache_bkey k;
+	int ret;
+
+	cache_overlay_key(&f->set->overlay, y, &k);
+	ret = at_cmp(f, x, &k);
+	return ret ? ret : compare(x, y);
 }
 
 /* The newest entry that has @k of a leaf, or @newest where that is newer. */
 static size_t newest_with(const struct flushed *f, const struct cache_bkey *k, size_t newest)
 {
-	uint64_t inode = cache_key_inode(k), start = cache_key_start(k);
+	size_t after = cache_first_index(i, f->set->overlay.n, at_cmp(f, f->by_key[i], k) > 0);
 
-	for (size_t i = first_from(f, inode, start); i < f->set->overlay.n; i++) {
-		struct cache_bkey e = extent(f, i);
-
-		if (cache_key_inode(&e) != inode || cache_key_start(&e) != start)
-			break;
-		if (is_same(&e, k) && entry_of(f, i) > newest)
-			newest = entry_of(f, i);
-	}
-	return newest;
+	if (!after || at_cmp(f, f->by_key[after - 1], k))
+		return newest;
+	return cache_max_u64(newest, entry_of(f, f->by_key[after - 1]));
 }
 
-static size_t newest_in(const struct flushed *f, const struct cache_btree_node *n)
+/* @newest: the newest entry of which @n has a key. 0, or -ECANCELED. */
+static int newest_in(const struct flushed *f, const struct cache_btree_node *n, size_t *newest)
 {
-	size_t newest = 0;
+	int ret = 0;
 
-	for (uint32_t i = 0; i < n->nsets; i++) {
+	*newest = 0;
+	for (uint32_t i = 0; i < n->nsets && !ret; i++) {
 		const struct cache_bset_ref *set = &n->sets[i];
 		unsigned len;
 
@@ -103,10 +117,11 @@ static size_t newest_in(const struct flushed *f, const struct cache_btree_node *
 			if (!len)
 				break;
 			if (cache_key_size(&k) && cache_key_size(&k) <= k.low)
-				newest = newest_with(f, &k, newest);
+				*newest = newest_with(f, &k, *newest);
 		}
+		ret = cache_poll(f->sink, 0, 0, 0);
 	}
-	return newest;
+	return ret;
 }
 
 /* The range that is certainly that of leaf @n: @inode, @start to @last. false: none is. */
@@ -134,6 +149,7 @@ static int on_node(void *ctx, const struct cache_btree_node *n)
 	uint64_t inode, start;
 	struct cache_bkey last;
 	size_t first, newest;
+	int ret;
 
 	f->damaged |= n->level && n->damaged;
 	/* what a leaf has had may be in the part that is damaged */
@@ -142,17 +158,17 @@ static int on_node(void *ctx, const struct cache_btree_node *n)
 	first = first_from(f, inode, start);
 	if (first == f->set->overlay.n)
 		return 0;
-	newest = newest_in(f, n);
-	for (size_t i = first; i < f->set->overlay.n; i++) {
+	ret = newest_in(f, n, &newest);
+	for (size_t i = first; !ret && i < f->set->overlay.n; i++) {
 		struct cache_bkey k = extent(f, i);
 
 		if (cache_pos_cmp(cache_key_inode(&k), cache_key_start(&k),
 				  cache_key_inode(&last), last.low) >= 0)
 			break;
-		if (cache_bkey_cmp(&k, &last) <= 0 && entry_of(f, i) < newest)
+		if (cache_bkey_cmp(&k, &last) <= 0 && entry_of(f, f->set->overlay.at[i]) < newest)
 			cache_bit_set(f->drop, i);
 	}
-	return 0;
+	return ret;
 }
 
 static void drop(struct flushed *f)
@@ -166,25 +182,36 @@ static void drop(struct flushed *f)
 	o->n = n;
 }
 
-int cache_repair_drop_flushed(struct cache_set *set, struct cache_err *err)
+int cache_repair_drop_flushed(struct cache_set *set, const struct cache_sink *sink,
+			      struct cache_err *err)
 {
-	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct cache_sink silent = { .report = cache_sink_ignore };
 	const struct cache_journal *j = &set->journal;
-	struct flushed f = { .set = set, .nentries = j->nreplay };
+	struct flushed f = { .set = set, .sink = sink, .nentries = j->nreplay };
+	size_t n = set->overlay.n;
 	uint32_t end = 0;
 	int ret = 0;
 
+	if (sink) {
+		silent.progress = sink->progress;
+		silent.ctx = sink->ctx;
+	}
 	f.end = calloc(j->nreplay + 1, sizeof(*f.end));
-	f.drop = cache_bits_new(set->overlay.n + 1);
-	if (!f.end || !f.drop)
+	f.by_key = reallocarray(NULL, n + 1, sizeof(*f.by_key));
+	f.drop = cache_bits_new(n + 1);
+	if (!f.end || !f.by_key || !f.drop)
 		ret = cache_err_set(err, -ENOMEM, 0, "no memory for the journal's keys");
 	for (size_t i = 0; i < j->nreplay && !ret; i++)
 		f.end[i] = end += j->replay[i]->nwords;
-	if (!ret && set->overlay.n)
+	if (!ret && n) {
+		memcpy(f.by_key, set->overlay.at, n * sizeof(*f.by_key));
+		qsort_r(f.by_key, n, sizeof(*f.by_key), by_key, &f);
 		ret = cache_set_each_node(set, on_node, &f, &silent, err);
+	}
 	if (!ret)
 		drop(&f);
 	free(f.end);
+	free(f.by_key);
 	free(f.drop);
 	return ret;
 }

@@ -20,6 +20,8 @@
 #define SHORT_NODES	1024
 /* Minimal number of sectors in the range of a leaf: it was split off with that many keys. */
 #define LEAF_SECTORS	64
+/* Whether to go on is asked after so many keys. */
+#define POLL_KEYS	256
 
 /* One journal entry; its words begin at @at. */
 static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size_t at)
@@ -34,7 +36,9 @@ static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size
 		r->seq = pos->seq;
 		if (!cache_key_size(&k) || cache_extent_invalid(&r->set->sb, &k))
 			return REPLAY_CANNOT;
-		ret = cache_replay_insert(r, at);
+		ret = r->nkeys++ % POLL_KEYS ? 0 : cache_poll(r->sink, 0, 0, 0);
+		if (!ret)
+			ret = cache_replay_insert(r, at);
 	}
 	return ret;
 }
@@ -42,6 +46,7 @@ static int replay_entry(struct replay *r, const struct cache_jset_pos *pos, size
 /* The question, and what does not depend on the driver. */
 struct question {
 	struct cache_set *set;
+	const struct cache_sink *sink;
 	struct cache_err *err;
 	uint64_t unused, clean;		/* buckets */
 	/* number of keys, each counted for every leaf that it may touch */
@@ -61,8 +66,9 @@ static struct replay new_play(const struct question *q, const struct cache_drive
 {
 	const struct cache_journal *j = &q->set->journal;
 	uint32_t n = q->set->sb.njournal;
-	struct replay r = { .set = q->set, .reads = q->reads, .err = q->err, .ring_discard = 1,
-			    .ring_free = q->free, .seq = j->newest.pos.last_seq };
+	struct replay r = { .set = q->set, .sink = q->sink, .reads = q->reads, .err = q->err,
+			    .ring_discard = 1, .ring_free = q->free,
+			    .seq = j->newest.pos.last_seq };
 
 	for (uint32_t i = 0; i < n; i++)
 		r.ring_seq[i] = j->bucket_seq[(j->newest.pos.index + i) % n];
@@ -294,10 +300,10 @@ static void count_pieces(struct question *q)
 	}
 }
 
-int cache_replay_forecast(struct cache_set *set, uint32_t eras,
+int cache_replay_forecast(struct cache_set *set, uint32_t eras, const struct cache_sink *sink,
 			  struct cache_replay_forecast *f, struct cache_err *err)
 {
-	struct question q = { .set = set, .err = err, .f = f };
+	struct question q = { .set = set, .sink = sink, .err = err, .f = f };
 	int ret;
 
 	memset(f, 0, sizeof(*f));

@@ -56,6 +56,7 @@ static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
  * cache_replay_forecast() - whether the start of a set can hang in its replay
  * @set:  loaded up to CACHE_LOAD_GENS
  * @eras: mask of the drivers asked for
+ * @sink: its progress alone is called, to ask whether to go on; may be NULL
  *
  * Reads the nodes that the replay would change, and none if the bound alone decides. A tree
  * that is too damaged to play counts as one that starts: its damage is found elsewhere. A
@@ -64,9 +65,9 @@ static inline bool cache_replay_may_hang(const struct cache_replay_forecast *f)
  * Memory: at most 16 MiB of the keys of nodes that were read; 4 to 8 bytes per key of the
  * journal; for the nodes on the way of the keys, their child pointers and the unwritten sets of
  * leaves.
- * Return: 0; -EIO, -ENOMEM.
+ * Return: 0; -EIO, -ENOMEM, -ECANCELED.
  */
-int cache_replay_forecast(struct cache_set *set, uint32_t eras,
+int cache_replay_forecast(struct cache_set *set, uint32_t eras, const struct cache_sink *sink,
 			  struct cache_replay_forecast *f, struct cache_err *err);
 
 /* Below: shared by the files of this folder. */
@@ -127,6 +128,7 @@ struct replay_reads {
 
 struct replay {
 	struct cache_set *set;
+	const struct cache_sink *sink;
 	struct replay_reads *reads;
 	struct cache_err *err;
 	bool best;			/* the most favourable play, for *hangs* */
@@ -137,6 +139,7 @@ struct replay {
 	uint32_t nnodes, root;
 	uint32_t nloaded;
 	uint64_t roots;			/* number of new roots */
+	uint64_t nkeys;			/* that were replayed */
 	uint64_t inserted;		/* pieces of keys */
 	/* the value of @inserted when the first new root was named */
 	uint64_t first_root_at;

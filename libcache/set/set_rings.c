@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "set/set_impl.h"
 
 #define MEMBERS_MAX	CACHE_MAX_CACHES_PER_SET
@@ -107,22 +108,17 @@ static size_t count_lacking(const struct cache_journal *all, const struct cache_
 	*newest = 0;
 	for (size_t i = 0; i < ring->nentries; i++) {
 		const struct cache_jset_pos *e = &ring->entries[i];
-		size_t lo = 0, hi = all->nreplay;
+		size_t at;
 
 		if (e->hidden)
 			continue;
 		*newest = e->seq > *newest ? e->seq : *newest;
-		while (e->seq >= first && lo < hi) {
-			size_t mid = lo + (hi - lo) / 2;
-
-			if (all->replay[mid]->seq < e->seq)
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		if (e->seq < first || lo == all->nreplay || all->replay[lo]->seq != e->seq || has[lo])
+		if (e->seq < first)
 			continue;
-		has[lo] = true;
+		at = cache_first_index(k, all->nreplay, all->replay[k]->seq >= e->seq);
+		if (at == all->nreplay || all->replay[at]->seq != e->seq || has[at])
+			continue;
+		has[at] = true;
 		n--;
 	}
 	return n;

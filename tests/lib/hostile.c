@@ -364,6 +364,51 @@ static int stale(uint64_t n)
 	return ret;
 }
 
+static __attribute__((noinline)) int measured_drop(struct cache_set *set)
+{
+	return cache_repair_drop_flushed(set, NULL, NULL);
+}
+
+/* A leaf of @n sets and entries of eight times @n keys, all of one start and no two the same. */
+static int flushed(uint64_t n)
+{
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	struct disk d = disk_new(128, 8192, 8);
+	struct jset_spec spec = { .seq = 1, .last_seq = 1, .uuid_bucket = root_key(&d.sb, 30, 0),
+				  .btree_root = root_key(&d.sb, 31, 0), .prio_bucket = 32,
+				  .nkeys = n };
+	struct cache_bkey *keys = calloc(8 * n, sizeof(*keys));
+	uint16_t *prio = calloc(128, sizeof(*prio));
+	uint8_t *gen = calloc(128, 1);
+	struct cache_set *set = NULL;
+	uint32_t at = 0;
+	int ret;
+
+	cache_bkey_set_size(&spec.btree_root, 8192);
+	for (uint64_t i = 0; i < 8 * n; i++) {
+		keys[i] = extent(0, 0, 8, true, 64 * d.sb.bucket_sectors + 16 * i, 0);
+		if (i < n)
+			at += put_bset(&d, &spec.btree_root, 7, at, &keys[i], 1);
+		keys[i].ptr[0] += UINT64_C(8) << 8;
+	}
+	for (uint32_t to = 0; spec.seq <= 8; spec.seq++) {
+		spec.keys = keys + (spec.seq - 1) * n;
+		to += put_jset(&d, 0, to, &spec);
+	}
+	put_prio_set(&d, 32, 1, 32, 0, prio, gen);
+	ret = cache_set_load(d.dev, CACHE_LOAD_MARKS, &silent, &set, NULL);
+	if (!ret && (set->loaded != CACHE_LOAD_MARKS || set->overlay.n != 8 * n))
+		ret = -EINVAL;
+	if (!ret)
+		ret = measured_drop(set);
+	cache_set_close(set);
+	free(keys);
+	free(prio);
+	free(gen);
+	cache_dev_close(d.dev);
+	return ret;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(uint64_t n);
@@ -371,6 +416,7 @@ static const struct {
 	{ "sets", sets }, { "holes", holes }, { "hidden", hidden }, { "prios", prios },
 	{ "link", link }, { "backwards", backwards }, { "chain", chain }, { "roles", roles },
 	{ "claims", claims }, { "stale", stale }, { "rings", rings }, { "torn", torn },
+	{ "flushed", flushed },
 };
 
 static int ret_of_run;

@@ -321,4 +321,48 @@ TEST(a_leaf_that_is_written_at_each_key_is_split_sooner)
 	play_free(storm);
 }
 
+struct asked {
+	unsigned times, stop_at;
+};
+
+static int asks(void *ctx, unsigned pass, uint64_t current, uint64_t max)
+{
+	struct asked *a = ctx;
+
+	CHECK_EQ(pass, 0);
+	return ++a->times == a->stop_at;
+}
+
+/* More keys than the free buckets of the ring have entries: the ring is played. */
+TEST(a_forecast_asks_whether_to_go_on_and_stops)
+{
+	struct disk d = disk_new(1024, BS, 8);
+	struct jset_spec j = { .seq = 1, .last_seq = 1, .prio_bucket = 20, .nkeys = 200,
+			       .btree_root = root_key(&d.sb, ROOT, 0) };
+	struct asked a = { 0 };
+	const struct cache_sink sink = { cache_sink_ignore, &a, asks };
+	const struct cache_sink silent = { .report = cache_sink_ignore };
+	static uint16_t prio[1024];
+	static uint8_t gen[1024];
+	struct cache_replay_forecast f;
+	struct cache_bkey keys[200];
+	struct cache_set *set;
+
+	for (unsigned i = 0; i < 200; i++)
+		keys[i] = extent(0, 16 * i, 16 * i + 8, true, (40 + i) * BS, 0);
+	j.keys = keys;
+	put_prio_set(&d, 20, 1, 0, 0, prio, gen);
+	put_bset(&d, &j.btree_root, 5, 0, NULL, 0);
+	put_jset(&d, 1, 0, &j);
+	CHECK_EQ(cache_set_load(d.dev, CACHE_LOAD_MARKS, &silent, &set, NULL), 0);
+	CHECK_EQ(set->journal_keys, 200);
+	CHECK_EQ(cache_replay_forecast(set, UINT32_MAX, &sink, &f, NULL), 0);
+	CHECK(a.times > 1);
+	a = (struct asked){ .stop_at = a.times };
+	CHECK_EQ(cache_replay_forecast(set, UINT32_MAX, &sink, &f, NULL), -ECANCELED);
+	CHECK_EQ(cache_replay_forecast(set, UINT32_MAX, NULL, &f, NULL), 0);
+	cache_set_close(set);
+	cache_dev_close(d.dev);
+}
+
 TEST_MAIN()
