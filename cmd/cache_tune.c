@@ -4,6 +4,7 @@
 #include "undo.h"
 
 #include "host/ids.h"
+#include "host/probe.h"
 #include "writeback/tune.h"
 
 #include <errno.h>
@@ -156,7 +157,7 @@ static const struct argp argp = {
 	options, parse, "DEV [DEV]",
 	"Change a backing device or a cache device, offline: label, UUID, cache "
 	"mode, the set that it belongs to. With both of a set the uuid table follows."
-	"\vWithout an option that changes something, the present values are printed."
+	"\vcache-super-show and cache-show-uuids print the present values."
 };
 
 static void close_proofs(struct opts *o)
@@ -353,6 +354,8 @@ static int open_all(struct opts *o)
 {
 	for (unsigned i = 0; i < o->n; i++) {
 		o->paths[i] = cmd_device(&o->cmd, o->specs[i]);
+		if (i && o->paths[i] && cache_probe_same(o->paths[0], o->paths[i]))
+			return cmd_fail(&o->cmd, o->paths[i], "was given twice");
 		if (!o->paths[i] || cmd_open(&o->cmd, o->paths[i], o->tune.dry_run, &o->devs[i]) ||
 		    cmd_is_foreign(&o->cmd, o->devs[i]))
 			return EXIT_FAILED;

@@ -263,14 +263,17 @@ static int name_all(struct opts *o)
 	return 0;
 }
 
-/* The cache is read only with --force, and nothing is written with -n and --export. */
+/*
+ * The cache is read only with --force, and nothing is written with -n and --export. Who looks may
+ * see a device in use; an export of one would be of no moment that ever was.
+ */
 static int open_one(struct opts *o, unsigned i)
 {
 	bool reads = o->run.look || o->export.file;
 	int ret;
 
 	if (reads || (!i && o->run.force))
-		ret = cmd_open_source(&o->cmd, o->paths[i], reads, &o->devs[i]);
+		ret = cmd_open_source(&o->cmd, o->paths[i], o->run.look, &o->devs[i]);
 	else
 		ret = cmd_open(&o->cmd, o->paths[i], false, &o->devs[i]);
 	if (ret)

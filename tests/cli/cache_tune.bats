@@ -132,6 +132,7 @@ orphan() {
 	pair wb-clean
 	refused "only a backing device has that" --cache-mode=writeback "$C"
 	refused "only a backing device has that" --detach "$C"
+	refused "was given twice" --label=x "$B" "$B"
 	cp "$B" "$B.2"
 	refused "this is a second backing device" --label=x "$B" "$B.2"
 	image registered.cache "$C.2"

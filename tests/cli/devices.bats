@@ -187,6 +187,60 @@ looks_at() {
 	run -0 cache-writeback c b
 }
 
+# registered DIR DEVICE COMMAND...: run where sysfs says that the kernel's bcache has the loop
+# device, as what DIR is a copy of
+registered() {
+	local sys=/sys/devices/virtual/block/${2#/dev/}
+	# shellcheck disable=SC2016 # of the inner shell
+	unshare -m sh -c 'mount --bind "$0" "$1" && shift && "$@"' "$PWD/$1" "$sys" "${@:3}"
+}
+
+@test "what the kernel has registered is refused by all that write, and it is said how it is released" {
+	image wb-clean.cache c
+	image wb-clean.back1 b
+	set=$(cache-super-show -J c | jq -r .set_uuid)
+	mkdir -p as-cache/bcache as-back/bcache
+	ln -s "../../../fs/bcache/$set" as-cache/bcache/set
+	ln -s "../../../fs/bcache/$set" as-back/bcache/cache
+	ln -s ../block/bcache0 as-back/bcache/dev
+	echo writeback > as-back/bcache/cache_mode
+	truncate -s 100M d
+	loop c
+	cache=$LOOP
+	loop b
+	back=$LOOP
+	registered as-cache "$cache" true || skip "cannot mount here"
+	before=$(sum b c d)
+	for cmd in "cache-writeback $cache b" "cache-writeback --export over $cache b" "cache-writeback --force $cache b" \
+		"cache-tune --label=x $cache" "cache-tune --detach $cache b" "cache-clone --force $cache d" \
+		"cache-clone --wipe-target --keep-uuid --retire-source $cache d" "cache-clone --force c $cache"; do
+		# shellcheck disable=SC2086 # words
+		run -1 --separate-stderr registered as-cache "$cache" $cmd
+		[[ $stderr == *"$cache: registered as cache of set $set; stop its bcache devices"* ]]
+		[ "$(wc -l <<< "$stderr")" = 1 ]
+		[ "$before" = "$(sum b c d)" ]
+	done
+	for cmd in "cache-writeback c $back" "cache-tune --cache-mode=writethrough $back" \
+		"cache-tune --detach c $back" "cache-tune -y --relink=$set c $back" "cache-clone --force c $back"; do
+		# shellcheck disable=SC2086 # words
+		run -1 --separate-stderr registered as-back "$back" $cmd
+		[[ $stderr == *"$back: registered as backing device of bcache0, attached to set $set"* ]]
+		[ "$(wc -l <<< "$stderr")" = 1 ]
+		[ "$before" = "$(sum b c d)" ]
+	done
+	# the file of a loop device is the same data
+	mkdir as-back/loop
+	echo "$PWD/b" > as-back/loop/backing_file
+	cat "/sys/block/${back#/dev/}/dev" > as-back/dev
+	run -1 --separate-stderr registered as-back "$back" cache-writeback c b
+	[[ $stderr == *"b: its loop device ${back#/dev/} is registered as backing device"* ]]
+	[ "$before" = "$(sum b c d)" ]
+	# looking is allowed
+	run -0 --separate-stderr registered as-cache "$cache" cache-writeback -n "$cache" b
+	[[ $stderr == *"what is read may be stale"* ]]
+	[ "$before" = "$(sum b c d)" ]
+}
+
 @test "a device that another program has open exclusively is refused, and a reader warns" {
 	image wb-clean.cache a
 	loop a
