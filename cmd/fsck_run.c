@@ -149,6 +149,8 @@ static int check(struct fsck_run *r)
 	cmd_progress_end(&r->progress);
 	if (ret && ret != -ECANCELED)
 		cmd_error(&r->o->cmd, NULL, ret, NULL);
+	if (r->o->mode == FSCK_MODE_LOOK)
+		fsck_talk_losses(r);
 	status = status_of(r);
 	show(r, now() - start);
 	if (fsck_losses_close(&r->losses))

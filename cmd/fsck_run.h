@@ -52,5 +52,7 @@ int fsck_run(struct fsck_opts *o);
 
 /* fsck_talk.c: sets the callbacks of @opts that report to the user and ask him. */
 void fsck_talk(struct fsck_run *r, struct cache_repair_opts *opts);
+/* What a check without a repair knows to be lost. */
+void fsck_talk_losses(struct fsck_run *r);
 
 #endif

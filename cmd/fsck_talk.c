@@ -49,6 +49,12 @@ static void show_losses(struct fsck_run *r, unsigned dev, bool done)
 	r->losses_shown = dev;
 }
 
+void fsck_talk_losses(struct fsck_run *r)
+{
+	for (unsigned i = 0; i < r->o->n && r->losses.all.n && !r->o->cmd.json; i++)
+		fsck_losses_text(&r->losses, i, false);
+}
+
 static void on_unread(void *ctx, unsigned dev, uint64_t bucket)
 {
 	struct fsck_run *r = ctx;

@@ -138,7 +138,10 @@ struct cache_repair_opts {
 	/* Each callback may be NULL; the device concerned follows @ctx. */
 	void *ctx;
 	unsigned dev;		/* that index; cache_repair_run() sets it */
-	/* Called for each loss, before the plan is confirmed. */
+	/*
+	 * Called for each loss, before the plan is confirmed; with look_only for what lies past the
+	 * end of a device that became shorter.
+	 */
 	void (*loss)(void *ctx, unsigned dev, const struct cache_repair_loss *loss);
 	/*
 	 * Called for a bucket that cannot be read while cut-off nodes are searched for: it may

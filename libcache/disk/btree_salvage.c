@@ -87,16 +87,22 @@ static bool correct(struct salvage *s)
 {
 	struct cache_btree_node *n = s->node;
 	uint32_t block = n->used_blocks;
+	struct cache_correction done;
 	struct cache_bset_disk *d;
 
 	if (!n->nblocks || block >= n->nblocks || s->nkept == CORRECTED_MAX ||
 	    !may_be_set(s, block))
 		return false;
 	d = set_at(s, block);
-	return cache_correct_entry(d, CACHE_BSET_HEADER_BYTES, bytes_from(s, block),
-				   &n->key.ptr[0]) &&
-	       cache_le64_get(d->magic) == s->magic &&
-	       cache_le32_get(d->version) <= CACHE_BSET_VERSION;
+	if (!cache_correct_entry(d, CACHE_BSET_HEADER_BYTES, bytes_from(s, block), &n->key.ptr[0],
+				 &done))
+		return false;
+	if (cache_le64_get(d->magic) == s->magic &&
+	    cache_le32_get(d->version) <= CACHE_BSET_VERSION)
+		return true;
+	/* what verifies by chance, or is of another kind, stays as it was read */
+	((uint8_t *)d)[done.at] ^= done.flip;
+	return false;
 }
 
 /* The last finding is about the damage and is kept; other findings will be made again. */

@@ -129,7 +129,7 @@ int cache_ring_block(struct cache_ring_reader *r, const struct cache_jset_pos *a
 		memcpy(r->entry, d, (size_t)n * CACHE_SECTOR_BYTES);
 	d = *found = (const void *)r->entry;
 	return cache_correct_entry(r->entry, CACHE_JSET_HEADER_BYTES, (uint64_t)n * CACHE_SECTOR_BYTES,
-				   NULL) && cache_le64_get(d->magic) == magic_of(r->sb) ?
+				   NULL, NULL) && cache_le64_get(d->magic) == magic_of(r->sb) ?
 	       1 : -EUCLEAN;
 }
 

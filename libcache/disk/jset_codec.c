@@ -97,7 +97,8 @@ int cache_jset_read(struct cache_dev *dev, const struct cache_sb *sb,
 	if (ret)
 		goto out;
 	if (pos->hidden)	/* its one wrong byte may have been corrected */
-		cache_correct_entry(d, CACHE_JSET_HEADER_BYTES, nsectors * CACHE_SECTOR_BYTES, NULL);
+		cache_correct_entry(d, CACHE_JSET_HEADER_BYTES, nsectors * CACHE_SECTOR_BYTES, NULL,
+				    NULL);
 	if (cache_le64_get(d->seq) != pos->seq || cache_le32_get(d->keys) != pos->nwords ||
 	    cache_le64_get(d->csum) != cache_jset_csum(d)) {
 		ret = cache_err_set(err, -EUCLEAN, sector,

@@ -44,8 +44,17 @@ static uint64_t checksum(const struct entry *e, const uint64_t *seed)
 	return seed ? cache_crc64_seeded(*seed, from, nbytes) : cache_crc64(from, nbytes);
 }
 
+/* The byte at @at, and the one of a number there, as it should be. */
+static struct cache_correction byte_of(size_t at, uint64_t difference)
+{
+	unsigned i = difference ? __builtin_ctzll(difference) / 8 : 0;
+
+	return (struct cache_correction){ at + i, difference >> 8 * i };
+}
+
 /* Its length is right, and one byte of the content or of the checksum is wrong. */
-static bool correct_content(const struct entry *e, const uint64_t *seed)
+static bool correct_content(const struct entry *e, const uint64_t *seed,
+			    struct cache_correction *done)
 {
 	uint64_t computed, stored = cache_le64_get(e->head->csum);
 	uint8_t flip;
@@ -58,6 +67,7 @@ static bool correct_content(const struct entry *e, const uint64_t *seed)
 		return true;
 	if (cache_differ_in_one_byte(computed, stored)) {
 		e->head->csum = cache_le64_of(computed);
+		*done = byte_of(0, computed ^ stored);
 		return true;
 	}
 	if (!cache_crc64_locate(computed ^ stored, length(e) - sizeof(e->head->csum), &at,
@@ -67,6 +77,7 @@ static bool correct_content(const struct entry *e, const uint64_t *seed)
 	if (at >= NWORDS_AT && at < NWORDS_AT + sizeof(e->head->nwords))
 		return false;	/* then the length was wrong, and so is this */
 	e->bytes[at] ^= flip;
+	*done = byte_of(at, flip);
 	return true;
 }
 
@@ -96,10 +107,11 @@ static unsigned other_lengths(const struct entry *e, uint32_t nwords[4 * 255])
  * What the number of words adds to the checksum is computed apart from the rest, so that one pass
  * over the content does for all lengths.
  */
-static bool correct_length(const struct entry *e, const uint64_t *seed)
+static bool correct_length(const struct entry *e, const uint64_t *seed,
+			   struct cache_correction *done)
 {
 	uint32_t nwords[4 * 255], was = cache_le32_get(e->head->nwords);
-	uint64_t stored = cache_le64_get(e->head->csum), done = sizeof(e->head->csum);
+	uint64_t stored = cache_le64_get(e->head->csum), summed = sizeof(e->head->csum);
 	uint64_t sum = seed ? cache_crc64_seeded(*seed, NULL, 0) : cache_crc64(NULL, 0);
 	struct cache_crc64_shift shift = { 0 };
 
@@ -108,20 +120,25 @@ static bool correct_length(const struct entry *e, const uint64_t *seed)
 		uint32_t behind = nbytes - NWORDS_AT - sizeof(e->head->nwords);
 		cache_le32 flip = cache_le32_of(was ^ nwords[i]);
 
-		sum = cache_crc64_seeded(~sum, e->bytes + done, nbytes - done);
-		done = nbytes;
+		sum = cache_crc64_seeded(~sum, e->bytes + summed, nbytes - summed);
+		summed = nbytes;
 		if ((sum ^ cache_crc64_shifted(&shift, &flip, sizeof(flip), behind)) != stored)
 			continue;
 		e->head->nwords = cache_le32_of(nwords[i]);
+		*done = byte_of(NWORDS_AT, was ^ nwords[i]);
 		return true;
 	}
 	return false;
 }
 
 bool cache_correct_entry(void *entry, uint32_t header_bytes, uint64_t max_bytes,
-			 const uint64_t *seed)
+			 const uint64_t *seed, struct cache_correction *done)
 {
 	struct entry e = { entry, entry, header_bytes, max_bytes };
+	struct cache_correction ignored;
 
-	return correct_content(&e, seed) || correct_length(&e, seed);
+	if (!done)
+		done = &ignored;
+	*done = (struct cache_correction){ 0 };
+	return correct_content(&e, seed, done) || correct_length(&e, seed, done);
 }

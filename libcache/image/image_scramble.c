@@ -211,7 +211,7 @@ static bool find_wrong_byte(const char *at, enum kind kind, uint64_t max, uint64
 		      cache_le32_get(((const struct cache_bset_disk *)at)->version);
 
 	memcpy(copy, at, max);
-	if (max < header || !cache_correct_entry(copy, header, max, seeded ? &seed : NULL))
+	if (max < header || !cache_correct_entry(copy, header, max, seeded ? &seed : NULL, NULL))
 		return false;
 	for (size_t i = 0; i < max; i++)
 		if (copy[i] != at[i]) {

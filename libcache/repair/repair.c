@@ -331,7 +331,9 @@ static int decide_uuids(struct repair *r)
 		ret = 0;
 	}
 	return ret ? cache_err_set(r->err, ret, 0, "%s",
-				   p->cannot ? p->cannot : "no memory for a journal entry") : 0;
+				   p->cannot ? p->cannot : ret == -EIO ?
+				   "an older copy of the uuid table cannot be read" :
+				   "no memory for a journal entry") : 0;
 }
 
 /* A uuid to give up that is not in the table is refused: it is most likely a typing error. */

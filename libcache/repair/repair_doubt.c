@@ -152,6 +152,14 @@ void cache_repair_doubt_add(void *ctx, const struct cache_finding *f)
 		add_doubt(d, info->doubt, f);
 }
 
+void cache_repair_note(void *ctx, const struct cache_finding *f)
+{
+	struct repair_noted *noted = ctx;
+
+	noted->n++;
+	noted->unread |= cache_doubt_is_unread(cache_problem_info(f->code)->doubt);
+}
+
 void cache_repair_find_again(void *ctx, const struct cache_finding *f)
 {
 	const struct cache_problem_info *info = cache_problem_info(f->code);

@@ -153,6 +153,13 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 int cache_repair_uuids(struct fsck_cache *c, const struct repair_doubt *d,
 		       const struct cache_repair_opts *opts, struct cache_uuids *u,
 		       struct cache_repair_plan *plan, struct cache_err *err);
+/* Counts the findings of a structure that is only tried. The report function of a cache_sink. */
+struct repair_noted {
+	unsigned n;
+	bool unread;	/* a part of it could not be read, so it says nothing */
+};
+void cache_repair_note(void *ctx, const struct cache_finding *f);
+
 /* Whether data of a flash volume lies past its end: then its size may be wrong. */
 bool cache_repair_has_short_slot(const struct fsck_cache *c);
 /* Whether a backing device at hand is dirty and the set has no slot for it. */

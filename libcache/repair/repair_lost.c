@@ -65,9 +65,11 @@ struct lost {
 /* The gens and prios of the chain from @head, without the gens that are known to be false. */
 static int read_prios(struct lost *l, uint64_t head)
 {
-	const struct cache_sink silent = { .report = cache_sink_ignore };
-	int ret = cache_prio_read(l->set->dev, l->sb, head, &l->prios, &silent, l->err);
+	struct repair_noted found = { 0 };
+	const struct cache_sink sink = { .report = cache_repair_note, .ctx = &found };
+	int ret = cache_prio_read(l->set->dev, l->sb, head, &l->prios, &sink, l->err);
 
+	l->unread |= found.unread;
 	if (!ret && l->set->correct_prios)
 		l->set->correct_prios(l->set->correct_ctx, &l->prios);
 	return ret;
@@ -361,11 +363,6 @@ static void find_root(struct lost *l)
 	newest->pos.level = best;
 }
 
-static void count_findings(void *ctx, const struct cache_finding *f)
-{
-	++*(unsigned *)ctx;
-}
-
 static struct cache_bkey table_key(const struct lost *l, uint64_t bucket)
 {
 	struct cache_bkey k = cache_bkey_make(0, 0, cache_meta_bucket_bytes(l->sb) /
@@ -383,14 +380,16 @@ static struct cache_bkey table_key(const struct lost *l, uint64_t bucket)
  */
 static int reads_like_table(struct lost *l, uint64_t bucket, struct cache_uuids *u)
 {
-	unsigned wrong = 0, used = 0;
-	const struct cache_sink sink = { .report = count_findings, .ctx = &wrong };
+	unsigned used = 0;
+	struct repair_noted wrong = { 0 };
+	const struct cache_sink sink = { .report = cache_repair_note, .ctx = &wrong };
 	const struct cache_bkey k = table_key(l, bucket);
 	int ret = cache_uuids_read(l->set->dev, l->sb, &k, CACHE_JSET_VERSION, u, &sink, NULL);
 
 	for (uint32_t i = 0; !ret && i < u->n; i++)
 		used += cache_uuid_state(&u->slot[i]) != CACHE_SLOT_FREE;
-	if (used && !wrong)
+	l->unread |= wrong.unread;
+	if (used && !wrong.n)
 		return 1;
 	cache_uuids_fini(u);
 	return ret == -ENOMEM ? ret : 0;
@@ -588,16 +587,16 @@ static int has_root(struct lost *l, bool *has)
 
 static int has_table(struct lost *l, bool *has)
 {
-	unsigned wrong = 0;
-	const struct cache_sink sink = { .report = count_findings, .ctx = &wrong };
+	struct repair_noted wrong = { 0 };
+	const struct cache_sink sink = { .report = cache_repair_note, .ctx = &wrong };
 	const struct cache_jset *newest = &l->set->journal.newest;
 	struct cache_uuids u = { 0 };
 	int ret = cache_uuids_read(l->set->dev, l->sb, &newest->uuid_bucket, newest->pos.version,
 				   &u, &sink, NULL);
 
 	cache_uuids_fini(&u);
-	l->unread |= ret == -EIO;
-	*has = !ret && !wrong;
+	l->unread |= ret == -EIO || wrong.unread;
+	*has = !ret && !wrong.n;
 	return ret == -ENOMEM ? ret : 0;
 }
 

@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void count_finding(void *ctx, const struct cache_finding *f)
-{
-	(*(unsigned *)ctx)++;
-}
-
 /* Whether something known is in @old too: then the bucket holds a table of this set. */
 static bool is_known_table(const struct uuids_repair *m, const struct cache_uuids *old)
 {
@@ -22,16 +17,22 @@ static bool is_known_table(const struct uuids_repair *m, const struct cache_uuid
 	return cache_owner_is_in(m, old);
 }
 
-/* Reads the table in @key's bucket into @old as far as it is plausible; always release @old. */
-static bool read_older(const struct uuids_repair *m, const struct cache_bkey *key, unsigned version,
+/*
+ * Reads the table in @key's bucket into @old; always release @old. 1: it is plausible; 0: it is
+ * not; -EIO.
+ */
+static int read_older(const struct uuids_repair *m, const struct cache_bkey *key, unsigned version,
 		       struct cache_uuids *old)
 {
 	const struct cache_set *set = m->c->set;
-	unsigned findings = 0;
-	struct cache_sink sink = { .report = count_finding, .ctx = &findings };
+	struct repair_noted found = { 0 };
+	struct cache_sink sink = { .report = cache_repair_note, .ctx = &found };
+	int ret = cache_uuids_read(set->dev, &set->sb, key, version, old, &sink, NULL);
 
-	if (cache_uuids_read(set->dev, &set->sb, key, version, old, &sink, NULL) || findings)
-		return false;
+	if (found.unread && !m->opts->allow_data_loss)
+		return -EIO;
+	if (ret || found.n)
+		return 0;
 	/* the bucket was reused since: the content may only look like a table */
 	return !cache_bkey_staleness(&set->sb, &set->gens, key) || is_known_table(m, old);
 }
@@ -41,7 +42,7 @@ int cache_uuids_each_older(struct uuids_repair *m, cache_older_fn *fn, const voi
 	const struct cache_set *set = m->c->set;
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
 	uint64_t tried = set->journal.newest.uuid_bucket.ptr[0];
-	bool done = false;
+	int done = 0;
 
 	if (!words)
 		return -ENOMEM;
@@ -50,11 +51,17 @@ int cache_uuids_each_older(struct uuids_repair *m, cache_older_fn *fn, const voi
 		struct cache_uuids old = { 0 };
 		struct cache_jset jset;
 
-		if (cache_jset_read(set->dev, &set->sb, pos, &jset, words, NULL) ||
-		    jset.uuid_bucket.ptr[0] == tried)
+		done = cache_jset_read(set->dev, &set->sb, pos, &jset, words, NULL);
+		if (done == -EIO && !m->opts->allow_data_loss)
+			break;
+		if (done || jset.uuid_bucket.ptr[0] == tried) {
+			done = 0;
 			continue;
+		}
 		tried = jset.uuid_bucket.ptr[0];
-		done = read_older(m, &jset.uuid_bucket, pos->version, &old) && fn(m, &old, arg);
+		done = read_older(m, &jset.uuid_bucket, pos->version, &old);
+		if (done > 0)
+			done = fn(m, &old, arg);
 		cache_uuids_fini(&old);
 	}
 	free(words);

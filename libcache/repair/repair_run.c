@@ -241,6 +241,21 @@ static int repair_all(struct run *r)
 	return look(r);
 }
 
+/* A look plans no repair, and so no other losses; these are lost whatever is done. */
+static int name_truncated(struct run *r)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < r->n && !ret; i++) {
+		struct cache_repair_opts opts = opts_for(r, i);
+
+		if (r->seen[i].truncated &&
+		    cache_repair_name_truncated(r->devs[i], &opts, NULL) == -ENOMEM)
+			ret = -ENOMEM;
+	}
+	return ret;
+}
+
 int cache_repair_run(struct cache_dev *const *devs, unsigned ndevs,
 		     const struct cache_repair_opts *opts,
 		     struct cache_repair_result *results)
@@ -257,8 +272,8 @@ int cache_repair_run(struct cache_dev *const *devs, unsigned ndevs,
 	r.checked = calloc(ndevs + 1, sizeof(*r.checked));
 	r.seen = calloc(ndevs + 1, sizeof(*r.seen));
 	ret = r.checked && r.seen ? look(&r) : -ENOMEM;
-	if (!ret && !o.look_only)
-		ret = repair_all(&r);
+	if (!ret)
+		ret = o.look_only ? name_truncated(&r) : repair_all(&r);
 	free(r.backing_sectors);
 	free(r.backing);
 	free(r.seen);

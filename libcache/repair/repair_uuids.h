@@ -64,7 +64,8 @@ typedef bool cache_older_fn(struct uuids_repair *m, const struct cache_uuids *ol
 
 /*
  * Calls @fn for each older copy of the table that older entries of the journal name, newest first,
- * until it returns true: 1. Otherwise 0; -ENOMEM.
+ * until it returns true: 1. Otherwise 0; -ENOMEM; -EIO if a copy cannot be read, unless data may
+ * be lost: it might say otherwise.
  */
 int cache_uuids_each_older(struct uuids_repair *m, cache_older_fn *fn, const void *arg);
 

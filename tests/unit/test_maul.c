@@ -553,15 +553,16 @@ static uint64_t sweep(struct run *r, uint64_t step)
 	struct cache_repair_result whole, res;
 	size_t hits = r->log.n;
 	uint64_t n = 0;
+	bool answers;
 
-	if (set)	/* so damaged that it answers nothing: then nothing can get worse */
-		answers_of(set, &before);
+	/* so damaged that it answers nothing: then nothing can get worse */
+	answers = set && !answers_of(set, &before);
 	cache_set_close(set);
 	for (enum mode mode = LOOK; mode < MODES; mode++) {
 		run_with_failure(r, LOOK, UINT64_MAX, &whole);
 		for (uint64_t at = 1 + n % step; run_with_failure(r, mode, at, &res); at += step) {
 			judge_failure(r, mode, &res, &whole.before, hits);
-			if (has_writes(r, hits) && !looks_clean(r))
+			if (answers && has_writes(r, hits) && !looks_clean(r))
 				check_unfinished(r, &before);
 			put_back(r, as_hit, hits);
 			n++;

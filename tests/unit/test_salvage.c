@@ -247,6 +247,7 @@ TEST(one_wrong_byte_anywhere_in_a_journal_entry_is_corrected)
 {
 	char entry[CACHE_JSET_HEADER_BYTES + 800] = { 0 }, was[sizeof(entry)];
 	struct cache_jset_disk *d = (void *)entry;
+	struct cache_correction done;
 
 	for (size_t i = 0; i < sizeof(entry); i++)
 		entry[i] = i * 37 + i / 7;
@@ -255,13 +256,15 @@ TEST(one_wrong_byte_anywhere_in_a_journal_entry_is_corrected)
 	memcpy(was, entry, sizeof(was));
 	for (size_t i = 0; i < CACHE_JSET_HEADER_BYTES + 70 * 8; i++) {
 		entry[i] ^= 1 + i % 255;
-		CHECK(cache_correct_entry(entry, CACHE_JSET_HEADER_BYTES, sizeof(entry), NULL));
+		CHECK(cache_correct_entry(entry, CACHE_JSET_HEADER_BYTES, sizeof(entry), NULL, &done));
 		CHECK(!memcmp(entry, was, sizeof(was)));
+		CHECK_EQ(done.at, i);
+		CHECK_EQ(done.flip, 1 + i % 255);
 	}
 	entry[100] ^= 1;
 	entry[103] ^= 1;
 	memcpy(was, entry, sizeof(was));
-	CHECK(!cache_correct_entry(entry, CACHE_JSET_HEADER_BYTES, sizeof(entry), NULL));
+	CHECK(!cache_correct_entry(entry, CACHE_JSET_HEADER_BYTES, sizeof(entry), NULL, NULL));
 	CHECK(!memcmp(entry, was, sizeof(was)));
 }
 
