@@ -15,6 +15,7 @@
 
 #include "answers.h"
 #include "maul.h"
+#include "new_file.h"
 #include "omniscient.h"
 
 #include "dev/dev_fault.h"
@@ -598,6 +599,63 @@ static void fail_reads(const char *name, const uint64_t *seeds)
 	printf("# %s: %llu runs in which a read failed\n", name, (unsigned long long)n);
 	CHECK(n);
 	run_end(r);
+}
+
+static bool same_bytes(struct cache_dev *a, struct cache_dev *b)
+{
+	uint64_t n = cache_dev_sectors(a);
+	char *x = cache_dev_buf(n * CACHE_SECTOR_BYTES), *y = cache_dev_buf(n * CACHE_SECTOR_BYTES);
+	bool same = n == cache_dev_sectors(b) && !cache_dev_read(a, 0, n, x, NULL) &&
+		    !cache_dev_read(b, 0, n, y, NULL) && !memcmp(x, y, n * CACHE_SECTOR_BYTES);
+
+	free(x);
+	free(y);
+	return same;
+}
+
+/* The repair of what is damaged now is taken back by its undo file. */
+static void repair_and_undo(struct run *r)
+{
+	struct cache_repair_opts opts = { .size = sizeof(opts), .confirm = agree, .seed = 7,
+					  .allow_data_loss = r->seed & 1, .guess = true };
+	struct cache_dev *as_hit = set_copy(r->scratch), *dev;
+	struct cache_repair_result res;
+	struct cache_undo *undo;
+
+	CHECK_EQ(cache_dev_undo_new(set_lend(r->scratch), new_file(), NULL, &dev, NULL), 0);
+	CHECK_EQ(cache_repair_run(&dev, 1, &opts, &res), 0);
+	cache_dev_close(dev);
+	r->repaired += res.done;
+	if (res.done && same_bytes(r->scratch, as_hit))
+		complain(r, "something was done", "and nothing is different");
+	CHECK_EQ(cache_undo_open(file, NULL, NULL, &undo, NULL), 0);
+	if (!cache_undo_is_closed(undo) || cache_undo_check(undo, r->scratch, NULL) ||
+	    cache_undo_apply(undo, r->scratch, NULL) || !same_bytes(r->scratch, as_hit))
+		complain(r, "the undo file", "does not give back the damaged set");
+	cache_undo_close(undo);
+	unlink(file);
+	cache_dev_close(as_hit);
+}
+
+TEST(a_repair_of_random_damage_is_taken_back_byte_for_byte)
+{
+	static const char *const names[] = { "wb-crash", "flash-73", "churn-510", "rewrite-61" };
+	uint64_t runs = number("MAUL_RUNS", 100) / 10, done = 0;
+
+	for (unsigned k = 0; k < 4; k++) {
+		struct run *r = run_new(names[k]);
+
+		for (uint64_t i = 0; i < runs; i++) {
+			r->seed = number("MAUL_SEED", 1) + i;
+			maul_hurt(&r->maul, r->seed);
+			repair_and_undo(r);
+			take_back(r);
+		}
+		done += r->repaired;
+		run_end(r);
+	}
+	printf("# %llu repairs taken back\n", (unsigned long long)done);
+	CHECK(done);
 }
 
 static void maul(const char *name)
