@@ -155,6 +155,8 @@ refuses() {
 	refuses "twice for one device" 2 -U $U1 -U $U2 a
 	refuses "comes before the device" 2 a a -U $U1
 	refuses "a number up to 8" 2 --set-size 9 a
+	refuses "label has a control character" 2 -l $'x\033y' a
+	refuses "label has a control character" 2 -l $'x\ny' a
 }
 
 @test "with the uuids given every byte is the same, whatever lay there" {

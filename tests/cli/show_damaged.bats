@@ -58,3 +58,17 @@ show_all() {
 		[[ "$stderr" == *"$code (0x"* ]]
 	done
 }
+
+@test "buckets that a device does not have take no memory" {
+	! grep -q -e -fsanitize "$BUILD/flags" || skip "sanitizers take memory of their own"
+	make_image
+	command poke "$IMG" sb.nbuckets=2000000000
+	for call in cache-super-show "cache-fsck -n" "cache-fsck -y" cache-show-prios cache-show-keys \
+		cache-show-journal cache-show-uuids cache-map "cache-image save -n"; do
+		# shellcheck disable=SC2086 # options
+		run maxrss 40000 $call "$IMG"
+		echo "$call: $output"
+		kib=$(grep -o '[0-9]* KiB at most' <<< "$output")
+		[ "${kib%% *}" -le 40000 ]
+	done
+}
