@@ -12,7 +12,8 @@ static void check_with_cache(const struct fsck_backing *b, const struct fsck_cac
 	uint64_t dirty = slot < 0 ? 0 : c->slots[slot].dirty_sectors;
 	struct cache_finding f = { .what = cache_bdev_state_name(state), .count = dirty };
 
-	if (slot < 0 && state == CACHE_BDEV_STATE_DIRTY && c->set->uuids.n) {
+	if (slot < 0 && state == CACHE_BDEV_STATE_DIRTY &&
+	    (c->set->uuids.n || !cache_sb_is_synced(&c->set->sb))) {
 		f.code = CACHE_P_BDEV_UNKNOWN;
 		memcpy(f.uuid, b->sb.uuid, 16);
 		cache_found(sink, NULL, &f);

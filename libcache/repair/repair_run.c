@@ -156,11 +156,20 @@ static int repair_rest(struct run *r, unsigned i, struct cache_dev *dev,
 	return ret;
 }
 
+static bool has_unknown_backing(const struct run *r)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->seen[i].unknown_backing)
+			return true;
+	return false;
+}
+
 static int repair_opened(struct run *r, unsigned i, struct cache_dev *dev)
 {
 	struct cache_repair_opts opts = opts_for(r, i);
 	struct cache_repair_result *res = &r->results[i];
-	int ret = r->seen[i].super ? repair_super(r, i, dev, &opts) : 0;
+	bool super = r->seen[i].super || (!res->before.is_backing && has_unknown_backing(r));
+	int ret = super ? repair_super(r, i, dev, &opts) : 0;
 
 	/* what a dry run did not repair still prevents the rest */
 	if (ret || res->before.is_backing || (res->super && opts.dry_run))
@@ -185,14 +194,6 @@ static void repair_device(struct run *r, unsigned i)
 		o->repaired(o->ctx, i, res);
 	if (o->close)
 		o->close(o->ctx, i, dev);
-}
-
-static bool has_unknown_backing(const struct run *r)
-{
-	for (unsigned i = 0; i < r->n; i++)
-		if (r->seen[i].unknown_backing)
-			return true;
-	return false;
 }
 
 static bool needs_repair(const struct run *r, unsigned i)

@@ -218,6 +218,16 @@ static int infer(struct sb_repair *r)
 		return 0;
 	}
 	m->ran = has_run(r, &m->sb);
+	if (!m->ev.nentries) {
+		ret = cache_super_find_nodes(m, &m->by_nodes);
+		if (ret)
+			return cache_err_set(r->err, ret, 0, 
+						     "it is not known whether btree nodes of the set are there");
+	}
+	if (m->by_nodes) {
+		m->ran = true;
+		m->ev.set_magic = cache_sb_set_magic(&m->sb);	/* the nodes have it */
+	}
 	m->no_magic = !has_magic(r->was);
 	cache_super_infer(m);
 	cache_sb_encode(&m->sb, r->now);
@@ -328,7 +338,7 @@ static void judge(struct sb_repair *r)
 	if (!r->plan->cannot && r->m.guessed && !r->m.opts->guess)
 		r->plan->cannot = "a field of its superblock could only be guessed, and guessing was not allowed";
 	r->plan->super = memcmp(r->was, r->now, CACHE_SB_BYTES);
-	r->plan->safe = (r->m.csum_valid || r->by_checksum) &&
+	r->plan->safe = !r->m.by_nodes && (r->m.csum_valid || r->by_checksum) &&
 			!r->m.guessed && !r->m.chosen;
 }
 

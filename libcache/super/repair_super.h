@@ -21,6 +21,7 @@ struct super_repair {
 	/* The checksum was valid, so a wrong value was written on purpose. */
 	bool csum_valid;
 	bool ran;			/* the set has run: @ev describes it */
+	bool by_nodes;			/* @ran, but its ring is lost: only btree nodes are left */
 	/* something else had overwritten it: no field confirms another */
 	bool no_magic;
 	/* the proof of each field that got another value */
@@ -38,6 +39,13 @@ void cache_super_infer(struct super_repair *m);
  * it.
  */
 bool cache_super_ring_is_truth(const struct super_repair *m);
+
+/*
+ * The superblock says that the set never ran, and no ring says otherwise. But a backing device at
+ * hand has dirty data in it, and @found: a btree node of the set is there. Reads the start of each
+ * bucket, if there is such a backing device. 0; -ENOMEM, -ECANCELED.
+ */
+int cache_super_find_nodes(const struct super_repair *m, bool *found);
 
 /*
  * Calls @fn, which may be NULL, for each field in which @was and @now (both CACHE_SB_BYTES)

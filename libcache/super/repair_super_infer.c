@@ -27,6 +27,12 @@ static void guess(struct super_repair *m, enum super_field f, const char *proof)
 	m->guessed |= 1u << f;
 }
 
+/* What says that the set has run. */
+static const char *proof_of_run(const struct super_repair *m)
+{
+	return m->by_nodes ? "btree nodes and a dirty backing device" : "journal";
+}
+
 static uint64_t dev_buckets(const struct super_repair *m)
 {
 	return m->sb.bucket_sectors ? cache_dev_sectors(m->dev) / m->sb.bucket_sectors : 0;
@@ -40,7 +46,7 @@ static void infer_version(struct super_repair *m)
 	if ((m->csum_valid && !as_formatted) || !m->ran || m->sb.version)
 		return;
 	m->sb.version = CACHE_SB_VERSION_CDEV_WITH_UUID;
-	say(m, SUPER_VERSION, "journal");
+	say(m, SUPER_VERSION, proof_of_run(m));
 }
 
 static void infer_features(struct super_repair *m)
@@ -255,7 +261,7 @@ static void infer_flags(struct super_repair *m)
 	}
 	if (m->ran && !cache_sb_is_synced(&m->sb)) {
 		m->sb.flags |= CACHE_SB_SYNC;
-		say(m, SUPER_FLAGS, "journal");
+		say(m, SUPER_FLAGS, proof_of_run(m));
 	}
 }
 

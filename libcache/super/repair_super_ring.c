@@ -3,13 +3,15 @@
  * A superblock that says that its set never ran, and a ring that says the opposite: the set was
  * formatted again with the same uuid, or the write of the first start was lost. The content
  * decides: if the ring leads to dirty data, or a backing device has dirty data in this set, the
- * ring is right.
+ * ring is right. The ring may be lost too. Then the nodes of the set are still there.
  */
 #include "super/repair_super.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/bset_codec.h"
 #include "set/set_impl.h"
 
 static int note_dirty(void *ctx, const struct cache_extent *e)
@@ -78,4 +80,44 @@ bool cache_super_ring_is_truth(const struct super_repair *m)
 		cache_sb_predict_ring(&sb);
 	sb.flags |= CACHE_SB_SYNC;
 	return may_lead_to_dirty_data(m->dev, &sb);
+}
+
+/* Whether the first set of a node is in @bucket. @buf: of the size of a node. */
+static bool is_node(const struct super_repair *m, uint64_t bucket, char *buf)
+{
+	const struct cache_sb *sb = &m->sb;
+	const struct cache_bset_disk *d = (const void *)buf;
+	uint64_t sector = cache_bucket_sector(sb, bucket);
+	uint32_t nsectors = cache_btree_node_sectors(sb);
+
+	return !cache_dev_read(m->dev, sector, 1, buf, NULL) &&
+	       cache_le64_get(d->magic) == (cache_sb_set_magic(sb) ^ CACHE_BSET_MAGIC) &&
+	       !cache_dev_read(m->dev, sector, nsectors, buf, NULL) &&
+	       cache_bset_bytes(d) <= nsectors * CACHE_SECTOR_BYTES &&
+	       cache_bset_find_gen(d, sb, bucket, 0) >= 0;
+}
+
+int cache_super_find_nodes(const struct super_repair *m, bool *found)
+{
+	const struct cache_repair_opts *o = m->opts;
+	const struct cache_sb *sb = &m->sb;
+	char *buf;
+	int ret = 0;
+
+	*found = false;
+	if (!m->csum_valid || cache_sb_is_bdev(sb) || cache_sb_is_synced(sb) ||
+	    cache_sb_is_one_of_several(sb) || !has_dirty_backing(m) ||
+	    !cache_sb_is_usable(sb, cache_dev_sectors(m->dev)))
+		return 0;
+	buf = cache_dev_buf(cache_btree_node_sectors(sb) * CACHE_SECTOR_BYTES);
+	if (!buf)
+		return -ENOMEM;
+	for (uint64_t b = sb->first_bucket; b < sb->nbuckets && !*found && !ret; b++) {
+		*found = is_node(m, b, buf);
+		if (o->progress && o->progress(o->ctx, o->dev, CACHE_REPAIR_PASS_SCAN, b + 1,
+					       sb->nbuckets))
+			ret = -ECANCELED;
+	}
+	free(buf);
+	return ret;
 }

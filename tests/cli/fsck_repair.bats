@@ -48,6 +48,40 @@ zap_super() { dd if=/dev/zero of="$1" bs=4096 seek=1 count=1 conv=notrunc status
 	cache-show-keys --dirty "$IMG" | cmp - "$BATS_TEST_TMPDIR/was"
 }
 
+# looks_formatted: never started, as the superblock has it, and no ring
+looks_formatted() {
+	dd if=/dev/zero of="$IMG" bs=8k seek=2 count=256 conv=notrunc status=none
+	poke "$IMG" sb.sync=0 sb.version=0 sb.keys=0
+}
+
+@test "a set that looks as if it never ran is found by its dirty backing device" {
+	image wb-crash.cache
+	image wb-crash.back1 "$BATS_TEST_TMPDIR/back"
+	looks_formatted
+	run -0 cache-fsck -n "$IMG"
+	run -4 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$output" == *"BDEV_UNKNOWN"* ]]
+	[[ "$output" == *"back: NOT CLEAN; the kernel will refuse this device"* ]]
+	before=$(sum "$IMG")
+	run -4 cache-fsck -p "$IMG" "$BATS_TEST_TMPDIR/back"
+	[ "$before" = "$(sum "$IMG")" ]
+	run -1 --separate-stderr cache-fsck -y "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$stderr" == *"superblock flags was 0, should be 1: btree nodes and a dirty backing device"* ]]
+	run -0 cache-fsck -n "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$output" == *" of dirty data; the kernel will start this cache set"* ]]
+}
+
+@test "a new set in the place of that of a dirty backing device is not clean, and not changed" {
+	image wb-crash.back1 "$BATS_TEST_TMPDIR/back"
+	truncate -s 16M "$IMG"
+	make-cache -q -b8k -w4k -C "$IMG" \
+		--cset-uuid "$(cache-super-show -J "$BATS_TEST_TMPDIR/back" | jq -r .set_uuid)"
+	before=$(sum "$IMG")
+	run -4 cache-fsck -y "$IMG" "$BATS_TEST_TMPDIR/back"
+	[[ "$output" == *"BDEV_UNKNOWN"* ]]
+	[ "$before" = "$(sum "$IMG")" ]
+}
+
 @test "half of a set uuid is not guessed without --guess, nor repaired by -p" {
 	image registered.cache
 	zap_super "$IMG"
