@@ -18,22 +18,26 @@ struct cache_workers {
 	pthread_t thread[CACHE_WORKERS_MAX];
 };
 
-static struct cache_job *take_first(struct cache_workers *w)
+/* Takes a job that was not begun out of the queue. */
+static void take_out(struct cache_workers *w, struct cache_job *job)
 {
-	struct cache_job *job = w->first;
+	struct cache_job **p = &w->first, *before = NULL;
 
-	w->first = job->next;
-	if (!w->first)
-		w->last = NULL;
-	job->state = CACHE_JOB_RUNNING;
-	return job;
+	while (*p != job) {
+		before = *p;
+		p = &before->next;
+	}
+	*p = job->next;
+	if (w->last == job)
+		w->last = before;
+	job->state = CACHE_JOB_IDLE;
 }
 
-/* Runs the job that was queued first; the lock is held before and after. */
-static void run_first(struct cache_workers *w)
+/* Runs a job of the queue; the lock is held before and after. */
+static void run(struct cache_workers *w, struct cache_job *job)
 {
-	struct cache_job *job = take_first(w);
-
+	take_out(w, job);
+	job->state = CACHE_JOB_RUNNING;
 	pthread_mutex_unlock(&w->lock);
 	job->fn(job->ctx);
 	pthread_mutex_lock(&w->lock);
@@ -48,7 +52,7 @@ static void *work(void *arg)
 	pthread_mutex_lock(&w->lock);
 	while (w->first || !w->stop)
 		if (w->first)
-			run_first(w);
+			run(w, w->first);
 		else
 			pthread_cond_wait(&w->work, &w->lock);
 	pthread_mutex_unlock(&w->lock);
@@ -138,19 +142,14 @@ void cache_workers_start_next(struct cache_workers *w, struct cache_job *job)
 	start(w, job, queue_first);
 }
 
-/* Takes a job that was not begun out of the queue. */
-static void take_out(struct cache_workers *w, struct cache_job *job)
+/* What a thread may run while it waits for another job; NULL: nothing. */
+static struct cache_job *first_short(const struct cache_workers *w)
 {
-	struct cache_job **p = &w->first, *before = NULL;
+	struct cache_job *job = w->first;
 
-	while (*p != job) {
-		before = *p;
-		p = &before->next;
-	}
-	*p = job->next;
-	if (w->last == job)
-		w->last = before;
-	job->state = CACHE_JOB_IDLE;
+	while (job && job->reads)
+		job = job->next;
+	return job;
 }
 
 /* Whether @job was not begun: then it is idle. Otherwise it has run, or was not started. */
@@ -167,11 +166,14 @@ static bool take_back(struct cache_workers *w, struct cache_job *job)
 	queued = job->state == CACHE_JOB_QUEUED;
 	if (queued)
 		take_out(w, job);
-	while (job->state == CACHE_JOB_RUNNING)
-		if (w->first)
-			run_first(w);
+	while (job->state == CACHE_JOB_RUNNING) {
+		struct cache_job *other = first_short(w);
+
+		if (other)
+			run(w, other);
 		else
 			pthread_cond_wait(&w->done, &w->lock);
+	}
 	job->state = CACHE_JOB_IDLE;
 	pthread_mutex_unlock(&w->lock);
 	return queued;

@@ -2,12 +2,13 @@
 /*
  * A few threads that work off jobs beside their owner. The owner starts jobs and waits for them;
  * a job that nobody has begun by then runs in the waiting thread, and while another thread is at
- * it, the waiting one runs what else is queued. So without threads (NULL) the same code works, in
- * one thread.
+ * it, the waiting one runs what else is queued, but no job that waits for a device. So without
+ * threads (NULL) the same code works, in one thread.
  */
 #ifndef LIBCACHE_WORKERS_H
 #define LIBCACHE_WORKERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifdef __cplusplus
@@ -24,6 +25,7 @@ enum cache_job_state { CACHE_JOB_IDLE, CACHE_JOB_QUEUED, CACHE_JOB_RUNNING, CACH
 struct cache_job {
 	void (*fn)(void *ctx);	/* it may start other jobs, and must not wait for any */
 	void *ctx;
+	bool reads;		/* it waits for a device: not run by a thread that waits for another job */
 	enum cache_job_state state;	/* this and the next are only for workers.c */
 	struct cache_job *next;
 };

@@ -88,6 +88,7 @@ struct cache_node_batch *cache_node_batch_new(const struct cache_btree_walk *w,
 	b->reads.buf = other && !w->workers ? other->reads.buf : &b->buf;
 	b->read.fn = read_all;
 	b->read.ctx = b;
+	b->read.reads = true;
 	for (unsigned i = 0; i < CACHE_NODE_BATCH; i++) {
 		b->parsed[i].batch = b;
 		b->parsed[i].job.fn = parse;

@@ -33,6 +33,7 @@ static void check_sums(unsigned threads)
 		for (unsigned i = 0; i < JOBS; i++) {
 			s[i].job.fn = add_up;
 			s[i].job.ctx = &s[i];
+			s[i].job.reads = i % 5 == 0;
 			s[i].from = i;
 			(i % 3 ? cache_workers_start : cache_workers_start_next)(w, &s[i].job);
 		}
