@@ -3,7 +3,8 @@
 # cache-tools: one multi-call binary over one library.
 #
 #   make deps		install the missing Debian packages (deps-kernel: for check-kernel,
-#			deps-cross: for check-cross, deps-package: for deb and check-package)
+#			deps-cross: for check-cross, deps-package: for deb and check-package,
+#			deps-bench: programs of others that bench compares with)
 #   make		build build/bin/cache-tools, every applet beside it
 #   make demo		format an image and tour one that a kernel wrote
 #   make check		all tests and lints		(needs nothing but make deps)
@@ -348,6 +349,8 @@ DEPS := gcc g++ libc6-dev make pkg-config libblkid-dev libmount-dev uuid-dev lib
 	bats bcache-tools jq libnbd-bin nbdkit nbdkit-plugin-dev python3-libnbd qemu-utils man-db python3 python3-jsonschema shellcheck valgrind xxd xz-utils zstd
 DEPS_CROSS := qemu-user-static gcc-s390x-linux-gnu libc6-dev-s390x-cross \
 	gcc-powerpc-linux-gnu libc6-dev-powerpc-cross
+# Without these, rows of bench are left out.
+DEPS_BENCH := thin-provisioning-tools e2fsprogs
 DEPS_KERNEL := qemu-system-x86 busybox-static cpio kmod fuse2fs xfsprogs
 DEPS_PACKAGE := dpkg-dev debhelper fakeroot lintian udev systemd rpm autopkgtest debootstrap e2fsprogs qemu-system-x86
 
@@ -357,6 +360,8 @@ deps-kernel:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_KERNEL)
 deps-cross:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_CROSS)
+deps-bench:
+	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_BENCH)
 deps-package:
 	$(Q)tests/lib/deps "$(LIB_PKGS)" $(DEPS) $(DEPS_PACKAGE)
 ifneq ($(filter deps%,$(MAKECMDGOALS)),)
@@ -461,7 +466,7 @@ deb: dist
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/obj/*.d $(BUILD)/libcache/*/*.d $(BUILD)/tests/lib/poke/*.d)
 
-.PHONY: bench bench-compare check-user check-long check-tsan all help tests benches check check-asan demo deps deps-kernel deps-package install uninstall \
+.PHONY: bench bench-compare check-user check-long check-tsan all help tests benches check check-asan demo deps deps-kernel deps-package deps-bench install uninstall \
 	clean FORCE $(CHECK_KINDS:%=check-%)
 .PHONY: install-boot deb dist version check-cross cross-tests deps-cross check-kernel check-package images fuzz fuzzers analyze check-valgrind coverage
 .DELETE_ON_ERROR:
