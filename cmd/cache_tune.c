@@ -317,6 +317,11 @@ static void on_gone(void *ctx, const struct cache_tune_gone *g)
 		gone_text(o, g);
 }
 
+static bool on_stop(void *ctx)
+{
+	return cmd_cancelled();
+}
+
 static bool on_confirm(void *ctx)
 {
 	struct opts *o = ctx;
@@ -431,7 +436,9 @@ static int run(struct opts *o)
 	} else if (ret == 1 && o->tune.dry_run) {
 		cache_report_line(r, "%s: nothing was written", o->paths[0]);
 	}
-	if (ret == -ECANCELED)
+	if (ret == -ECANCELED && cmd_cancelled())
+		status = cmd_fail(&o->cmd, o->paths[0], "cancelled, nothing was changed");
+	else if (ret == -ECANCELED)
 		status = cmd_fail(&o->cmd, o->paths[0], isatty(STDIN_FILENO) ?
 				  "left as it is" : "no terminal to ask on: give -y, or -n to look");
 	else if (ret < 0)
@@ -443,13 +450,15 @@ static int run(struct opts *o)
 int cache_tune_main(int argc, char **argv)
 {
 	struct opts o = { .cmd = CMD_INIT, .tune = { .mode = -1, .relink_slot = -1,
-		.field = on_field, .slot = on_slot, .proof = on_proof, .gone = on_gone, .confirm = on_confirm } };
+		.field = on_field, .slot = on_slot, .proof = on_proof, .gone = on_gone,
+		.stop = on_stop, .confirm = on_confirm } };
 	int status;
 
 	o.tune.ctx = &o;
 	cmd_parse(&o.cmd, &argp, argc, argv, 0);
 	if (!o.has_seed)
 		o.tune.seed = cmd_random_seed(&o.cmd);
+	cmd_catch_cancel();
 	status = find_set(&o);
 	if (!status)
 		status = open_all(&o);

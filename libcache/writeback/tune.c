@@ -85,9 +85,20 @@ static int look_at(void *ctx, const struct cache_repair_view *view, struct cache
 	return ret ? ret : 1;
 }
 
+static bool stops(const struct tune *r)
+{
+	return r->t->stop && r->t->stop(r->t->ctx);
+}
+
+static int on_progress(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max)
+{
+	return stops(ctx);
+}
+
 static int look(struct tune *r, struct cache_err *err)
 {
-	const struct cache_repair_opts opts = { .size = sizeof(opts), .dry_run = true };
+	const struct cache_repair_opts opts = { .size = sizeof(opts), .dry_run = true, .ctx = r,
+						.progress = on_progress };
 	const struct cache_repair_change change = { .extents = look_at, .ctx = r };
 	struct cache_repair_plan plan;
 	int ret;
@@ -378,6 +389,8 @@ int cache_tune(const struct cache_tune *t, struct cache_err *err)
 	if (!ret)
 		ret = check(&r, err);
 	if (!ret && (t->relink || t->drop) && !t->dry_run && t->confirm && !t->confirm(t->ctx))
+		ret = -ECANCELED;
+	if (!ret && stops(&r))
 		ret = -ECANCELED;
 	if (!ret)
 		ret = change(&r, err);

@@ -61,6 +61,8 @@ struct cache_tune {
 	void (*slot)(void *ctx, uint32_t slot, const char *what);	/* of the uuid table, changes */
 	void (*proof)(void *ctx, const struct cache_tune_proof *p);
 	void (*gone)(void *ctx, const struct cache_tune_gone *g);
+	/* Asked while the set is loaded, and once more before the first write; true: -ECANCELED */
+	bool (*stop)(void *ctx);
 	bool (*confirm)(void *ctx);	/* after the proof, or after what is dropped */
 };
 

@@ -171,3 +171,22 @@ orphan() {
 	run -2 cache-tune --drop=x "$C"
 	run -2 cache-tune --drop="$flash" --label=x "$C"
 }
+
+@test "Ctrl-C before the first write changes nothing; later the change is completed" {
+	pair wb-clean
+	cut() {
+		env TEST_SIGINT="$1" TEST_SIGINT_SENT="$B.sent" LD_PRELOAD="$BUILD/tests/sigint.so" \
+			ASAN_OPTIONS="$ASAN_OPTIONS:verify_asan_link_order=0" cache-tune "${@:2}"
+	}
+	# the first write of the process is that of the undo file
+	before=$(sum "$C" "$B")
+	run -1 --separate-stderr cut 1 --label=x -z "$B.undo" "$C" "$B"
+	[[ "$stderr" == *"cancelled, nothing was changed" ]]
+	[ "$before" = "$(sum "$C" "$B")" ]
+	[ ! -e "$B.undo" ]
+	run -0 cut 1 --label=x "$C" "$B"
+	[ -e "$B.sent" ]
+	[ "$(cache-super-show -J "$B" | jq -r .label)" = x ]
+	[[ "$(slots)" == "0 backing "*" x "* ]]
+	run -0 cache-fsck -n "$C" "$B"
+}
