@@ -116,11 +116,11 @@ static int insert_all(struct cache_journal_search *h)
 
 /*
  * Whether the entry can be a later one. With a gap it is not the very next seq, which would not be
- * hidden.
+ * hidden, unless that is known to be missing: then the one before it was written to a wrong place.
  */
 static bool goes_on(const struct cache_journal_search *h, const struct cache_jset_pos *pos)
 {
-	uint64_t least = h->seq + 1 + !!h->gap;
+	uint64_t least = h->seq + 1 + (h->gap && h->max == UINT64_MAX);
 
 	return pos->seq >= least && pos->seq - h->seq <= (uint64_t)h->gap + 1 &&
 	       pos->seq <= h->max && pos->last_seq >= h->last_seq && pos->last_seq <= pos->seq;
