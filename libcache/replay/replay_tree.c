@@ -126,9 +126,12 @@ static const struct cache_btree_node *find_kept(const struct replay *r,
 						bool keys)
 {
 	const struct replay_kept *kept = place_of(r, key);
+	const struct cache_bkey *k = &kept->node.key;
 
+	/* pointers that a key does not have are not set */
 	return kept->node.nblocks && kept->node.level == level && (kept->has_keys || !keys) &&
-	       !memcmp(&kept->node.key, key, sizeof(*key)) ? &kept->node : NULL;
+	       k->high == key->high && k->low == key->low && k->ptr[0] == key->ptr[0] ?
+	       &kept->node : NULL;
 }
 
 static int read_and_parse(struct replay *r, struct cache_btree_node *own)
