@@ -222,7 +222,7 @@ static int infer(struct sb_repair *r)
 		ret = cache_super_find_nodes(m, &m->by_nodes);
 		if (ret)
 			return cache_err_set(r->err, ret, 0,
-						     "it is not known whether btree nodes of the set are there");
+					     "it is not known whether btree nodes of the set are there");
 	}
 	if (m->by_nodes) {
 		m->ran = true;
