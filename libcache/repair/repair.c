@@ -55,6 +55,7 @@ static void on_finding(void *ctx, const struct cache_finding *f)
 
 	r->forgiven |= f->code == CACHE_P_JOURNAL_DISCARDED;
 	r->gens_in_doubt |= f->code == CACHE_P_BUCKET_GEN_FALSE ||
+			    f->code == CACHE_P_BUCKET_MARKS ||
 			    f->code == CACHE_P_EXTENT_STALE_DIRTY;
 	cache_repair_doubt_add(&r->doubt, f);
 	if (!r->change)

@@ -52,7 +52,8 @@ static uint64_t bucket_of(const struct search *s, const struct cache_bkey *k)
 static bool is_known(const struct search *s, uint64_t bucket)
 {
 	for (size_t i = 0; i < s->found->n; i++)
-		if (s->found->gen[i].node && s->found->gen[i].f.bucket == bucket)
+		if ((s->found->gen[i].node || s->found->gen[i].later) &&
+		    s->found->gen[i].f.bucket == bucket)
 			return true;
 	return false;
 }
@@ -69,6 +70,50 @@ static bool is_ahead_of_parent(const struct search *s, const struct cache_btree_
 	       cache_bkey_staleness(&s->set->sb, &s->set->gens, k) == 1;
 }
 
+/*
+ * Whether newer keys of data have the bucket of the child @k, and the child is not in it: then the
+ * key that freed it is lost. Where the gen on disk is known, that decides instead. 1, 0; -EIO.
+ */
+static int is_replaced_by_data(const struct search *s, const struct cache_bkey *k)
+{
+	uint64_t bucket = bucket_of(s, k);
+	int ret;
+
+	if (bucket == UINT64_MAX || cache_bkey_is_freeing(k) || !cache_bit(s->d->foreign, bucket) ||
+	    cache_prio_is_known(&s->set->sb, &s->set->prios, bucket) ||
+	    !cache_bkey_staleness(&s->set->sb, &s->set->gens, k))
+		return 0;
+	ret = cache_set_holds_node(s->set, bucket, cache_ptr_gen(k->ptr[0]));
+	return ret < 0 ? ret : !ret;
+}
+
+/* A child that its parent still names, though the bucket has another owner now. */
+static int find_replaced(struct search *s, const struct cache_bkey *k)
+{
+	uint64_t bucket = bucket_of(s, k);
+	struct repair_gen g = { .later = true, .certain = true, .f = { .bucket = bucket } };
+	int ret = is_replaced_by_data(s, k);
+
+	if (ret == -EIO)	/* another time, or not at all */
+		return 0;
+	if (ret <= 0 || is_known(s, bucket))
+		return ret < 0 ? ret : 0;
+	g.gen = cache_gens_gen(&s->set->gens, bucket);
+	return add(s, &g);
+}
+
+static int add_child(struct search *s, const struct cache_btree_node *n,
+		     const struct cache_bkey *k)
+{
+	struct repair_gen g = { .node = true, .gen = cache_ptr_gen(k->ptr[0]) };
+
+	g.f = (struct cache_finding){ .code = CACHE_P_BUCKET_GEN_FALSE,
+				      .bucket = bucket_of(s, k), .other = n->bucket };
+	g.alone = is_ahead_of_parent(s, n, k);
+	g.certain = g.alone || cache_bkey_staleness(&s->set->sb, &s->set->gens, k) > MOVES_MAX;
+	return add(s, &g);
+}
+
 static int on_parent(void *ctx, const struct cache_btree_node *n)
 {
 	struct search *s = ctx;
@@ -76,20 +121,14 @@ static int on_parent(void *ctx, const struct cache_btree_node *n)
 
 	for (size_t i = 0; i < n->keys.n && n->level && ret >= 0; i++) {
 		const struct cache_bkey *k = &n->keys.k[i];
-		struct repair_gen g = { .node = true };
 
 		ret = cache_set_has_false_gen(s->set, n, k);
 		if (ret == -EIO)	/* another time, or not at all */
 			ret = 0;
-		if (ret <= 0 || is_known(s, bucket_of(s, k)))
-			continue;
-		g.gen = cache_ptr_gen(k->ptr[0]);
-		g.f = (struct cache_finding){ .code = CACHE_P_BUCKET_GEN_FALSE,
-					      .bucket = bucket_of(s, k), .other = n->bucket };
-		g.alone = is_ahead_of_parent(s, n, k);
-		g.certain = g.alone ||
-			    cache_bkey_staleness(&s->set->sb, &s->set->gens, k) > MOVES_MAX;
-		ret = add(s, &g);
+		if (!ret)
+			ret = find_replaced(s, k);
+		else if (ret > 0 && !is_known(s, bucket_of(s, k)))
+			ret = add_child(s, n, k);
 	}
 	return ret < 0 ? ret : 0;
 }
@@ -364,6 +403,8 @@ void cache_repair_doubt_gens(struct repair_doubt *d, const struct repair_gens *g
 	for (size_t i = 0; i < g->n; i++) {
 		const struct cache_finding *f = &g->gen[i].f;
 
+		if (g->gen[i].later)	/* the walk finds what the parent has lost */
+			continue;
 		cache_repair_doubt_add(d, &(struct cache_finding){
 			.code = CACHE_P_BUCKET_GEN_FALSE, .bucket = f->bucket,
 			.index = f->bucket / per, .corrected = g->gen[i].alone });

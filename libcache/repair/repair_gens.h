@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Gens on disk that cannot be right, so that what the bucket holds seems to be gone. */
+/*
+ * Gens on disk that cannot be right, so that what the bucket holds seems to be gone; and gens that
+ * are lost, so that what was freed seems to be there.
+ */
 #ifndef LIBCACHE_REPAIR_GENS_H
 #define LIBCACHE_REPAIR_GENS_H
 
@@ -12,6 +15,8 @@ struct repair_gen {
 	/* Else it may be old: an extent whose data is still there, a node that was replaced. */
 	bool certain;
 	bool alone;		/* and no other gen is in doubt because of it */
+	/* It is not on disk any more, and a parent still names a node that was freed before it. */
+	bool later;
 };
 
 /* Zero it to begin; release ->gen with free(). */
@@ -30,7 +35,8 @@ struct repair_gens {
  * bucket: or the parent has lost what it was written last. And dirty data that nobody else claims
  * the bucket of: the driver gives a bucket to another owner only once a prio chain with its new gen is on disk, so what had the
  * same gen in the chain before is still there; and all that came after the newest chain is in
- * the journal, which has such an extent as live.
+ * the journal, which has such an extent as live. And buckets whose prio_set is lost: newer keys
+ * of data have the bucket of a child that is not there.
  *
  * Return: 0; -ENOMEM, or what a walk returns.
  */

@@ -62,7 +62,10 @@ static int init_tables(struct marking *s, enum cache_load upto)
 					(unsigned long long)s->set->sb.nbuckets);
 }
 
-/* Sets a bit for each bucket whose prio_set did not verify. */
+/*
+ * Sets a bit for each bucket whose prio_set did not verify. Its gens are read as 0: another one
+ * is from ->correct_prios(), and known.
+ */
 static int init_unknown(struct marking *s)
 {
 	struct cache_set *set = s->set;
@@ -77,7 +80,7 @@ static int init_unknown(struct marking *s)
 	if (!set->gen_unknown)
 		return cache_err_set(s->err, -ENOMEM, 0, "no memory for a bit map of the buckets");
 	for (uint64_t b = 0; b < n; b++)
-		if (!set->prios.member_ok[b / per])
+		if (!set->prios.member_ok[b / per] && !cache_gens_gen(&set->gens, b))
 			cache_bit_set(set->gen_unknown, b);
 	s->m.gen_unknown = set->gen_unknown;
 	return 0;

@@ -189,4 +189,26 @@ TEST(a_leaf_whose_gen_is_one_ahead_of_a_parent_that_may_have_lost_a_set_is_in_do
 	repairs_with(&d, 32, 0, false);
 }
 
+/*
+ * The prio_set is lost, as is the key of the root that freed its first child; a key of the
+ * journal has the bucket of that, with a newer gen, for data.
+ */
+TEST(data_with_a_newer_gen_has_the_bucket_of_a_child_that_is_not_there)
+{
+	struct disk d = make(NULL, 0, 0x30, 0);
+	struct cache_bkey k[] = { extent(0, 1000, 1032, true, SECTOR(OTHER), 1),
+				  extent(0, 2000, 2032, true, SECTOR(DATA), 3) };
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+	struct cache_bkey child[] = { node_key(&d.sb, 0, 500, DATA, 1), root_key(&d.sb, LEAF, 1) };
+	struct jset_spec j = { .seq = 1, .last_seq = 1, .uuid_bucket = table_key(&d, UUID),
+			       .prio_bucket = PRIO, .btree_root = root, .level = 1,
+			       .keys = &k[1], .nkeys = 1 };
+
+	put_bset(&d, &root, 5, 0, child, 2);
+	put_bset(&d, &child[1], 8, 0, &k[0], 1);
+	put_jset(&d, 1, 0, &j);
+	disk_spoil(&d, SECTOR(PRIO), 300);
+	repairs_with(&d, 64, 0, false);
+}
+
 TEST_MAIN()
