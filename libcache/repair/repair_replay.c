@@ -25,7 +25,8 @@ struct flushed {
 	size_t nentries;
 	uint32_t *by_key;	/* the overlay's extents, equal ones together, the newest last */
 	uint64_t *drop;		/* one bit per extent of the overlay, in its order */
-	bool damaged;		/* an interior node is: then a leaf may have less than its range */
+	/* an interior node is, or has lost a write: then a leaf may have less than its range */
+	bool damaged;
 };
 
 static struct cache_bkey extent(const struct flushed *f, size_t i)
@@ -142,6 +143,30 @@ static bool range_of(const struct flushed *f, const struct cache_btree_node *n, 
 	return true;
 }
 
+/* A child of @n is gone and @n does not say what replaced it: it is as it was before a write. */
+static int lacks_child(const struct cache_set *set, const struct cache_btree_node *n)
+{
+	int freed = 1;
+
+	for (size_t i = 0; i < n->keys.n && freed > 0; i++) {
+		const struct cache_bkey *k = &n->keys.k[i];
+
+		if (cache_bkey_is_freeing(k) || !cache_bkey_staleness(&set->sb, &set->gens, k))
+			continue;
+		freed = cache_set_is_freed_by(set, n, cache_ptr_bucket(&set->sb, k, 0),
+					      cache_ptr_gen(k->ptr[0]));
+	}
+	return freed < 0 ? freed : !freed;
+}
+
+static int on_parent(struct flushed *f, const struct cache_btree_node *n)
+{
+	int ret = n->damaged ? 1 : lacks_child(f->set, n);
+
+	f->damaged |= ret > 0;
+	return ret < 0 ? ret : 0;
+}
+
 /* Those that go on into another leaf stay: that one may not have them. */
 static int on_node(void *ctx, const struct cache_btree_node *n)
 {
@@ -151,9 +176,10 @@ static int on_node(void *ctx, const struct cache_btree_node *n)
 	size_t first, newest;
 	int ret;
 
-	f->damaged |= n->level && n->damaged;
+	if (n->level)
+		return on_parent(f, n);
 	/* what a leaf has had may be in the part that is damaged */
-	if (n->level || n->damaged || !range_of(f, n, &inode, &start, &last))
+	if (n->damaged || !range_of(f, n, &inode, &start, &last))
 		return 0;
 	first = first_from(f, inode, start);
 	if (first == f->set->overlay.n)
@@ -200,7 +226,7 @@ int cache_repair_drop_flushed(struct cache_set *set, const struct cache_sink *si
 	f.by_key = reallocarray(NULL, n + 1, sizeof(*f.by_key));
 	f.drop = cache_bits_new(n + 1);
 	if (!f.end || !f.by_key || !f.drop)
-		ret = cache_err_set(err, -ENOMEM, 0, "no memory for the journal's keys");
+		ret = -ENOMEM;
 	for (size_t i = 0; i < j->nreplay && !ret; i++)
 		f.end[i] = end += j->replay[i]->nwords;
 	if (!ret && n) {
@@ -208,6 +234,8 @@ int cache_repair_drop_flushed(struct cache_set *set, const struct cache_sink *si
 		qsort_r(f.by_key, n, sizeof(*f.by_key), by_key, &f);
 		ret = cache_set_each_node(set, on_node, &f, &silent, err);
 	}
+	if (ret == -ENOMEM)
+		cache_err_set(err, ret, 0, "no memory for the journal's keys");
 	if (!ret)
 		drop(&f);
 	free(f.end);

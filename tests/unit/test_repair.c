@@ -744,6 +744,32 @@ TEST(an_entry_before_a_gap_does_not_hide_what_a_leaf_has_of_the_lost_one)
 	cache_dev_close(d.dev);
 }
 
+/*
+ * The root has lost its last write: of the leaf that replaced its first child nothing is left,
+ * and the range of the other child seems to begin where that one's did. It has had entry 3, and
+ * has nothing of entry 1.
+ */
+TEST(an_entry_before_a_gap_is_kept_where_only_its_leaf_is_lost)
+{
+	struct cache_bkey k[] = { extent(0, 100, 132, true, SECTOR(30), 1),
+				  extent(0, 200, 204, true, SECTOR(32), 1) };
+	struct disk d = make(NULL, 0, 0x30, 0x40);
+	struct cache_bkey root = root_key(&d.sb, ROOT, 1);
+	struct cache_bkey child[] = { node_key(&d.sb, 0, 150, 26, 0), root_key(&d.sb, 27, 1) };
+	struct jset_spec j = { .last_seq = 1, .uuid_bucket = table_key(&d, UUID),
+			       .prio_bucket = PRIO, .btree_root = root, .level = 1, .nkeys = 1 };
+
+	put_bset(&d, &root, 5, 0, child, 2);
+	put_bset(&d, &child[1], 6, 0, &k[1], 1);
+	for (unsigned i = 0; i < 2; i++) {
+		j.seq = 1 + 2 * i;
+		j.keys = &k[i];
+		put_jset(&d, 1, i * ENTRY, &j);
+	}
+	repairs_to(&d, OLD_100, OLD_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
 /* Entries 1 and 3 are lost; the driver reads 4 and not 2, of which the leaf has had nothing. */
 TEST(entries_behind_damaged_ones_are_replayed_beside_those_that_the_driver_reads)
 {
