@@ -310,6 +310,7 @@ static int by_start(const void *a, const void *b)
 
 void writeback_show_sort(struct writeback_show *s)
 {
+	/* at most one for each transfer that failed, which took longer than this */
 	if (s->nfailed)
 		qsort(s->failed, s->nfailed, sizeof(*s->failed), by_start);
 }
@@ -352,6 +353,7 @@ static void put_map(struct writeback_show *s, FILE *out)
 {
 	uint64_t at = 0;
 
+	/* as many at most */
 	if (s->nfailed)
 		qsort(s->failed, s->nfailed, sizeof(*s->failed), by_cache_sector);
 	fputs(MAP_FIRST "# current_pos  current_status  current_pass\n"

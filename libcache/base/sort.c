@@ -14,6 +14,21 @@
 #define PARTS_MAX	(1u << PART_BITS_MAX)
 #define SMALL		24
 
+/* Who is asked whether to go on, and how many values were placed since. */
+struct asking {
+	int (*poll)(void *ctx);
+	void *ctx;
+	size_t placed;
+};
+
+static inline int placed(struct asking *a, size_t n)
+{
+	if (!a || (a->placed += n) < CACHE_SORT_POLL)
+		return 0;
+	a->placed = 0;
+	return a->poll(a->ctx);
+}
+
 static void insertion_sort(uint64_t *v, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {
@@ -41,15 +56,18 @@ static unsigned int shift_for(uint64_t range, size_t n)
 }
 
 /* Follows cycles: @home[p] is where the next value of part p goes. */
-static void permute(uint64_t *v, uint64_t least, unsigned int shift,
-		    uint32_t *home, const uint32_t *end, unsigned int parts)
+static int permute(struct asking *a, uint64_t *v, uint64_t least, unsigned int shift,
+		   uint32_t *home, const uint32_t *end, unsigned int parts)
 {
+	int ret = 0;
+
 	for (unsigned int p = 0; p < parts; p++) {
-		while (home[p] < end[p]) {
+		while (home[p] < end[p] && !ret) {
 			uint64_t x = v[home[p]];
 			unsigned int q = (x - least) >> shift;
+			size_t n = 1;
 
-			while (q != p) {
+			for (; q != p; n++) {
 				uint64_t y = v[home[q]];
 
 				v[home[q]++] = x;
@@ -57,24 +75,28 @@ static void permute(uint64_t *v, uint64_t least, unsigned int shift,
 				q = (x - least) >> shift;
 			}
 			v[home[p]++] = x;
+			ret = placed(a, n);
 		}
 	}
+	return ret;
 }
 
-static void sort_large(uint64_t *v, size_t n);
+static int sort_large(struct asking *a, uint64_t *v, size_t n);
 
-static void sort_parts(uint64_t *v, const uint32_t *end, unsigned int parts)
+static int sort_parts(struct asking *a, uint64_t *v, const uint32_t *end, unsigned int parts)
 {
 	uint32_t start = 0;
+	int ret = 0;
 
-	for (unsigned int p = 0; p < parts; start = end[p++]) {
+	for (unsigned int p = 0; p < parts && !ret; start = end[p++]) {
 		uint32_t n = end[p] - start;
 
 		if (n > SMALL)
-			sort_large(v + start, n);
+			ret = sort_large(a, v + start, n);
 		else if (n > 1)
 			insertion_sort(v + start, n);
 	}
+	return ret;
 }
 
 static void extent(const uint64_t *v, size_t n, uint64_t *least, uint64_t *most)
@@ -86,15 +108,16 @@ static void extent(const uint64_t *v, size_t n, uint64_t *least, uint64_t *most)
 	}
 }
 
-static void sort_large(uint64_t *v, size_t n)
+static int sort_large(struct asking *a, uint64_t *v, size_t n)
 {
 	uint32_t home[PARTS_MAX], end[PARTS_MAX], sum = 0;
 	unsigned int shift, parts;
 	uint64_t least, most;
+	int ret;
 
 	extent(v, n, &least, &most);
 	if (least == most)
-		return;
+		return 0;
 	shift = shift_for(most - least, n);
 	parts = ((most - least) >> shift) + 1;
 	memset(home, 0, parts * sizeof(*home));
@@ -107,9 +130,8 @@ static void sort_large(uint64_t *v, size_t n)
 		sum += count;
 		end[p] = sum;
 	}
-	permute(v, least, shift, home, end, parts);
-	if (shift)
-		sort_parts(v, end, parts);
+	ret = permute(a, v, least, shift, home, end, parts);
+	return ret || !shift ? ret : sort_parts(a, v, end, parts);
 }
 
 static bool is_sorted(const uint64_t *v, size_t n)
@@ -120,14 +142,26 @@ static bool is_sorted(const uint64_t *v, size_t n)
 	return true;
 }
 
-void cache_sort_u64(uint64_t *v, size_t n)
+static int sort_u64(struct asking *a, uint64_t *v, size_t n)
 {
 	if (is_sorted(v, n))
-		return;
+		return 0;
 	if (n > SMALL)
-		sort_large(v, n);
-	else
-		insertion_sort(v, n);
+		return sort_large(a, v, n);
+	insertion_sort(v, n);
+	return 0;
+}
+
+void cache_sort_u64(uint64_t *v, size_t n)
+{
+	sort_u64(NULL, v, n);
+}
+
+int cache_sort_u64_polled(uint64_t *v, size_t n, int (*poll)(void *ctx), void *ctx)
+{
+	struct asking a = { .poll = poll, .ctx = ctx };
+
+	return sort_u64(poll ? &a : NULL, v, n);
 }
 
 /* Parts that were filled in the order of the input may be sorted already. */

@@ -81,7 +81,7 @@ static int run_pass(struct clone *c, unsigned which, struct cache_err *err)
 	return ret || !copy.stopped ? ret : -ECANCELED;
 }
 
-static int by_start(const void *x, const void *y)
+static int by_start(const void *x, const void *y, void *ctx)
 {
 	const struct cache_clone_failure *a = x, *b = y;
 
@@ -89,12 +89,15 @@ static int by_start(const void *x, const void *y)
 }
 
 /* In the order of the keys; what was not read twice counts once. */
-static void merge_failures(struct clone_failures *l)
+static int merge_failures(struct clone *c)
 {
+	struct clone_failures *l = &c->failed;
 	size_t n = 0;
+	int ret = cache_sort(l->list, l->n, &(struct cache_sort){
+		.size = sizeof(*l->list), .cmp = by_start, .poll = cache_clone_poll, .poll_ctx = c });
 
-	if (l->n)
-		qsort(l->list, l->n, sizeof(*l->list), by_start);
+	if (ret)
+		return ret;
 	for (size_t i = 0; i < l->n; i++) {
 		struct cache_clone_failure *last = n ? &l->list[n - 1] : NULL, *f = &l->list[i];
 		bool touches = last && last->inode == f->inode && f->start <= last->end &&
@@ -107,13 +110,17 @@ static void merge_failures(struct clone_failures *l)
 			l->list[n++] = *f;
 	}
 	l->n = n;
+	return 0;
 }
 
 static int tell_failures(struct clone *c, struct cache_err *err)
 {
 	uint64_t dirty = 0;
+	int ret = merge_failures(c);
 
-	merge_failures(&c->failed);
+	if (ret)
+		return cache_err_set(err, ret, 0, ret == -ENOMEM ?
+				     "no memory for what cannot be read" : "cancelled");
 	for (size_t i = 0; i < c->failed.n; i++) {
 		const struct cache_clone_failure *f = &c->failed.list[i];
 		struct cache_clone_device *d = cache_clone_device_of(c, f->inode);

@@ -46,13 +46,27 @@ static inline uint64_t cache_clone_first_sector(const struct clone *c)
 	return cache_bucket_sector(&c->set->sb, cache_sb_reserved_buckets(&c->set->sb));
 }
 
+/* Of a struct clone, as the poll of a sort: 0, or -ECANCELED to stop. */
+static inline int cache_clone_poll(void *ctx)
+{
+	const struct cache_clone_opts *o = ((struct clone *)ctx)->opts;
+
+	return o->progress && o->progress(o->ctx, 0, 0, 0) ? -ECANCELED : 0;
+}
+
+/* The same in a loop, at every 65536th @i. */
+static inline int cache_clone_poll_at(struct clone *c, size_t i)
+{
+	return i % CACHE_SORT_POLL ? 0 : cache_clone_poll(c);
+}
+
 /* NULL: no slot that can own data has this inode. */
 struct cache_clone_device *cache_clone_device_of(const struct clone *c, uint64_t inode);
 
 /*
  * Fills the result's devices, and chosen, at, order, stream; gens and prios of the target's data
  * buckets. Return: 0; -ENOSPC when not all dirty data fits; -ERANGE for a slot that the target
- * cannot have; -ENOMEM.
+ * cannot have; -ENOMEM; -ECANCELED.
  */
 int cache_clone_plan(struct clone *c, struct cache_err *err);
 void cache_clone_each_left(const struct clone *c);

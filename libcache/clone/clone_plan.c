@@ -71,21 +71,22 @@ static uint32_t group_start(const struct groups *g, uint64_t bucket)
 	return bucket ? g->end[bucket - 1] : 0;
 }
 
-static void rank_buckets(const struct clone *c, struct groups *g)
+static int rank_buckets(struct clone *c, struct groups *g)
 {
 	const struct cache_buckets *t = &c->view->set->buckets;
 
 	for (uint64_t b = 0; b < t->nbuckets; b++)
 		if (group_start(g, b) < g->end[b])
 			g->rank[g->nranks++] = (uint64_t)(CACHE_BTREE_PRIO - cache_bucket_prio(t, b)) << 32 | b;
-	cache_sort_u64(g->rank, g->nranks);
+	return cache_sort_u64_polled(g->rank, g->nranks, cache_clone_poll, c);
 }
 
 /* Within a bucket in the order of its sectors, so that it is read from its start to its end. */
-static int sort_groups(const struct clone *c, struct groups *g)
+static int sort_groups(struct clone *c, struct groups *g)
 {
 	uint64_t mask = c->res->source.bucket_sectors - 1, *v;
 	uint32_t most = 0;
+	int ret;
 
 	for (size_t r = 0; r < g->nranks; r++) {
 		uint32_t b = (uint32_t)g->rank[r];
@@ -93,28 +94,30 @@ static int sort_groups(const struct clone *c, struct groups *g)
 		most = cache_max_u64(most, g->end[b] - group_start(g, b));
 	}
 	v = calloc((size_t)most + 1, sizeof(*v));
-	for (size_t r = 0; r < g->nranks && v; r++) {
+	ret = v ? 0 : -ENOMEM;
+	for (size_t r = 0; r < g->nranks && !ret; r++) {
 		uint32_t b = (uint32_t)g->rank[r], n = g->end[b] - group_start(g, b);
 		uint32_t *ids = g->ids + group_start(g, b);
 
 		for (uint32_t i = 0; i < n; i++)
 			v[i] = (cache_ptr_sector(c->view->kept->keys[ids[i]].ptr) & mask) << 32 | ids[i];
-		cache_sort_u64(v, n);
+		ret = cache_sort_u64_polled(v, n, cache_clone_poll, c);
 		for (uint32_t i = 0; i < n; i++)
 			ids[i] = (uint32_t)v[i];
+		if (!ret)
+			ret = cache_clone_poll(c);
 	}
-	if (!v)
-		return -ENOMEM;
 	free(v);
-	return 0;
+	return ret;
 }
 
 /* A counting sort; @take: one bit per extent. */
-static int group(const struct clone *c, const uint64_t *take, struct groups *g)
+static int group(struct clone *c, const uint64_t *take, struct groups *g)
 {
 	uint64_t nbuckets = c->res->source.nbuckets;
 	size_t n = c->view->kept->n;
 	uint32_t *fill = calloc(nbuckets + 1, sizeof(*fill));
+	int ret = 0;
 
 	g->end = calloc(nbuckets + 1, sizeof(*g->end));
 	g->rank = calloc(nbuckets + 1, sizeof(*g->rank));
@@ -123,17 +126,22 @@ static int group(const struct clone *c, const uint64_t *take, struct groups *g)
 		free(fill);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !ret; i++) {
 		if (cache_bit(take, i))
 			g->end[bucket_of(c, i)]++;
+		ret = cache_clone_poll_at(c, i);
+	}
 	for (uint64_t b = 1; b < nbuckets; b++)
 		g->end[b] += g->end[b - 1];
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !ret; i++) {
 		if (cache_bit(take, i))
 			g->ids[group_start(g, bucket_of(c, i)) + fill[bucket_of(c, i)]++] = i;
+		ret = cache_clone_poll_at(c, i);
+	}
 	free(fill);
-	rank_buckets(c, g);
-	return sort_groups(c, g);
+	if (!ret)
+		ret = rank_buckets(c, g);
+	return ret ? ret : sort_groups(c, g);
 }
 
 static void free_groups(struct groups *g)
@@ -291,7 +299,7 @@ int cache_clone_plan(struct clone *c, struct cache_err *err)
 	if (!ret) {
 		count_extents(c, refused, take);
 		ret = group(c, take, &g);
-		if (ret)
+		if (ret == -ENOMEM)
 			cache_err_set(err, ret, 0, "no memory for what is to be copied");
 	}
 	if (!ret)

@@ -14,6 +14,7 @@
 #include "base/checked.h"
 #include "base/crc64.h"
 #include "base/fd_io.h"
+#include "base/sort.h"
 
 #define RUN_SECTORS	CACHE_UNDO_RECORD_SECTORS_MAX
 
@@ -36,18 +37,26 @@ static int saved_error(struct cache_err *err, int ret, uint64_t sector)
 			      PRIu64 ": %s", sector, strerror(-ret));
 }
 
-static int by_sector(const void *a, const void *b)
+static int by_sector(const void *a, const void *b, void *ctx)
 {
 	const struct undo_sector *x = a, *y = b;
 
 	return x->sector < y->sector ? -1 : x->sector > y->sector;
 }
 
-static void sort_known(struct cache_undo *u)
+static int poll_sort(void *ctx)
 {
-	if (!u->sorted && u->nknown)
-		qsort(u->known, u->nknown, sizeof(*u->known), by_sector);
-	u->sorted = true;
+	return cache_undo_poll(ctx, CACHE_UNDO_PASS_COMPARE, 0, ((struct cache_undo *)ctx)->nknown);
+}
+
+static int sort_known(struct cache_undo *u, struct cache_err *err)
+{
+	int ret = u->sorted ? 0 : cache_sort(u->known, u->nknown, &(struct cache_sort){
+		.size = sizeof(*u->known), .cmp = by_sector, .poll = poll_sort, .poll_ctx = u });
+
+	u->sorted = !ret;
+	return !ret ? 0 : cache_err_set(err, ret, 0, ret == -ENOMEM ? "no memory for sectors" :
+					"cancelled, nothing was written");
 }
 
 /* The records from @i on that are adjacent on the device; *@nsectors in total. */
@@ -142,8 +151,9 @@ int cache_undo_check(struct cache_undo *u, struct cache_dev *dev, struct cache_e
 	buf = cache_dev_buf(RUN_SECTORS * CACHE_SECTOR_BYTES);
 	if (!buf)
 		return cache_err_set(err, -ENOMEM, 0, "no memory for sectors");
-	sort_known(u);
-	ret = check_missing(u, dev, buf, err);
+	ret = sort_known(u, err);
+	if (!ret)
+		ret = check_missing(u, dev, buf, err);
 	for (size_t i = 0; i < u->nknown && !ret; ) {
 		ret = poll(u, CACHE_UNDO_PASS_COMPARE, i, u->nknown, err);
 		if (!ret)

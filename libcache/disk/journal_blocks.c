@@ -358,7 +358,7 @@ static bool contradict(const struct run *r)
 	return false;
 }
 
-static int by_seq(const void *a, const void *b)
+static int by_seq(const void *a, const void *b, void *ctx)
 {
 	uint64_t x = (*(const struct cache_jset_pos *const *)a)->seq;
 	uint64_t y = (*(const struct cache_jset_pos *const *)b)->seq;
@@ -371,7 +371,8 @@ static int by_seq(const void *a, const void *b)
  * differ.
  */
 static int ask_survivors(struct cache_dev *dev, const struct cache_sb *sb,
-			 struct cache_journal *j, bool *twice, struct cache_err *err)
+			 struct cache_journal *j, bool *twice, const struct cache_sink *sink,
+			 struct cache_err *err)
 {
 	const struct cache_jset_pos *newest = j->entries;
 	cache_le64 *words = calloc(CACHE_JSET_MAX_WORDS, sizeof(*words));
@@ -388,9 +389,9 @@ static int ask_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 	for (size_t i = 0; i < j->nentries && !ret; i++)
 		if (j->entries[i].seq >= newest->last_seq)
 			j->replay[n++] = &j->entries[i];
-	if (n)
-		qsort(j->replay, n, sizeof(*j->replay), by_seq);
-	for (size_t i = 0; i < n; i++) {
+	if (!ret)
+		ret = cache_sort_polled(j->replay, n, sizeof(*j->replay), by_seq, NULL, sink);
+	for (size_t i = 0; i < n && !ret; i++) {
 		const struct cache_jset_pos *last = j->nreplay ? j->replay[j->nreplay - 1] : NULL;
 
 		if (!last || j->replay[i]->seq != last->seq)
@@ -415,7 +416,7 @@ int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 	if (!ret && (r.doubt || !j->nentries || contradict(&r)))
 		return 0;
 	if (!ret)
-		ret = ask_survivors(dev, sb, j, &r.doubt, err);
+		ret = ask_survivors(dev, sb, j, &r.doubt, sink, err);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for a journal entry");
 	return ret ? ret : !r.doubt;

@@ -84,7 +84,7 @@ static int add(struct cache_journal_search *h, const struct cache_jset_pos *pos)
 	return 0;
 }
 
-static int by_place(const void *a, const void *b)
+static int by_place(const void *a, const void *b, void *ctx)
 {
 	return is_before(b, a) - is_before(a, b);
 }
@@ -95,13 +95,16 @@ static int insert_all(struct cache_journal_search *h)
 	struct cache_journal *j = h->j;
 	size_t i = j->nentries, n = h->npos;
 	struct cache_jset_pos *p;
+	int ret;
 
 	if (!n)
 		return 0;
-	p = reallocarray(j->entries, i + n, sizeof(*p));
+	ret = cache_sort_polled(h->pos, n, sizeof(*h->pos), by_place, NULL, h->sink);
+	if (ret && ret != -ENOMEM)
+		return ret;
+	p = ret ? NULL : reallocarray(j->entries, i + n, sizeof(*p));
 	if (!p)
 		return cache_err_set(h->err, -ENOMEM, 0, "no memory for a journal entry");
-	qsort(h->pos, n, sizeof(*h->pos), by_place);
 	j->entries = p;
 	j->nentries += n;
 	while (n) {

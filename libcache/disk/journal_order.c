@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* Of copies the one that the driver can read, then the first. */
-static int by_seq(const void *a, const void *b)
+static int by_seq(const void *a, const void *b, void *ctx)
 {
 	const struct cache_jset_pos *x = *(const struct cache_jset_pos *const *)a;
 	const struct cache_jset_pos *y = *(const struct cache_jset_pos *const *)b;
@@ -39,24 +39,32 @@ static const struct cache_jset_pos *find_newest(const struct cache_journal *j)
 	return best;
 }
 
+static int entries_failed(struct cache_journal_scan *s, int ret)
+{
+	return ret != -ENOMEM ? ret : cache_err_set(s->err, ret, 0,
+						    "no memory for %zu journal entries",
+						    s->j->nentries);
+}
+
 /* The entries of the replay range, sorted, one per seq. */
 static int collect_replay(struct cache_journal_scan *s)
 {
 	struct cache_journal *j = s->j;
 	uint64_t first = j->newest.pos.last_seq, last = j->newest.pos.seq;
 	size_t n = 0, unique = 0;
+	int ret;
 
 	j->replay = calloc(j->nentries, sizeof(*j->replay));
 	if (!j->replay)
-		return cache_err_set(s->err, -ENOMEM, 0,
-				     "no memory for %zu journal entries", j->nentries);
+		return entries_failed(s, -ENOMEM);
 	for (size_t i = 0; i < j->nentries; i++)
 		if (j->entries[i].seq >= first && j->entries[i].seq <= last)
 			j->replay[n++] = &j->entries[i];
-	qsort(j->replay, n, sizeof(*j->replay), by_seq);
+	ret = cache_sort_polled(j->replay, n, sizeof(*j->replay), by_seq, NULL, s->sink);
+	if (ret)
+		return entries_failed(s, ret);
 	for (size_t i = 0; i < n; i++) {
 		const struct cache_jset_pos *prev = unique ? j->replay[unique - 1] : NULL;
-		int ret = 0;
 
 		if (!prev || prev->seq != j->replay[i]->seq) {
 			j->replay[unique++] = j->replay[i];
@@ -163,10 +171,12 @@ static int check_search(struct cache_journal_scan *s)
 {
 	struct cache_journal *j = s->j;
 	struct cache_journal_gap gap;
-	int ret = cache_journal_search(s->sb, j, &gap);
+	int ret = cache_journal_search(s->sb, j, &gap, s->sink);
 
+	if (ret == -ENOMEM)
+		cache_err_set(s->err, ret, 0, "no memory to follow the driver's search");
 	if (ret)
-		return cache_err_set(s->err, ret, 0, "no memory to follow the driver's search");
+		return ret;
 	if (j->driver_newest_seq == s->seen && j->newest.pos.hidden)
 		return 0;	/* reported already */
 	if (j->driver_newest_seq != j->newest.pos.seq)
@@ -196,23 +206,26 @@ static int check_newest(struct cache_journal_scan *s)
 	return ret;
 }
 
-static int by_number(const void *a, const void *b)
+static int by_number(const void *a, const void *b, void *ctx)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return x < y ? -1 : x > y;
 }
 
-/* The seqs of all entries that the driver can read, sorted; NULL: no memory. */
-static uint64_t *sorted_seqs(const struct cache_journal *j)
+/* The seqs of all entries that the driver can read, sorted. */
+static int sort_seqs(struct cache_journal_scan *s, uint64_t **seqs)
 {
+	const struct cache_journal *j = s->j;
 	uint64_t *seq = calloc(j->nentries, sizeof(*seq));
+	int ret = seq ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < j->nentries && seq; i++)
+	*seqs = seq;
+	for (size_t i = 0; i < j->nentries && !ret; i++)
 		seq[i] = j->entries[i].seq;
-	if (seq)
-		qsort(seq, j->nentries, sizeof(*seq), by_number);
-	return seq;
+	if (!ret)
+		ret = cache_sort_polled(seq, j->nentries, sizeof(*seq), by_number, NULL, s->sink);
+	return ret ? entries_failed(s, ret) : 0;
 }
 
 /*
@@ -303,16 +316,15 @@ static int find_hidden(struct cache_journal_scan *s)
 	struct cache_journal *j = s->j;
 	struct cache_jset_pos newest = *find_newest(j);
 	size_t n = j->nentries;
-	uint64_t *seqs = sorted_seqs(j);
-	struct cache_journal_search *search;
+	uint64_t *seqs;
+	struct cache_journal_search *search = NULL;
 	const struct cache_jset_pos *before;
-	int ret = -ENOMEM;
+	int ret = sort_seqs(s, &seqs);
 
-	if (!seqs)
-		return cache_err_set(s->err, ret, 0, "no memory for %zu journal entries", n);
-	search = cache_journal_search_begin(s->dev, s->sb, j, s->sink, s->err);
-	if (search)
-		ret = cache_journal_hidden(search, &newest, UINT64_MAX);
+	if (!ret)
+		search = cache_journal_search_begin(s->dev, s->sb, j, s->sink, s->err);
+	if (!ret)
+		ret = search ? cache_journal_hidden(search, &newest, UINT64_MAX) : -ENOMEM;
 	s->seen = newest.seq;
 	before = ret < 0 ? NULL : before_misplaced(s, &newest);
 	if (before) {

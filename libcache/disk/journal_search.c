@@ -189,7 +189,7 @@ static void follow_replay(const struct search *s, struct cache_journal_gap *gap)
 	}
 }
 
-static int by_seq(const void *a, const void *b)
+static int by_seq(const void *a, const void *b, void *ctx)
 {
 	const struct cache_jset_pos *x = *(const struct cache_jset_pos *const *)a;
 	const struct cache_jset_pos *y = *(const struct cache_jset_pos *const *)b;
@@ -197,10 +197,11 @@ static int by_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-static int init(struct search *s)
+static int init(struct search *s, const struct cache_sink *sink)
 {
 	const struct cache_journal *j = s->j;
 	size_t place = 0, e = 0;
+	int ret;
 
 	s->nleaves = cache_roundup_pow2(j->nentries + 1);
 	s->sorted = calloc(j->nentries + 1, sizeof(*s->sorted));
@@ -211,7 +212,9 @@ static int init(struct search *s)
 		return -ENOMEM;
 	for (size_t i = 0; i < j->nentries; i++)
 		s->sorted[i] = &j->entries[i];
-	qsort(s->sorted, j->nentries, sizeof(*s->sorted), by_seq);
+	ret = cache_sort_polled(s->sorted, j->nentries, sizeof(*s->sorted), by_seq, NULL, sink);
+	if (ret)
+		return ret;
 	for (size_t i = 0; i < j->nentries; i++) {
 		if (i && s->sorted[i]->seq != s->sorted[i - 1]->seq)
 			place = i;
@@ -226,7 +229,7 @@ static int init(struct search *s)
 }
 
 int cache_journal_search(const struct cache_sb *sb, struct cache_journal *j,
-			 struct cache_journal_gap *gap)
+			 struct cache_journal_gap *gap, const struct cache_sink *sink)
 {
 	struct search *s = calloc(1, sizeof(*s));
 	int ret = -ENOMEM;
@@ -235,7 +238,7 @@ int cache_journal_search(const struct cache_sb *sb, struct cache_journal *j,
 		return ret;
 	s->j = j;
 	s->nbuckets = sb->njournal;
-	ret = init(s);
+	ret = init(s, sink);
 	if (!ret) {
 		run(s);
 		j->driver_newest_seq = newest_seq(s);

@@ -12,9 +12,10 @@ struct cache_journal_gap {
 /*
  * What the driver would find (behaviour 3.2): fills driver_newest_seq and driver_agrees, and
  * @gap with the range that the entry which it takes for the newest asks for.
- * Return: 0; -ENOMEM.
+ * Of @sink, which may be NULL, the progress alone is called.
+ * Return: 0; -ENOMEM; -ECANCELED.
  */
 int cache_journal_search(const struct cache_sb *sb, struct cache_journal *j,
-			 struct cache_journal_gap *gap);
+			 struct cache_journal_gap *gap, const struct cache_sink *sink);
 
 #endif

@@ -63,10 +63,9 @@ static int by_start(const void *a, const void *b, void *ctx)
 	return at_x < at_y ? -1 : at_x > at_y;
 }
 
-void cache_overlay_sort(struct cache_overlay *o)
+int cache_overlay_sort(struct cache_overlay *o, const struct cache_sink *sink)
 {
-	if (o->n)
-		qsort_r(o->at, o->n, sizeof(*o->at), by_start, o);
+	return cache_sort_polled(o->at, o->n, sizeof(*o->at), by_start, o, sink);
 }
 
 int cache_overlay_walk_init(struct cache_overlay_walk *w, const struct cache_overlay *o)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "format/bkey.h"
+#include "format/problem.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,8 +30,11 @@ void cache_overlay_fini(struct cache_overlay *o);
 
 /* The extent at word @at is used; its size is not 0 and not greater than its end. */
 void cache_overlay_add(struct cache_overlay *o, size_t at);
-/* Sorts; call it when all extents were added. */
-void cache_overlay_sort(struct cache_overlay *o);
+/*
+ * Sorts; call it when all extents were added. Of @sink, which may be NULL, the progress alone is
+ * called. Return: 0, -ENOMEM, -ECANCELED.
+ */
+int cache_overlay_sort(struct cache_overlay *o, const struct cache_sink *sink);
 
 /* Decodes the key at word @at, as cache_bkey_decode(). */
 unsigned cache_overlay_key(const struct cache_overlay *o, size_t at, struct cache_bkey *k);

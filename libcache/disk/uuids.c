@@ -200,6 +200,7 @@ static int check_unique(struct table *t, const struct cache_uuids *u)
 		if (state == CACHE_SLOT_BACKING || state == CACHE_SLOT_FLASH)
 			refs[n++] = (struct slot_ref){ u->slot[i].uuid, i };
 	}
+	/* 32768 at most, as many as there are slots */
 	qsort(refs, n, sizeof(*refs), by_uuid);
 	for (uint32_t i = 1; i < n && !ret; i++) {
 		struct cache_finding f = { .code = CACHE_P_UUID_TWICE, .sector = t->sector,

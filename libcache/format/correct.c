@@ -99,6 +99,7 @@ static unsigned other_lengths(const struct entry *e, uint32_t nwords[4 * 255])
 			nwords[n] = was ^ v << 8 * i;
 			n += e->header_bytes + 8 * (uint64_t)nwords[n] <= e->max_bytes;
 		}
+	/* 1020 at most */
 	qsort(nwords, n, sizeof(*nwords), by_number);
 	return n;
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sort.h"
+
 /* Numbers have gaps, rows do not. */
 enum row {
 	ROW_NONE,
@@ -202,4 +204,17 @@ int cache_found(const struct cache_sink *sink, struct cache_err *err,
 		return 0;
 	cache_finding_text(f, text, sizeof(text));
 	return cache_err_set(err, info->error, f->sector, "%s", text);
+}
+
+int cache_poll_sink(void *sink)
+{
+	return cache_poll(sink, 0, 0, 0);
+}
+
+int cache_sort_polled(void *v, size_t n, size_t size,
+		      int (*cmp)(const void *a, const void *b, void *ctx), void *ctx,
+		      const struct cache_sink *sink)
+{
+	return cache_sort(v, n, &(struct cache_sort){ .size = size, .cmp = cmp, .ctx = ctx,
+						      .poll = cache_poll_sink, .poll_ctx = (void *)sink });
 }

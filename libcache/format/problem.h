@@ -46,6 +46,14 @@ static inline int cache_poll(const struct cache_sink *sink, unsigned pass, uint6
 	       -ECANCELED : 0;
 }
 
+/* The same of a struct cache_sink, or NULL, as the poll of a sort. */
+int cache_poll_sink(void *sink);
+
+/* cache_sort() that asks @sink, which may be NULL, whether to go on. Return: also -ECANCELED. */
+int cache_sort_polled(void *v, size_t n, size_t size,
+		      int (*cmp)(const void *a, const void *b, void *ctx), void *ctx,
+		      const struct cache_sink *sink);
+
 #ifdef __cplusplus
 }
 #endif

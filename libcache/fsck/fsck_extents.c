@@ -364,9 +364,10 @@ static void judge_slots(struct fsck_cache *c)
 
 static int end_shared(struct fsck_cache *c, struct cache_err *err)
 {
-	int ret = cache_fsck_shared_end(&c->shared);
+	int ret = cache_fsck_shared_end(&c->shared, c->sink);
 
-	return ret ? cache_err_set(err, ret, 0, "no memory for the blocks of the cache") : 0;
+	return ret != -ENOMEM ? ret :
+	       cache_err_set(err, ret, 0, "no memory for the blocks of the cache");
 }
 
 /* The findings of the tree were reported when it was marked: these walks report none. */

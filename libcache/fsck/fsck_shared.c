@@ -147,22 +147,22 @@ int cache_fsck_shared_reserve(struct fsck_shared *s, size_t n)
 	return ret;
 }
 
-static bool list_overlaps(struct fsck_shared *s)
+static int list_overlaps(struct fsck_shared *s, const struct cache_sink *sink, bool *overlaps)
 {
+	int ret = cache_sort_u64_polled(s->list, s->n, cache_poll_sink, (void *)sink);
 	uint64_t end = 0;
 
-	cache_sort_u64(s->list, s->n);
-	for (size_t i = 0; i < s->n; i++) {
+	*overlaps = false;
+	for (size_t i = 0; i < s->n && !ret && !*overlaps; i++) {
 		uint64_t block = s->list[i] >> LEN_BITS;
 
-		if (block < end)
-			return true;
+		*overlaps = block < end;
 		end = block + (s->list[i] & LEN_MASK);
 	}
-	return false;
+	return ret;
 }
 
-int cache_fsck_shared_end(struct fsck_shared *s)
+int cache_fsck_shared_end(struct fsck_shared *s, const struct cache_sink *sink)
 {
 	int ret = 0;
 
@@ -173,7 +173,7 @@ int cache_fsck_shared_end(struct fsck_shared *s)
 		cache_workers_wait(s->workers, &s->job);
 		s->again = s->full.again;
 	} else if (s->list) {
-		s->again = list_overlaps(s);
+		ret = list_overlaps(s, sink, &s->again);
 	}
 	drop_list(s);
 	if (ret || !s->again)

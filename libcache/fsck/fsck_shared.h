@@ -65,7 +65,10 @@ static inline void cache_fsck_shared_put(struct fsck_shared *s, uint64_t sector,
 	s->n += first < end;
 }
 
-/* Call it after the last extent: it may set ->again, and then expects all extents once more. */
-int cache_fsck_shared_end(struct fsck_shared *s);
+/*
+ * Call it after the last extent: it may set ->again, and then expects all extents once more. Of
+ * @sink, which may be NULL, the progress alone is called.
+ */
+int cache_fsck_shared_end(struct fsck_shared *s, const struct cache_sink *sink);
 
 #endif

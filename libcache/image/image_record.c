@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/checked.h"
+#include "base/sort.h"
 #include "dev/dev_ops.h"
 
 #define FIRST_RUNS	1024
@@ -16,7 +17,15 @@ struct record {
 	bool search, lost;
 };
 
-static int by_place(const void *pa, const void *pb)
+static int sort(struct record *r, int (*cmp)(const void *a, const void *b, void *ctx),
+		const struct cache_image_poll *poll)
+{
+	return cache_sort(r->run, r->n, &(struct cache_sort){
+		.size = sizeof(*r->run), .cmp = cmp, .poll = poll ? poll->fn : NULL,
+		.poll_ctx = poll ? poll->ctx : NULL });
+}
+
+static int by_place(const void *pa, const void *pb, void *ctx)
 {
 	const struct cache_image_run *a = pa, *b = pb;
 
@@ -25,7 +34,7 @@ static int by_place(const void *pa, const void *pb)
 	return a->sector < b->sector ? -1 : a->sector > b->sector;
 }
 
-static int by_sector(const void *pa, const void *pb)
+static int by_sector(const void *pa, const void *pb, void *ctx)
 {
 	const struct cache_image_run *a = pa, *b = pb;
 
@@ -34,14 +43,14 @@ static int by_sector(const void *pa, const void *pb)
 	return (int)a->search - (int)b->search;
 }
 
-/* Sorted, each sector once in either kind. */
-static void tidy(struct record *r)
+/* Sorted, each sector once in either kind. Return: 0, or why not: then only the order is another. */
+static int tidy(struct record *r, const struct cache_image_poll *poll)
 {
 	size_t n = 0;
+	int ret = sort(r, by_place, poll);
 
-	if (!r->n)
-		return;
-	qsort(r->run, r->n, sizeof(*r->run), by_place);
+	if (ret || !r->n)
+		return ret;
 	for (size_t i = 1; i < r->n; i++) {
 		struct cache_image_run *last = &r->run[n], *next = &r->run[i];
 		uint64_t end = last->sector + last->nsectors;
@@ -53,6 +62,7 @@ static void tidy(struct record *r)
 			r->run[++n] = *next;
 	}
 	r->n = n + 1;
+	return 0;
 }
 
 static int make_space(struct record *r)
@@ -62,8 +72,8 @@ static int make_space(struct record *r)
 
 	if (r->n < r->capacity)
 		return 0;
-	tidy(r);
-	if (r->n < r->capacity / 2)
+	/* in any thread, so it does not ask; it takes less time than the reads before it */
+	if (!tidy(r, NULL) && r->n < r->capacity / 2)
 		return 0;
 	p = reallocarray(r->run, capacity, sizeof(*r->run));
 	if (!p)
@@ -159,15 +169,16 @@ void cache_image_record_search(struct cache_dev *dev)
 }
 
 int cache_image_record_take(struct cache_dev *dev, struct cache_image_run **runs, size_t *n,
-			    struct cache_err *err)
+			    const struct cache_image_poll *poll, struct cache_err *err)
 {
 	struct record *r = dev->priv;
+	int ret = r->lost ? -ENOMEM : tidy(r, poll);
 
-	if (r->lost)
-		return cache_err_set(err, -ENOMEM, 0, "no memory for what was read");
-	tidy(r);
-	if (r->n)
-		qsort(r->run, r->n, sizeof(*r->run), by_sector);
+	if (!ret)
+		ret = sort(r, by_sector, poll);
+	if (ret)
+		return cache_err_set(err, ret, 0, ret == -ENOMEM ? "no memory for what was read" :
+				     "cancelled");
 	*runs = r->run;
 	*n = r->n;
 	r->run = NULL;

@@ -10,6 +10,11 @@ struct cache_image_run {
 	uint64_t nsectors : 63, search : 1;	/* a search for lost nodes has read it */
 };
 
+struct cache_image_poll {
+	int (*fn)(void *ctx);	/* 0, or -ECANCELED to stop */
+	void *ctx;
+};
+
 /* Reads of @under, which stays the caller's. 0 or -ENOMEM. */
 int cache_image_record_new(struct cache_dev *under, struct cache_dev **dev,
 			   struct cache_err *err);
@@ -21,9 +26,11 @@ void cache_image_record_search(struct cache_dev *dev);
  * cache_image_record_take() - what was read, by sector
  * @runs: they may overlap only where one is of a search and one is not; the caller frees them
  *
- * Return: 0; -ENOMEM when it was not possible to remember all.
+ * @poll: asked whether to go on while they are sorted; NULL: it is not asked
+ *
+ * Return: 0; -ENOMEM when it was not possible to remember all; or what @poll returned.
  */
 int cache_image_record_take(struct cache_dev *dev, struct cache_image_run **runs, size_t *n,
-			    struct cache_err *err);
+			    const struct cache_image_poll *poll, struct cache_err *err);
 
 #endif

@@ -54,6 +54,11 @@ static int pass_on(void *ctx, unsigned dev, unsigned pass, uint64_t current, uin
 	return save->progress && save->progress(save->ctx, pass, current, max);
 }
 
+static int ask(void *ctx)
+{
+	return pass_on(ctx, 0, 0, 0, 0) ? -ECANCELED : 0;
+}
+
 #define ALL_ERAS	((UINT32_C(1) << CACHE_ERAS) - 1)
 
 /* Everything that cache-fsck reads, and if it has something to repair, what that reads. */
@@ -86,7 +91,8 @@ static int learn_runs(struct saver *s)
 	if (ret)
 		cache_err_set(s->err, ret, 0, "cannot probe it: %s", strerror(-ret));
 	if (!ret)
-		ret = cache_image_record_take(record, &s->run, &s->nruns, s->err);
+		ret = cache_image_record_take(record, &s->run, &s->nruns,
+					      &(struct cache_image_poll){ ask, s->save }, s->err);
 	cache_dev_close(record);
 	return ret;
 }

@@ -80,6 +80,7 @@ void cache_losses_merge(struct cache_losses *l)
 {
 	if (l->merged || !l->n)
 		return;
+	/* CACHE_LOSSES_MAX at most */
 	qsort(l->list, l->n, sizeof(*l->list), by_kind);
 	join(l, 0);
 	l->merged = true;

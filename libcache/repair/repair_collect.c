@@ -184,7 +184,7 @@ static uint64_t key_start(const struct cache_packed_key *k)
 	return k->low - cache_key_high_size(k->high);
 }
 
-static int by_start(const void *a, const void *b)
+static int by_start(const void *a, const void *b, void *ctx)
 {
 	const struct cache_packed_key *x = a, *y = b;
 	int cmp = cache_pos_cmp(key_inode(x), key_start(x), key_inode(y), key_start(y));
@@ -240,18 +240,20 @@ static bool is_same_answer(const struct cache_packed_key *a, const struct cache_
 }
 
 /* Drops clean extents that overlap other clean ones, because it is not known which is right. */
-static void drop_clean_overlaps(struct collect *s)
+static int drop_clean_overlaps(struct collect *s)
 {
 	struct repair_kept *kept = s->kept;
 	/* index of the clean extent with the greatest end */
 	struct cache_packed_key end = { 0 };
 	/* the position where it was kept is last - 1; 0: it was not kept */
 	uint64_t n = 0, last = 0;
+	int ret = 0;
 
-	for (uint64_t i = 0; i < kept->n; i++) {
+	for (uint64_t i = 0; i < kept->n && !ret; i++) {
 		struct cache_packed_key k = kept->keys[i];
 		bool shares = overlaps(&end, &k);
 
+		ret = repair_poll_at(s->opts, i);
 		if (is_dirty(&k)) {
 			kept->keys[n++] = k;
 			continue;
@@ -277,6 +279,7 @@ static void drop_clean_overlaps(struct collect *s)
 		}
 	}
 	kept->n = n;
+	return ret;
 }
 
 /*
@@ -284,16 +287,18 @@ static void drop_clean_overlaps(struct collect *s)
  * extent the dirty one is kept. Of two clean ones neither is kept. Of two dirty ones the second
  * keeps the part that the first does not cover; the rest is reported as lost.
  */
-static void resolve_overlaps(struct collect *s)
+static int resolve_overlaps(struct collect *s)
 {
 	struct repair_kept *kept = s->kept;
 	uint64_t n = 0;
+	int ret = repair_sort(kept->keys, kept->n, sizeof(*kept->keys), by_start, s->opts);
 
-	qsort(kept->keys, kept->n, sizeof(*kept->keys), by_start);
-	drop_clean_overlaps(s);
-	for (uint64_t i = 0; i < kept->n; i++) {
+	if (!ret)
+		ret = drop_clean_overlaps(s);
+	for (uint64_t i = 0; i < kept->n && !ret; i++) {
 		struct cache_packed_key k = kept->keys[i];
 
+		ret = repair_poll_at(s->opts, i);
 		while (n && overlaps(&kept->keys[n - 1], &k) && is_dirty(&k) &&
 		       !is_dirty(&kept->keys[n - 1]))
 			cut_to(s, &kept->keys[--n], UINT64_MAX);
@@ -302,6 +307,7 @@ static void resolve_overlaps(struct collect *s)
 			kept->keys[n++] = k;
 	}
 	kept->n = n;
+	return ret;
 }
 
 struct place {
@@ -309,7 +315,7 @@ struct place {
 	uint64_t at;			/* index among the kept extents */
 };
 
-static int by_place(const void *a, const void *b)
+static int by_place(const void *a, const void *b, void *ctx)
 {
 	uint64_t i = cache_ptr_sector(((const struct place *)a)->k.ptr);
 	uint64_t j = cache_ptr_sector(((const struct place *)b)->k.ptr);
@@ -321,7 +327,7 @@ static int by_place(const void *a, const void *b)
  * Extents that may share a place on the cache device; those from lost nodes were not examined
  * yet.
  */
-static uint64_t take_places(const struct collect *s, struct place *in)
+static int take_places(const struct collect *s, struct place *in, uint64_t *nplaces)
 {
 	uint64_t n = 0;
 
@@ -333,8 +339,8 @@ static uint64_t take_places(const struct collect *s, struct place *in)
 				   cache_bit(s->d->shared, bucket)))
 			in[n++] = (struct place){ *k, i };
 	}
-	qsort(in, n, sizeof(*in), by_place);
-	return n;
+	*nplaces = n;
+	return repair_sort(in, n, sizeof(*in), by_place, s->opts);
 }
 
 static void drop_clean(struct collect *s, const struct place *p)
@@ -362,15 +368,14 @@ static void forget_dropped(struct repair_kept *kept)
 static int name_shared(struct collect *s)
 {
 	struct place *in = calloc(s->kept->n + 1, sizeof(*in)), *last = NULL;
-	uint64_t n, end = 0;
+	uint64_t n = 0, end = 0;
+	int ret = in ? take_places(s, in, &n) : -ENOMEM;
 
-	if (!in)
-		return -ENOMEM;
-	n = take_places(s, in);
-	for (uint64_t i = 0; i < n; i++) {
+	for (uint64_t i = 0; i < n && !ret; i++) {
 		struct cache_bkey k = { in[i].k.high, in[i].k.low, { in[i].k.ptr } };
 		bool shares = last && cache_ptr_sector(in[i].k.ptr) < end;
 
+		ret = repair_poll_at(s->opts, i);
 		if (shares && !is_dirty(&in[i].k)) {
 			drop_clean(s, &in[i]);
 			continue;
@@ -386,8 +391,9 @@ static int name_shared(struct collect *s)
 		last = &in[i];
 	}
 	free(in);
-	forget_dropped(s->kept);
-	return 0;
+	if (!ret)
+		forget_dropped(s->kept);
+	return ret;
 }
 
 /* Whether extents of the device are kept, which are sorted now. */
@@ -461,15 +467,14 @@ int cache_repair_collect(struct fsck_cache *c, const struct repair_doubt *d,
 	if (!ret)
 		ret = cache_repair_changed(&again, err);
 	cache_orphans_free(orphans);
+	if (!ret && !is_sorted(kept))
+		ret = resolve_overlaps(&s);
+	if (!ret)
+		ret = name_shared(&s);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for the extents that stay");
 	if (ret)
 		return ret;
-	if (!is_sorted(kept))
-		resolve_overlaps(&s);
-	ret = name_shared(&s);
-	if (ret)
-		return cache_err_set(err, ret, 0, "no memory for the extents that stay");
 	name_doubtful_ranges(&s);
 	plan->drop_all_clean = d->all;
 	plan->root_lost = d->root_lost;

@@ -260,18 +260,26 @@ static void doubt_root(struct repair_doubt *d)
 	doubt_all(d, true, false);
 }
 
-static int by_lo(const void *a, const void *b)
+static int by_lo(const void *a, const void *b, void *ctx)
 {
 	const struct repair_range *x = a, *y = b;
 
 	return cache_pos_cmp(x->lo_inode, x->lo, y->lo_inode, y->lo);
 }
 
-static void merge(struct repair_ranges *rs)
+static int no_memory(struct cache_err *err)
 {
-	size_t n = 0;
+	return cache_err_set(err, -ENOMEM, 0, "no memory for what is in doubt");
+}
 
-	qsort(rs->r, rs->n, sizeof(*rs->r), by_lo);
+static int merge(struct repair_doubt *d, struct cache_err *err)
+{
+	struct repair_ranges *rs = &d->ranges;
+	size_t n = 0;
+	int ret = repair_sort(rs->r, rs->n, sizeof(*rs->r), by_lo, d->opts);
+
+	if (ret)
+		return ret == -ENOMEM ? no_memory(err) : ret;
 	for (size_t i = 0; i < rs->n; i++) {
 		struct repair_range *last = n ? &rs->r[n - 1] : NULL, *r = &rs->r[i];
 
@@ -283,6 +291,7 @@ static void merge(struct repair_ranges *rs)
 		}
 	}
 	rs->n = n;
+	return 0;
 }
 
 int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_set *set,
@@ -300,10 +309,8 @@ int cache_repair_doubt_ranges(struct repair_doubt *d, struct cache_set *set,
 	if (!ret)
 		doubt_root(d);
 	if (!ret && d->failed)
-		ret = cache_err_set(err, -ENOMEM, 0, "no memory for what is in doubt");
-	if (!ret && d->ranges.n)
-		merge(&d->ranges);
-	return ret;
+		ret = no_memory(err);
+	return ret ? ret : merge(d, err);
 }
 
 bool cache_repair_is_doubtful(const struct repair_doubt *d, const struct cache_bkey *k)

@@ -7,6 +7,7 @@
 
 #include "fsck/fsck_impl.h"
 #include "base/bits.h"
+#include "base/sort.h"
 #include "set/set_impl.h"
 #include "repair/repair.h"
 #include "repair/rebuild.h"
@@ -187,6 +188,27 @@ static inline int repair_progress(const struct cache_repair_opts *opts, unsigned
 {
 	return opts && opts->progress &&
 	       opts->progress(opts->ctx, opts->dev, pass, current, max) ? -ECANCELED : 0;
+}
+
+static inline int repair_poll(void *opts)
+{
+	return repair_progress(opts, 0, 0, 0);
+}
+
+/* In a loop over as many as there are extents: asks at every 65536th @i. */
+static inline int repair_poll_at(const struct cache_repair_opts *opts, uint64_t i)
+{
+	return i % CACHE_SORT_POLL ? 0 : repair_progress(opts, 0, 0, 0);
+}
+
+/* cache_sort() that asks @opts, which may be NULL, whether to go on. Return: also -ECANCELED. */
+static inline int repair_sort(void *v, size_t n, size_t size,
+			      int (*cmp)(const void *a, const void *b, void *ctx),
+			      const struct cache_repair_opts *opts)
+{
+	return cache_sort(v, n, &(struct cache_sort){ .size = size, .cmp = cmp,
+						      .poll = repair_poll,
+						      .poll_ctx = (void *)opts });
 }
 
 #endif

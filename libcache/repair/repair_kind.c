@@ -81,11 +81,17 @@ static int by_place(const void *a, const void *b)
 	return x->ptr < y->ptr ? -1 : x->ptr > y->ptr;
 }
 
-void cache_children_sort(struct cache_children *c)
+static int sort_place(const void *a, const void *b, void *ctx)
 {
-	if (c->n)
-		qsort(c->c, c->n, sizeof(*c->c), by_place);
-	c->nsorted = c->n;
+	return by_place(a, b);
+}
+
+int cache_children_sort(struct cache_children *c, const struct cache_repair_opts *opts)
+{
+	int ret = repair_sort(c->c, c->n, sizeof(*c->c), sort_place, opts);
+
+	c->nsorted = ret ? 0 : c->n;
+	return ret;
 }
 
 bool cache_children_has_any(const struct cache_children *c, const struct cache_keys *keys)

@@ -27,7 +27,8 @@ struct cache_children {
 
 /* 0; -ENOMEM. What was added is found after the next sort. */
 int cache_children_add(struct cache_children *c, const struct cache_keys *keys);
-void cache_children_sort(struct cache_children *c);
+/* Of @opts, which may be NULL, the progress alone is called. 0; -ENOMEM; -ECANCELED. */
+int cache_children_sort(struct cache_children *c, const struct cache_repair_opts *opts);
 
 /* One of @keys is here too, with the same pointer: so @keys are those of an interior node. */
 bool cache_children_has_any(const struct cache_children *c, const struct cache_keys *keys);

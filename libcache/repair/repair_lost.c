@@ -629,7 +629,7 @@ struct naming {
 	uint64_t seq, head;	/* of an entry */
 };
 
-static int by_entry(const void *a, const void *b)
+static int by_entry(const void *a, const void *b, void *ctx)
 {
 	uint64_t x = ((const struct naming *)a)->seq, y = ((const struct naming *)b)->seq;
 
@@ -655,9 +655,7 @@ static int read_namings(struct lost *l, const struct cache_journal *j, struct na
 		ret = ret == -ENOMEM ? ret : 0;
 	}
 	free(words);
-	if (*count)
-		qsort(n, *count, sizeof(*n), by_entry);
-	return ret;
+	return ret ? ret : cache_sort_polled(n, *count, sizeof(*n), by_entry, NULL, l->sink);
 }
 
 static int find_named(struct lost *l, const struct cache_journal *j, uint64_t head,

@@ -120,7 +120,7 @@ static int drop_related(struct cache_orphans *s)
 	for (unsigned pass = 0; pass < RELATED_PASSES && found && !ret; pass++) {
 		size_t kept = 0;
 
-		cache_children_sort(&s->children);
+		ret = cache_children_sort(&s->children, s->d->opts);
 		for (size_t i = 0; i < s->n && !ret; i++) {
 			bool related;
 
@@ -137,7 +137,7 @@ static int drop_related(struct cache_orphans *s)
 	return ret;
 }
 
-static int by_first(const void *a, const void *b)
+static int by_first(const void *a, const void *b, void *ctx)
 {
 	const struct cache_bkey *x = &((const struct orphan *)a)->first;
 	const struct cache_bkey *y = &((const struct orphan *)b)->first;
@@ -152,11 +152,18 @@ static bool begins_before_end(const struct cache_bkey *first, const struct cache
 			     cache_key_inode(last), last->low) < 0;
 }
 
+static int sort_orphans(struct cache_orphans *s)
+{
+	return repair_sort(s->o, s->n, sizeof(*s->o), by_first, s->d->opts);
+}
+
 /* The ranges of orphans, without overlap, as extents without a pointer. */
 static int make_ranges(struct cache_orphans *s)
 {
-	if (s->n)
-		qsort(s->o, s->n, sizeof(*s->o), by_first);
+	int ret = sort_orphans(s);
+
+	if (ret)
+		return ret;
 	s->range = calloc(s->n + 1, sizeof(*s->range));
 	if (!s->range)
 		return -ENOMEM;
@@ -215,8 +222,8 @@ int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
 		ret = make_ranges(s);
 	if (!ret && s->n)
 		ret = cache_set_each_node(set, see_leaf, s, &silent, err);
-	if (!ret && s->n)
-		qsort(s->o, s->n, sizeof(*s->o), by_first);
+	if (!ret)
+		ret = sort_orphans(s);
 	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for nodes that were cut off")
 			      : ret;
 }
@@ -352,7 +359,7 @@ static unsigned depth_of(struct heap *h, struct member *m)
 	return ++m->depth;
 }
 
-static int by_depth(const void *a, const void *b)
+static int by_depth(const void *a, const void *b, void *ctx)
 {
 	const struct member *x = a, *y = b;
 
@@ -416,12 +423,11 @@ static int emit(struct heap *h, const struct cache_keys *keys)
 static int merge_heap(struct heap *h)
 {
 	struct cache_keys keys = { 0 }, over = { 0 };
-	int ret = 0;
+	int ret;
 
 	for (size_t i = 0; i < h->n && h->n <= ORDERED_MAX; i++)
 		depth_of(h, &h->m[i]);
-	if (h->n)
-		qsort(h->m, h->n, sizeof(*h->m), by_depth);
+	ret = repair_sort(h->m, h->n, sizeof(*h->m), by_depth, h->s->d->opts);
 	for (size_t i = 0; i < h->n && !ret; i++)
 		ret = overlay(&keys, &h->m[i].all);
 	if (!ret && keys.n)

@@ -231,9 +231,10 @@ int cache_repair_drop_flushed(struct cache_set *set, const struct cache_sink *si
 		f.end[i] = end += j->replay[i]->nwords;
 	if (!ret && n) {
 		memcpy(f.by_key, set->overlay.at, n * sizeof(*f.by_key));
-		qsort_r(f.by_key, n, sizeof(*f.by_key), by_key, &f);
-		ret = cache_set_each_node(set, on_node, &f, &silent, err);
+		ret = cache_sort_polled(f.by_key, n, sizeof(*f.by_key), by_key, &f, sink);
 	}
+	if (!ret && n)
+		ret = cache_set_each_node(set, on_node, &f, &silent, err);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for the journal's keys");
 	if (!ret)

@@ -351,7 +351,7 @@ static int take_live(struct replay *r, const struct replay_node *n,
 	return 0;
 }
 
-static int by_place(const void *a, const void *b)
+static int by_place(const void *a, const void *b, void *ctx)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
@@ -376,16 +376,16 @@ static int refs_push(struct replay_refs *refs, uint32_t at)
 }
 
 /* Sorts them again and removes copies: a key may be on top in several places. */
-static void refs_sort(struct replay_refs *refs)
+static int refs_sort(struct replay *r, struct replay_refs *refs)
 {
 	size_t n = 0;
+	int ret = cache_sort_polled(refs->at, refs->n, sizeof(*refs->at), by_place, NULL, r->sink);
 
-	if (refs->n)
-		qsort(refs->at, refs->n, sizeof(*refs->at), by_place);
 	for (size_t i = 0; i < refs->n; i++)
 		if (!n || refs->at[n - 1] != refs->at[i])
 			refs->at[n++] = refs->at[i];
 	refs->n = n;
+	return ret;
 }
 
 /* The visible pieces of what the replay inserted in @leaf; keys without any are forgotten. */
@@ -399,13 +399,16 @@ static int settle_added(struct replay *r, uint32_t leaf, struct cache_keys *adde
 	struct cache_bkey k;
 	int ret;
 
-	cache_overlay_sort(&o);
+	ret = cache_overlay_sort(&o, r->sink);
+	if (ret)
+		return ret;
 	ret = cache_overlay_walk_init(&w, &o);
 	while (!ret && cache_overlay_next(&w, &k))
 		if (cache_replay_clip(&k, n))
 			ret = cache_keys_push(added, &k) ? -ENOMEM : refs_push(&refs, w.at);
 	cache_overlay_walk_fini(&w);
-	refs_sort(&refs);
+	if (!ret)
+		ret = refs_sort(r, &refs);
 	refs_fini(&n->added);
 	n->added = refs;
 	return ret;
@@ -419,9 +422,12 @@ static int live_keys(struct replay *r, uint32_t leaf, struct cache_keys *live)
 	struct cache_btree_node own;
 	int ret = read_node(r, &r->node[leaf].disk, 0, true, &own, &bn);
 
-	if (!ret && (settle_added(r, leaf, &added) ||
-		     cache_keys_overlay(&bn->keys, &added, &all)))
-		ret = no_memory(r);
+	if (!ret)
+		ret = settle_added(r, leaf, &added);
+	if (!ret)
+		ret = cache_keys_overlay(&bn->keys, &added, &all);
+	if (ret == -ENOMEM)
+		no_memory(r);
 	if (!ret)
 		ret = take_live(r, &r->node[leaf], &all, live);
 	cache_keys_fini(&all);

@@ -54,7 +54,7 @@ int cache_commit_is_found(const struct cache_set *set, const struct cache_commit
 
 	if (j.entries) {
 		j.nentries = ring_after(set, p, j.entries);
-		ret = cache_journal_search(&set->sb, &j, &gap);
+		ret = cache_journal_search(&set->sb, &j, &gap, NULL);
 	}
 	free(j.entries);
 	*found = !ret && j.driver_newest_seq == p->seq && j.driver_agrees;

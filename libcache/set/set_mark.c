@@ -410,7 +410,8 @@ static int load_entry(struct cache_set *set, const struct cache_jset_pos *pos,
 	return 0;
 }
 
-static int load_overlay(struct cache_set *set, struct cache_err *err)
+static int load_overlay(struct cache_set *set, const struct cache_sink *sink,
+			struct cache_err *err)
 {
 	const struct cache_journal *j = &set->journal;
 	uint64_t nwords = 0;
@@ -424,8 +425,10 @@ static int load_overlay(struct cache_set *set, struct cache_err *err)
 	for (size_t i = 0; i < j->nreplay && !ret; i++)
 		if (j->replay[i]->nwords)
 			ret = load_entry(set, j->replay[i], err);
-	cache_overlay_sort(&set->overlay);
-	return ret;
+	if (ret)
+		return ret;
+	ret = cache_overlay_sort(&set->overlay, sink);
+	return ret == -ENOMEM ? cache_err_set(err, ret, 0, "no memory for the journal's keys") : ret;
 }
 
 static int mark_journal(struct marking *s)
@@ -549,7 +552,7 @@ int cache_set_mark(struct cache_set *set, enum cache_load upto,
 	if (!ret)
 		ret = init_unknown(&s);
 	if (!ret)
-		ret = load_overlay(set, err);
+		ret = load_overlay(set, sink, err);
 	if (!ret)
 		ret = walk_and_see(&s, visit);
 	if (!ret)

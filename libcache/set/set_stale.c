@@ -11,21 +11,19 @@
 
 #include "base/array.h"
 #include "base/checked.h"
+#include "base/sort.h"
 #include "format/bset_codec.h"
 
 /* What is known of a bucket; from GEN on: its first set verifies with that gen. */
 enum { UNKNOWN, NO_NODE, ANY_GEN, GEN };
 
-struct freed {
-	uint64_t bucket;
-	uint8_t gen;
-};
+#define GEN_BITS 8	/* of a bucket with a gen in one number */
 
 struct cache_stale {
 	uint16_t *node;			/* one per bucket */
 	uint64_t parent;		/* the keys below are of the node in this bucket */
 	size_t parent_keys;
-	struct freed *freed;		/* ascending, each once */
+	uint64_t *freed;		/* buckets with gens, ascending, each once */
 	size_t nfreed;
 };
 
@@ -52,15 +50,6 @@ void cache_stale_free(struct cache_stale *s)
 	free(s);
 }
 
-static int by_bucket(const void *a, const void *b)
-{
-	const struct freed *x = a, *y = b;
-
-	if (x->bucket != y->bucket)
-		return x->bucket < y->bucket ? -1 : 1;
-	return (int)x->gen - (int)y->gen;
-}
-
 /* 0 or -ENOMEM. */
 static int learn_freed(const struct cache_set *set, const struct cache_btree_node *n)
 {
@@ -80,12 +69,13 @@ static int learn_freed(const struct cache_set *set, const struct cache_btree_nod
 		const struct cache_bkey *k = &n->keys.k[i];
 
 		if (cache_bkey_is_freeing(k) && cache_key_ptrs(k))
-			s->freed[s->nfreed++] = (struct freed){
-				cache_ptr_bucket(&set->sb, k, 0), cache_ptr_gen(k->ptr[0]) };
+			s->freed[s->nfreed++] = cache_ptr_bucket(&set->sb, k, 0) << GEN_BITS |
+						cache_ptr_gen(k->ptr[0]);
 	}
-	qsort(s->freed, s->nfreed, sizeof(*s->freed), by_bucket);
+	/* the keys of one node: 1.4 million at most, which takes 0.02 s */
+	cache_sort_u64(s->freed, s->nfreed);
 	for (size_t i = 0; i < s->nfreed; i++)
-		if (!unique || by_bucket(&s->freed[unique - 1], &s->freed[i]))
+		if (!unique || s->freed[unique - 1] != s->freed[i])
 			s->freed[unique++] = s->freed[i];
 	s->nfreed = unique;
 	return 0;
@@ -100,10 +90,10 @@ int cache_set_is_freed_by(const struct cache_set *set, const struct cache_btree_
 
 	if (ret)
 		return ret;
-	at = cache_first_index(i, s->nfreed, s->freed[i].bucket >= bucket);
+	at = cache_first_index(i, s->nfreed, s->freed[i] >> GEN_BITS >= bucket);
 	/* 256 at most */
-	for (; at < s->nfreed && s->freed[at].bucket == bucket; at++)
-		if (cache_gen_after(s->freed[at].gen, gen))
+	for (; at < s->nfreed && s->freed[at] >> GEN_BITS == bucket; at++)
+		if (cache_gen_after((uint8_t)s->freed[at], gen))
 			return 1;
 	return 0;
 }

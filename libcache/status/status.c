@@ -48,6 +48,7 @@ static char **list_names(int at, const char *name, bool (*want)(const char *), s
 	}
 	closedir(dir);
 	if (list)
+		/* of a folder of sysfs, which no disk fills: few at most */
 		qsort(list, *n, sizeof(*list), cache_status_by_name);
 	else
 		*n = 0, errno = ENOMEM;

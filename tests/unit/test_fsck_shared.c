@@ -25,7 +25,7 @@ static uint64_t ask(const struct extent *e, size_t n, bool *again)
 		CHECK_EQ(cache_fsck_shared_add(&s, e[i].sector, e[i].nsectors, &shared), 0);
 		sum += shared;
 	}
-	CHECK_EQ(cache_fsck_shared_end(&s), 0);
+	CHECK_EQ(cache_fsck_shared_end(&s, NULL), 0);
 	*again = s.again;
 	if (s.again) {
 		s.again = false;
@@ -34,7 +34,7 @@ static uint64_t ask(const struct extent *e, size_t n, bool *again)
 			CHECK_EQ(cache_fsck_shared_add(&s, e[i].sector, e[i].nsectors, &shared), 0);
 			sum += shared;
 		}
-		CHECK_EQ(cache_fsck_shared_end(&s), 0);
+		CHECK_EQ(cache_fsck_shared_end(&s, NULL), 0);
 		CHECK(!s.again);
 	}
 	cache_fsck_shared_fini(&s);

@@ -738,7 +738,7 @@ static struct cache_journal_gap search(struct cache_journal *j, const struct cac
 	struct cache_journal_gap gap;
 
 	j->newest.pos = j->entries[j->nentries - 1];
-	CHECK_EQ(cache_journal_search(sb, j, &gap), 0);
+	CHECK_EQ(cache_journal_search(sb, j, &gap, NULL), 0);
 	return gap;
 }
 
