@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/checked.h"
+
 #define PART_BITS_MAX	11
 #define PARTS_MAX	(1u << PART_BITS_MAX)
 #define SMALL		24
@@ -99,13 +101,21 @@ static int sort_parts(struct asking *a, uint64_t *v, const uint32_t *end, unsign
 	return ret;
 }
 
-static void extent(const uint64_t *v, size_t n, uint64_t *least, uint64_t *most)
+/* Widens @least and @most. */
+static int extent(struct asking *a, const uint64_t *v, size_t n, uint64_t *least, uint64_t *most)
 {
-	*least = *most = v[0];
-	for (size_t i = 1; i < n; i++) {
-		*least = v[i] < *least ? v[i] : *least;
-		*most = v[i] > *most ? v[i] : *most;
+	int ret = 0;
+
+	for (size_t i = 0; i < n && !ret; ) {
+		size_t end = cache_min_u64(i + CACHE_SORT_POLL, n);
+
+		ret = placed(a, end - i);
+		for (; i < end; i++) {
+			*least = v[i] < *least ? v[i] : *least;
+			*most = v[i] > *most ? v[i] : *most;
+		}
 	}
+	return ret;
 }
 
 static int sort_large(struct asking *a, uint64_t *v, size_t n)
@@ -115,9 +125,10 @@ static int sort_large(struct asking *a, uint64_t *v, size_t n)
 	uint64_t least, most;
 	int ret;
 
-	extent(v, n, &least, &most);
-	if (least == most)
-		return 0;
+	least = most = v[0];
+	ret = extent(a, v, n, &least, &most);
+	if (ret || least == most)
+		return ret;
 	shift = shift_for(most - least, n);
 	parts = ((most - least) >> shift) + 1;
 	memset(home, 0, parts * sizeof(*home));
@@ -130,7 +141,9 @@ static int sort_large(struct asking *a, uint64_t *v, size_t n)
 		sum += count;
 		end[p] = sum;
 	}
-	ret = permute(a, v, least, shift, home, end, parts);
+	ret = placed(a, n);
+	if (!ret)
+		ret = permute(a, v, least, shift, home, end, parts);
 	return ret || !shift ? ret : sort_parts(a, v, end, parts);
 }
 
@@ -197,7 +210,8 @@ uint64_t *cache_sort_front_u64(uint64_t *v, size_t n, size_t want, size_t capaci
 		cache_sort_u64(v, n);
 		return v;
 	}
-	extent(v, n, &least, &most);
+	least = most = v[0];
+	extent(NULL, v, n, &least, &most);
 	shift = shift_for(most - least, n);
 	for (size_t i = 0; i < n; i++)
 		end[(v[i] - least) >> shift]++;

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked.h"
+
 #define SMALL		6
 #define STACK_BYTES	1024
 
@@ -78,7 +80,14 @@ static int merge(struct sorting *s, char *v, char *mid, char *end)
 	char *left = s->aside, *left_end = left + left_bytes;
 	int ret = 0;
 
-	memcpy(left, v, left_bytes);
+	for (size_t at = 0; at < left_bytes && !ret; at += CACHE_SORT_POLL * size) {
+		size_t nbytes = cache_min_u64(CACHE_SORT_POLL * size, left_bytes - at);
+
+		memcpy(left + at, v + at, nbytes);
+		ret = placed(s, nbytes / size);
+	}
+	if (ret)
+		return ret;
 	while (left < left_end && mid < end && !ret) {
 		if (is_after(how, left, mid)) {
 			move(v, mid, size);
