@@ -232,6 +232,9 @@ int cache_dev_undo_new(struct cache_dev *under, const char *file,
 	if (ret) {
 		cache_err_set(err, ret, 0, "cannot make the undo file %s: %s", file,
 			      strerror(-ret));
+		/* the next run may use the name */
+		if (u->fd >= 0)
+			unlink(file);
 		cache_dev_close(dev);
 		return ret;
 	}

@@ -526,6 +526,25 @@ TEST(what_cannot_be_saved_is_not_written)
 	free(zeros);
 }
 
+/* Its name is free for the next run, and nobody takes it for a file that can be applied. */
+TEST(an_undo_file_whose_beginning_cannot_be_written_is_not_left)
+{
+	struct cache_dev *mem = random_dev(1, NULL), *dev;
+	struct rlimit old, limit;
+
+	CHECK_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	for (rlim_t nbytes = 0; nbytes < CACHE_UNDO_RECORDS_AT; nbytes += 512) {
+		limit = (struct rlimit){ nbytes, old.rlim_max };
+		CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+		CHECK_EQ(cache_dev_undo_new(lend(mem), new_file(), NULL, &dev, NULL), -EFBIG);
+		CHECK_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
+		CHECK_EQ(access(file, F_OK), -1);
+	}
+	cache_dev_close(saved(mem, file));
+	end(NULL, mem, NULL);
+}
+
 TEST(an_undo_file_is_never_overwritten_and_a_discard_is_dropped)
 {
 	void *before;
