@@ -73,10 +73,16 @@ static int take_node(const struct scan *s, uint64_t bucket, uint8_t gen)
 	return ret;
 }
 
-/* If the first set is damaged, try the sets that may begin at later blocks. */
+/*
+ * If the first set is damaged, try the sets that may begin at later blocks. Where the priority is
+ * lost that would tell a node, any bucket that no key leads to may be one.
+ */
 static bool may_be_node(const struct scan *s, uint64_t bucket)
 {
 	if (cache_bucket_prio(&s->set->buckets, bucket) == CACHE_BTREE_PRIO)
+		return true;
+	if (!cache_prio_is_known(&s->set->sb, &s->set->prios, bucket) &&
+	    cache_set_role(s->set, bucket) == CACHE_ROLE_FREE)
 		return true;
 	for (uint32_t at = 0; at < s->first_sectors; at += s->set->sb.block_sectors)
 		if (is_set(s, at))

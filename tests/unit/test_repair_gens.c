@@ -164,6 +164,23 @@ TEST(a_leaf_without_parent_is_found_though_its_gen_is_false)
 	repairs_with(&d, 32, 0, false);
 }
 
+/* Its first set is other data, and nothing says that the bucket was a node. */
+TEST(a_leaf_without_parent_is_found_by_a_later_set_where_its_priority_is_lost)
+{
+	struct disk d = below_a_lost_root(1, 1);
+	struct cache_bkey leaf = root_key(&d.sb, LEAF, 1);
+	struct cache_bkey k = extent(0, 100, 132, true, SECTOR(DATA), 1);
+	void *data = cache_dev_buf(8 * CACHE_SECTOR_BYTES);
+
+	memset(data, 0x5a, 8 * CACHE_SECTOR_BYTES);
+	put_bset(&d, &leaf, 8, 1, &k, 1);
+	disk_write(&d, SECTOR(LEAF), 8, data);
+	free(data);
+	disk_spoil(&d, SECTOR(PRIO), 300);
+	disk_spoil(&d, SECTOR(BEFORE), 300);
+	repairs_with(&d, 32, 0, false);
+}
+
 /* It may have been freed, and then it is no part of the tree. */
 TEST(a_leaf_without_parent_whose_bucket_may_have_been_freed_is_none)
 {
