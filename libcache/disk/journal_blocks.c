@@ -358,6 +358,36 @@ static bool contradict(const struct run *r)
 	return false;
 }
 
+static int by_place(const void *a, const void *b, void *ctx)
+{
+	const struct cache_jset_pos *x = a, *y = b;
+
+	if (x->index != y->index)
+		return x->index < y->index ? -1 : 1;
+	return x->offset_sectors < y->offset_sectors ? -1 : x->offset_sectors > y->offset_sectors;
+}
+
+/* What the driver replays though it does not belong where it stands. */
+static int add_known(struct run *r, const struct cache_journal *known,
+		     const struct cache_sink *sink)
+{
+	struct cache_journal *j = r->j;
+	size_t nfound = j->nentries;
+	int ret = 0;
+
+	for (size_t i = 0; known && i < known->nreplay && !ret; i++) {
+		struct cache_jset_pos pos = *known->replay[i];
+		size_t at = cache_first_index(n, nfound,
+					      by_place(&j->entries[n], &pos, NULL) >= 0);
+
+		pos.hidden = false;
+		if (at == nfound || by_place(&j->entries[at], &pos, NULL))
+			ret = add(r, &pos);
+	}
+	return ret ? ret : cache_sort_polled(j->entries, j->nentries, sizeof(*j->entries),
+					     by_place, NULL, sink);
+}
+
 static int by_seq(const void *a, const void *b, void *ctx)
 {
 	uint64_t x = (*(const struct cache_jset_pos *const *)a)->seq;
@@ -403,8 +433,8 @@ static int ask_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 }
 
 int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
-			    struct cache_journal *j, const struct cache_sink *sink,
-			    struct cache_err *err)
+			    const struct cache_journal *known, struct cache_journal *j,
+			    const struct cache_sink *sink, struct cache_err *err)
 {
 	struct run r = { .sb = sb, .j = j };
 	int ret;
@@ -415,6 +445,8 @@ int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 		drop_misplaced(&r);
 	if (!ret && (r.doubt || !j->nentries || contradict(&r)))
 		return 0;
+	if (!ret)
+		ret = add_known(&r, known, sink);
 	if (!ret)
 		ret = ask_survivors(dev, sb, j, &r.doubt, sink, err);
 	if (ret == -ENOMEM)

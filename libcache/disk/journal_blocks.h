@@ -71,6 +71,8 @@ int cache_journal_run(struct cache_dev *dev, const struct cache_sb *sb,
 
 /**
  * cache_journal_survivors() - find all entries of a ring of which the driver reads none
+ * @known: what a driver reads; NULL: nothing. Entries of its replay are taken wherever they
+ *         stand; those that are not in their place are not hidden
  * @j: as of cache_journal_run()
  *
  * What was before them in each bucket is lost. Whether the newest of them is the last that was
@@ -79,7 +81,7 @@ int cache_journal_run(struct cache_dev *dev, const struct cache_sb *sb,
  * Return: 1; 0 there are none, or they contradict each other; -EIO, -ENOMEM, -ECANCELED.
  */
 int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
-			    struct cache_journal *j, const struct cache_sink *sink,
-			    struct cache_err *err);
+			    const struct cache_journal *known, struct cache_journal *j,
+			    const struct cache_sink *sink, struct cache_err *err);
 
 #endif

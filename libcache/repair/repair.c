@@ -469,7 +469,7 @@ static int load_behind_journal(struct repair *r)
 	bool added = false;
 	int ret = 0;
 
-	if (!whole)
+	if (!whole || !ring_is_in_order(r->set))
 		ret = cache_repair_add_survivors(r->set, &added, &r->sink, r->err);
 	r->doubt.wipe_ring |= added;
 	if (!ret)

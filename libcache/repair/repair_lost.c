@@ -813,7 +813,7 @@ static int take_run(struct lost *l)
 	 */
 	if (!ret) {
 		cache_journal_fini(&run);
-		ret = cache_journal_survivors(l->set->dev, l->sb, &run, l->sink, l->err);
+		ret = cache_journal_survivors(l->set->dev, l->sb, NULL, &run, l->sink, l->err);
 	}
 	if (ret == 1 && (!l->old_ring || run.newest.pos.seq > l->old_seq)) {
 		take = last = is_last(l, &run.newest);

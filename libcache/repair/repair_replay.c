@@ -245,14 +245,36 @@ int cache_repair_drop_flushed(struct cache_set *set, const struct cache_sink *si
 	return ret;
 }
 
-/* Whether @run has every entry of the replay of @j, one more, and the same newest one. */
+static bool is_whole(const struct cache_journal *j)
+{
+	return j->nreplay == j->newest.pos.seq + 1 - j->newest.pos.last_seq;
+}
+
+/*
+ * Whether the newest entry of @run may be the last that was written: it is that of @j. Or that one
+ * is not in its place, and nothing is missing before the one that is newer. (A driver that was
+ * started from what damage left goes on where the ring does.)
+ */
+static bool is_last(const struct cache_journal *run, const struct cache_journal *j)
+{
+	uint64_t last = j->newest.pos.seq;
+
+	if (run->newest.pos.seq == last)
+		return run->newest.pos.csum == j->newest.pos.csum;
+	return run->newest.pos.seq > last && run->newest.pos.last_seq <= last && is_whole(run) &&
+	       !run->replay[last - run->newest.pos.last_seq]->hidden;
+}
+
+/* Whether @run has every entry of the replay of @j, one more, and the newest one. */
 static bool has_more(const struct cache_journal *run, const struct cache_journal *j)
 {
+	uint64_t first = run->newest.pos.last_seq;
 	size_t i = 0, k = 0;
 
-	if (run->nreplay <= j->nreplay || run->newest.pos.seq != j->newest.pos.seq ||
-	    run->newest.pos.csum != j->newest.pos.csum)
+	if (run->nreplay <= j->nreplay || !is_last(run, j))
 		return false;
+	while (k < j->nreplay && j->replay[k]->seq < first)
+		k++;
 	for (; i < run->nreplay && k < j->nreplay; i++)
 		k += run->replay[i]->seq == j->replay[k]->seq &&
 		     run->replay[i]->csum == j->replay[k]->csum;
@@ -260,19 +282,26 @@ static bool has_more(const struct cache_journal *run, const struct cache_journal
 }
 
 /*
- * Whether each entry of the replay stands behind the one before it, in one lap of the ring. A set
- * that was started without those behind damage wrote others of their seqs, farther on.
+ * Whether each entry of the replay that is in its place stands behind the one before it, in one lap
+ * of the ring. A set that was started without those behind damage wrote others of their seqs,
+ * farther on.
  */
 static bool is_one_lap(const struct cache_sb *sb, const struct cache_journal *j)
 {
+	const struct cache_jset_pos *first = NULL, *before = NULL;
 	uint64_t last = 0;
 
-	for (size_t i = 1; i < j->nreplay; i++) {
-		uint64_t at = cache_journal_blocks_between(sb, j->replay[0], j->replay[i]);
+	for (size_t i = 0; i < j->nreplay; i++) {
+		const struct cache_jset_pos *pos = j->replay[i];
+		uint64_t at = first ? cache_journal_blocks_between(sb, first, pos) : 0;
 
-		if ((i > 1 && at <= last) ||
-		    !cache_journal_can_follow(sb, j->replay[i - 1], j->replay[i]))
+		if (!pos->hidden)
+			continue;
+		if (before && ((before != first && at <= last) ||
+			       !cache_journal_can_follow(sb, before, pos)))
 			return false;
+		first = first ? first : pos;
+		before = pos;
 		last = at;
 	}
 	return true;
@@ -282,7 +311,7 @@ int cache_repair_add_survivors(struct cache_set *set, bool *added, const struct 
 			       struct cache_err *err)
 {
 	struct cache_journal *j = &set->journal, run, old = *j;
-	int ret = cache_journal_survivors(set->dev, &set->sb, &run, sink, err);
+	int ret = cache_journal_survivors(set->dev, &set->sb, j, &run, sink, err);
 
 	*added = ret == 1 && has_more(&run, j) && is_one_lap(&set->sb, &run);
 	if (*added) {
@@ -290,6 +319,7 @@ int cache_repair_add_survivors(struct cache_set *set, bool *added, const struct 
 		j->nentries = run.nentries;
 		j->replay = run.replay;
 		j->nreplay = run.nreplay;
+		j->newest = run.newest;
 		run = old;
 	}
 	cache_journal_fini(&run);

@@ -529,7 +529,7 @@ TEST(entries_in_a_wrong_place_do_not_hide_the_others_of_a_ring_without_first_one
 		struct disk d = swapped(place[i][0], place[i][1]);
 		struct cache_journal j;
 
-		CHECK_EQ(cache_journal_survivors(d.dev, &d.sb, &j, NULL, NULL), 1);
+		CHECK_EQ(cache_journal_survivors(d.dev, &d.sb, NULL, &j, NULL, NULL), 1);
 		CHECK_EQ(j.newest.pos.seq, 114);
 		CHECK_EQ(j.newest.pos.index, 5);
 		CHECK_EQ(j.nreplay, place[i][2]);

@@ -677,6 +677,9 @@ TEST(what_failed_once_holds)
 	maul_from("wb-crash", 881219, 1);	/* the older leaf and its parent's newest key are zeros */
 	maul_from("flash-vol", 882179, 1);	/* an entry went elsewhere, two stand behind its hole */
 	maul_from("two-backs", 880367, 1);	/* a child that was freed counts again */
+	maul_from("two-backs", 1300227, 1);	/* an entry went elsewhere, those behind it stand */
+	maul_from("flash-73", 1300774, 1);	/* as above, the newest entries stand behind */
+	maul_from("flash-73", 1300005, 1);	/* a leaf of no known priority lost its first set */
 	maul_from("wb-clean", 881942, 1);	/* the root is as it was before its leaves split */
 	maul_from("wb-clean", 880992, 1);	/* an entry went one block too far to the front */
 	maul_from("flash-73", 1200570, 1);	/* and the newest entries that were left there */

@@ -487,9 +487,14 @@ static void put_nth(struct disk *d, unsigned nth, uint64_t seq, const struct cac
 	put_in(d, 1, nth, seq, k);
 }
 
+static void hurt_in(struct disk *d, unsigned index, unsigned nth)
+{
+	disk_spoil(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[index]) + nth * ENTRY, 180);
+}
+
 static void hurt_nth(struct disk *d, unsigned nth)
 {
-	disk_spoil(d, cache_bucket_sector(&d->sb, d->sb.journal_bucket[1]) + nth * ENTRY, 180);
+	hurt_in(d, 1, nth);
 }
 
 /*
@@ -525,15 +530,15 @@ static int take_place(void *ctx, const struct cache_extent *e)
 }
 
 /* Repaired; where sectors 100, 120 and 200 of the first device are then; 0: nowhere. */
-static void repairs_with(struct disk *d, bool drop_all_clean, uint64_t at_100, uint64_t at_120,
-			 uint64_t at_200)
+static void repairs_as(struct disk *d, struct cache_repair_opts opts, bool drop_all_clean,
+		       uint64_t at_100, uint64_t at_120, uint64_t at_200)
 {
 	const struct cache_sink ignore_findings = { cache_sink_ignore, NULL };
 	uint64_t place[256] = { 0 };
 	struct cache_repair_plan plan;
 	struct cache_set *set;
 
-	repairs(d, (struct cache_repair_opts){ 0 }, &plan);
+	repairs(d, opts, &plan);
 	CHECK_EQ(plan.drop_all_clean, drop_all_clean);
 	set = enter(d);
 	CHECK_EQ(cache_set_each_extent(set, take_place, place, &ignore_findings, NULL), 0);
@@ -541,6 +546,19 @@ static void repairs_with(struct disk *d, bool drop_all_clean, uint64_t at_100, u
 	CHECK_EQ(place[120], at_120);
 	CHECK_EQ(place[200], at_200);
 	cache_set_close(set);
+}
+
+static void repairs_with(struct disk *d, bool drop_all_clean, uint64_t at_100, uint64_t at_120,
+			 uint64_t at_200)
+{
+	repairs_as(d, (struct cache_repair_opts){ 0 }, drop_all_clean, at_100, at_120, at_200);
+}
+
+/* Though it may be clean. */
+static void folds_to(struct disk *d, uint64_t at_100, uint64_t at_120, uint64_t at_200)
+{
+	repairs_as(d, (struct cache_repair_opts){ .fold_journal = true }, false, at_100, at_120,
+		   at_200);
 }
 
 static void repairs_to(struct disk *d, uint64_t at_100, uint64_t at_120, uint64_t at_200)
@@ -779,6 +797,75 @@ TEST(entries_behind_damaged_ones_are_replayed_beside_those_that_the_driver_reads
 	hurt_nth(&d, 2);
 	put_in(&d, 2, 0, 4, &k);
 	repairs_to(&d, OLD_100, NEW_120, SECTOR(34));
+	cache_dev_close(d.dev);
+}
+
+struct placed {
+	unsigned index, nth;
+	uint64_t seq;
+	int key;		/* which it has; -1: none */
+};
+
+static struct disk placed(const struct placed *e, size_t n)
+{
+	struct cache_bkey k[] = { extent(0, 100, 132, true, SECTOR(30), 1),
+				  extent(0, 116, 132, true, SECTOR(31), 1),
+				  extent(0, 200, 204, true, SECTOR(32), 1) };
+	struct disk d = make(k, 1, 0x30, 0x40);
+	struct jset_spec j = { .uuid_bucket = table_key(&d, UUID), .prio_bucket = PRIO,
+			       .btree_root = root_key(&d.sb, ROOT, 1) };
+
+	wipe(&d, d.sb.journal_bucket[1]);
+	for (size_t i = 0; i < n; i++) {
+		j.seq = e[i].seq;
+		j.last_seq = e[i].seq > 100 ? 101 : 1;
+		j.keys = k + e[i].key;
+		j.nkeys = e[i].key >= 0;
+		put_jset(&d, e[i].index, e[i].nth * ENTRY, &j);
+	}
+	return d;
+}
+
+/* 101 was written to the place of 95; 102 stands behind its own, and 100 is lost. */
+TEST(an_entry_is_replayed_though_the_one_before_it_went_elsewhere)
+{
+	static const struct placed e[] = {
+		{ 3, 0, 94, -1 }, { 4, 0, 101, 1 }, { 4, 1, 96, -1 }, { 5, 0, 97, -1 },
+		{ 6, 0, 98, -1 }, { 7, 0, 99, -1 }, { 1, 1, 102, 2 }, { 2, 0, 103, -1 },
+	};
+	struct disk d = placed(e, 8);
+
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/* 101 and 102 changed places with older ones, of which the second is damaged. */
+TEST(the_newest_entry_is_replayed_though_those_before_it_went_elsewhere)
+{
+	static const struct placed e[] = {
+		{ 7, 0, 94, -1 }, { 0, 0, 95, -1 }, { 1, 0, 96, -1 }, { 2, 0, 101, -1 },
+		{ 2, 1, 102, 1 }, { 3, 0, 98, -1 }, { 4, 0, 99, -1 }, { 5, 0, 100, -1 },
+		{ 6, 0, 97, -1 }, { 6, 1, 98, -1 }, { 6, 2, 103, 2 },
+	};
+	struct disk d = placed(e, 11);
+
+	hurt_in(&d, 6, 1);
+	folds_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/* What was left of 101 to 103 was not read, and a driver has written others. */
+TEST(the_newest_entry_is_not_replayed_that_another_start_has_left_behind)
+{
+	static const struct placed e[] = {
+		{ 0, 0, 94, -1 }, { 1, 0, 95, -1 }, { 2, 0, 96, -1 }, { 3, 0, 97, -1 },
+		{ 4, 0, 98, -1 }, { 5, 0, 99, -1 }, { 6, 0, 100, -1 }, { 6, 1, 101, -1 },
+		{ 6, 2, 103, 2 }, { 7, 0, 101, -1 }, { 7, 1, 102, 1 },
+	};
+	struct disk d = placed(e, 11);
+
+	hurt_in(&d, 6, 1);
+	folds_to(&d, OLD_100, NEW_120, 0);
 	cache_dev_close(d.dev);
 }
 
