@@ -49,6 +49,18 @@ static inline uint8_t *cache_gens_rec(const struct cache_gens *g, uint64_t b)
 	return g->rec + b * CACHE_GENS_BYTES;
 }
 
+/* How many keys before it is looked at the bucket of a key is asked for. */
+#define CACHE_GENS_AHEAD	32u
+
+/*
+ * Where the record of bucket @b is. To be given to __builtin_prefetch() by the function that
+ * loops: gcc 12 leaves out calls of a function that does nothing but prefetch, inline or not.
+ */
+static inline const void *cache_gens_place(const struct cache_gens *g, uint64_t b)
+{
+	return g->table ? (const void *)&g->table->rec[b] : cache_gens_rec(g, b);
+}
+
 static inline uint8_t cache_gens_gen(const struct cache_gens *g, uint64_t b)
 {
 	return g->table ? cache_bucket_gen(g->table, b) : cache_gens_rec(g, b)[0];

@@ -193,8 +193,6 @@ static int find_falsely_freed(struct marking *s, const struct cache_btree_node *
 	return ret;
 }
 
-#define AHEAD	32	/* number of keys whose buckets are prefetched */
-
 /* False: nothing was done, and mark() must look at it. */
 static inline bool mark_plain(struct cache_gens *g, const struct cache_packed_key *k, uint64_t bucket)
 {
@@ -204,14 +202,6 @@ static inline bool mark_plain(struct cache_gens *g, const struct cache_packed_ke
 	return g->table ? cache_mark_plain_table(g->table, gen, dirty, cache_key_high_size(k->high),
 						 bucket)
 			: cache_mark_plain(g, gen, dirty, bucket);
-}
-
-static inline void prefetch(const struct cache_gens *g, uint64_t bucket)
-{
-	if (g->table)
-		__builtin_prefetch(&g->table->rec[bucket], 1);
-	else
-		__builtin_prefetch(cache_gens_rec(g, bucket), 1);
 }
 
 /* A leaf of plain keys: most find their bucket in the expected state; if all do, it is current. */
@@ -225,9 +215,10 @@ static int mark_plain_leaf(struct marking *s, const struct cache_btree_node *n)
 	s->current = true;
 	for (size_t i = 0; i < nkeys && !ret; i++) {
 		struct cache_packed_key k = cache_btree_node_packed(n, i);
-		size_t ahead = cache_min_u64(i + AHEAD, nkeys - 1);
+		size_t next = cache_min_u64(i + CACHE_GENS_AHEAD, nkeys - 1);
+		uint64_t ahead = cache_ptr_sector(cache_btree_node_packed(n, next).ptr) >> shift;
 
-		prefetch(g, cache_ptr_sector(cache_btree_node_packed(n, ahead).ptr) >> shift);
+		__builtin_prefetch(cache_gens_place(g, ahead), 1);
 		if (!mark_plain(g, &k, cache_ptr_sector(k.ptr) >> shift)) {
 			struct cache_bkey key = cache_key_unpack(&k);
 

@@ -6,6 +6,8 @@
  */
 #include "set/set_impl.h"
 
+#include "base/checked.h"
+
 static int emit(struct cache_set_stream *s, const struct cache_bkey *k, uint64_t leaf_bucket,
 		bool outside)
 {
@@ -98,6 +100,15 @@ static bool is_alone(const struct cache_set_stream *s, const struct cache_btree_
 	       (!s->more || cache_bkey_is_before(&last, &s->next));
 }
 
+/* Where the gen of the bucket of @k is, if it has one; otherwise of any. */
+static const void *place_of(const struct cache_gens *g, const struct cache_sb *sb,
+			    const struct cache_bkey *k)
+{
+	uint64_t bucket = cache_key_ptrs(k) ? cache_ptr_bucket(sb, k, 0) : 0;
+
+	return cache_gens_place(g, bucket < g->nbuckets ? bucket : 0);
+}
+
 int cache_set_stream_leaf(struct cache_set_stream *s, const struct cache_btree_node *n, bool current)
 {
 	size_t nkeys = cache_btree_node_nkeys(n);
@@ -107,8 +118,13 @@ int cache_set_stream_leaf(struct cache_set_stream *s, const struct cache_btree_n
 		return 0;
 	if (s->visit->leaf && n->plain && is_alone(s, n))
 		return s->visit->leaf(s->visit->ctx, n, current);
-	for (size_t i = 0; i < nkeys && !ret; i++)
+	for (size_t i = 0; i < nkeys && !ret; i++) {
+		size_t next = cache_min_u64(i + CACHE_GENS_AHEAD, nkeys - 1);
+		struct cache_bkey ahead = cache_btree_node_key(n, next);
+
+		__builtin_prefetch(place_of(&s->set->gens, &s->set->sb, &ahead));
 		ret = push_within(s, n, cache_btree_node_key(n, i));
+	}
 	return ret;
 }
 
