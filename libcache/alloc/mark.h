@@ -52,10 +52,10 @@ static inline bool cache_mark_plain(struct cache_gens *g, uint8_t gen, bool dirt
 	uint8_t *rec = cache_gens_rec(g, bucket);
 	uint8_t mark = CACHE_GC_MARK_RECLAIMABLE + dirty;
 
-	if (rec[0] != gen || rec[1] != gen || rec[2] == CACHE_GC_MARK_METADATA)
+	if ((rec[0] != gen) | (rec[1] != gen) | (rec[2] == CACHE_GC_MARK_METADATA))
 		return false;
-	if (rec[2] < mark)
-		rec[2] = mark;
+	/* stored in any case: at random buckets a branch would be foreseen wrongly too often */
+	rec[2] = rec[2] < mark ? mark : rec[2];
 	return true;
 }
 
