@@ -154,7 +154,7 @@ struct cache_repair_opts {
 	void (*slot)(void *ctx, unsigned dev, const struct cache_repair_slot *slot);
 	/*
 	 * A non-zero return asks to stop, and must stay so; not called any more once the switch
-	 * began. Pass 0 is called between two devices.
+	 * began. Pass 0 is called between two devices, and where no part of a pass is done.
 	 */
 	int (*progress)(void *ctx, unsigned dev, unsigned pass, uint64_t current, uint64_t max);
 	/*

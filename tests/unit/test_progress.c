@@ -178,4 +178,58 @@ TEST(no_more_than_a_megabyte_is_read_between_two_polls_of_a_repair)
 		}
 }
 
+#define LEAVES		10u
+#define LEAF_EXTENTS	10000u
+
+/* Leaves of dirty extents, whose root is lost. @backwards: the later one is, the earlier it lies. */
+static struct disk disk_without_root(bool backwards)
+{
+	const uint64_t n = LEAVES * LEAF_EXTENTS, per = 512 / 8;
+	struct disk d = disk_new(100 + n / per, 512, 8);
+	struct jset_spec spec = { .seq = 1, .last_seq = 1, .uuid_bucket = root_key(&d.sb, 30, 0),
+				  .btree_root = root_key(&d.sb, 31, 0), .prio_bucket = 40, .level = 1 };
+	struct cache_bkey *k = calloc(LEAF_EXTENTS, sizeof(*k)), child;
+	uint16_t *prio = calloc(d.sb.nbuckets, sizeof(*prio));
+	uint8_t *gen = calloc(d.sb.nbuckets, 1);
+
+	put_jset(&d, 0, 0, &spec);
+	put_prio_set(&d, 40, 9, 41, 0, prio, gen);
+	for (unsigned i = 0; i < LEAVES; i++) {
+		for (unsigned e = 0; e < LEAF_EXTENTS; e++) {
+			uint64_t at = (uint64_t)i * LEAF_EXTENTS + e;
+			uint64_t place = backwards ? n - 1 - at : at;
+
+			k[e] = extent(0, 8 * at, 8 * at + 8, true, 512 * 60 + 8 * place, 0);
+		}
+		child = node_key(&d.sb, 0, 8 * (uint64_t)(i + 1) * LEAF_EXTENTS, 45 + i, 0);
+		put_bset(&d, &child, 100 + i, 0, k, LEAF_EXTENTS);
+	}
+	disk_spoil(&d, cache_bucket_sector(&d.sb, 31), 8);
+	free(k);
+	free(prio);
+	free(gen);
+	return d;
+}
+
+/* Polls of a repair of it that is looked at. */
+static unsigned polls_of_repair(bool backwards)
+{
+	struct disk d = disk_without_root(backwards);
+	struct cache_dev *dev = watched(&d);
+	struct cache_repair_opts opts = { .size = sizeof(opts), .seed = 1, .dry_run = true,
+					  .progress = on_repair };
+	struct cache_repair_result res;
+
+	CHECK_EQ(cache_repair_run(&dev, 1, &opts, &res), 0);
+	CHECK_EQ(res.plan.kept_extents, LEAVES * LEAF_EXTENTS);
+	cache_dev_close(dev);
+	cache_dev_close(d.dev);
+	return watch.asked;
+}
+
+TEST(a_repair_asks_while_it_sorts_what_is_kept)
+{
+	CHECK(polls_of_repair(true) >= polls_of_repair(false) + 10);
+}
+
 TEST_MAIN()
