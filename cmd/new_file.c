@@ -108,13 +108,31 @@ bool cmd_list_may_replace(struct cmd *c, const char *file, const char *first)
 	return false;
 }
 
+/* A pipe without a reader is an error: nobody would notice that it is waited for. */
+static FILE *open_list(const char *file)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+	struct stat st;
+	FILE *out = NULL;
+
+	if (fd < 0)
+		return NULL;
+	/* what is written is waited for */
+	if (!fstat(fd, &st) && fcntl(fd, F_SETFL, 0) >= 0 &&
+	    (!S_ISREG(st.st_mode) || !ftruncate(fd, 0)))
+		out = fdopen(fd, "w");
+	if (!out)
+		close(fd);
+	return out;
+}
+
 FILE *cmd_list_open(struct cmd *c, const char *file, const char *first)
 {
 	FILE *out;
 
 	if (!cmd_list_may_replace(c, file, first))
 		return NULL;
-	out = fopen(file, "we");
+	out = open_list(file);
 	if (!out)
 		cmd_fail(c, file, "cannot create: %s", strerror(errno));
 	return out;

@@ -148,6 +148,21 @@ teardown() { kill_holder; }
 	[ "$(wc -l < old.tsv)" = 1 ]
 }
 
+@test "a list goes to a pipe that is read, and one that nobody reads is not waited for" {
+	image registered.cache c
+	mkfifo pipe
+	run ! --separate-stderr timeout 60 cache-fsck -n --losses pipe c
+	[ "$status" = 8 ]
+	[ "$stderr" = "cache-fsck: pipe: cannot create: No such device or address" ]
+	cat pipe > list &
+	# the reader may not be there yet
+	until cache-fsck -q -n --losses pipe c; do
+		sleep 0.1
+	done
+	wait
+	[ "$(wc -l < list)" = 1 ]
+}
+
 @test "the same device by two names is formatted once or refused" {
 	ln a hard
 	ln -s a soft
