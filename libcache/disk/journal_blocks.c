@@ -205,6 +205,7 @@ struct run {
 	/* there is an entry; and behind the last one something that does not verify */
 	bool any, broken;
 	bool doubt;
+	const struct cache_journal *known;	/* what the driver reads; NULL: nothing */
 };
 
 static int add(struct run *r, const struct cache_jset_pos *pos)
@@ -307,16 +308,36 @@ static int note_survivor(void *ctx, const struct cache_jset_pos *at,
 /* So many entries can stand together where others belong. */
 #define MISPLACED_MAX	8
 
-/* Whether what follows @last in the ring are misdirected writes, and behind them it goes on. */
+/* Whether the entry there and the one behind it were written one after the other. */
+static bool goes_on(const struct run *r, size_t i)
+{
+	const struct cache_jset_pos *e = r->j->entries;
+	size_t n = r->j->nentries;
+
+	return cache_journal_can_follow(r->sb, &e[i % n], &e[(i + 1) % n]);
+}
+
+/*
+ * Whether what follows @last in the ring are misdirected writes: behind them it goes on. Or @last is
+ * the newest entry, and the oldest stands behind them; such an entry may be missing elsewhere, and
+ * is left out only beside what a driver reads.
+ */
 static bool is_misplaced(const struct run *r, const struct cache_jset_pos *last, size_t i)
 {
 	const struct cache_journal *j = r->j;
+	bool ends_lap = r->known && j->entries[i].seq <= last->seq;
 
 	if (cache_journal_can_follow(r->sb, last, &j->entries[i]))
 		return false;
-	for (size_t k = 1; k <= MISPLACED_MAX && k + 1 < j->nentries; k++)
-		if (cache_journal_can_follow(r->sb, last, &j->entries[(i + k) % j->nentries]))
+	for (size_t k = 1; k <= MISPLACED_MAX && k + 1 < j->nentries; k++) {
+		const struct cache_jset_pos *next = &j->entries[(i + k) % j->nentries];
+
+		if (cache_journal_can_follow(r->sb, last, next))
 			return true;
+		if (ends_lap && next->seq < j->entries[i].seq && k + 2 < j->nentries &&
+		    goes_on(r, i + k))
+			return true;
+	}
 	return false;
 }
 
@@ -368,9 +389,9 @@ static int by_place(const void *a, const void *b, void *ctx)
 }
 
 /* What the driver replays though it does not belong where it stands. */
-static int add_known(struct run *r, const struct cache_journal *known,
-		     const struct cache_sink *sink)
+static int add_known(struct run *r, const struct cache_sink *sink)
 {
+	const struct cache_journal *known = r->known;
 	struct cache_journal *j = r->j;
 	size_t nfound = j->nentries;
 	int ret = 0;
@@ -436,20 +457,24 @@ int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 			    const struct cache_journal *known, struct cache_journal *j,
 			    const struct cache_sink *sink, struct cache_err *err)
 {
-	struct run r = { .sb = sb, .j = j };
+	struct run r = { .sb = sb, .j = j, .known = known };
+	bool broken;
 	int ret;
 
 	memset(j, 0, sizeof(*j));
 	ret = each_block(dev, sb, note_survivor, &r, sink);
 	if (!ret)
 		drop_misplaced(&r);
-	if (!ret && (r.doubt || !j->nentries || contradict(&r)))
+	broken = contradict(&r);
+	if (!ret && (r.doubt || !j->nentries || (broken && !known)))
 		return 0;
 	if (!ret)
-		ret = add_known(&r, known, sink);
+		ret = add_known(&r, sink);
 	if (!ret)
 		ret = ask_survivors(dev, sb, j, &r.doubt, sink, err);
 	if (ret == -ENOMEM)
 		cache_err_set(err, ret, 0, "no memory for a journal entry");
+	/* where none is missing, what else is in the ring does not matter */
+	r.doubt |= broken && j->nreplay != j->newest.pos.seq + 1 - j->newest.pos.last_seq;
 	return ret ? ret : !r.doubt;
 }

@@ -252,17 +252,18 @@ static bool is_whole(const struct cache_journal *j)
 
 /*
  * Whether the newest entry of @run may be the last that was written: it is that of @j. Or that one
- * is not in its place, and nothing is missing before the one that is newer. (A driver that was
- * started from what damage left goes on where the ring does.)
+ * is not in its place, and no driver was started from it and went on, since none could be or
+ * nothing is missing before the newer one.
  */
 static bool is_last(const struct cache_journal *run, const struct cache_journal *j)
 {
 	uint64_t last = j->newest.pos.seq;
+	size_t at = cache_first_index(i, run->nreplay, run->replay[i]->seq >= last);
 
 	if (run->newest.pos.seq == last)
 		return run->newest.pos.csum == j->newest.pos.csum;
-	return run->newest.pos.seq > last && run->newest.pos.last_seq <= last && is_whole(run) &&
-	       !run->replay[last - run->newest.pos.last_seq]->hidden;
+	return at < run->nreplay && run->replay[at]->seq == last && !run->replay[at]->hidden &&
+	       (is_whole(run) || !is_whole(j));
 }
 
 /* Whether @run has every entry of the replay of @j, one more, and the newest one. */

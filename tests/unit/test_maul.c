@@ -680,6 +680,9 @@ TEST(what_failed_once_holds)
 	maul_from("two-backs", 1300227, 1);	/* an entry went elsewhere, those behind it stand */
 	maul_from("flash-73", 1300774, 1);	/* as above, the newest entries stand behind */
 	maul_from("flash-73", 1300005, 1);	/* a leaf of no known priority lost its first set */
+	maul_from("rewrite-61", 1312607, 1);	/* an entry stands behind the newest one */
+	maul_from("flash-73", 1312698, 1);	/* and a whole bucket of the ring is old */
+	maul_from("rewrite-61", 1312804, 1);	/* the newest that is read went elsewhere */
 	maul_from("wb-clean", 881942, 1);	/* the root is as it was before its leaves split */
 	maul_from("wb-clean", 880992, 1);	/* an entry went one block too far to the front */
 	maul_from("flash-73", 1200570, 1);	/* and the newest entries that were left there */

@@ -854,6 +854,33 @@ TEST(the_newest_entry_is_replayed_though_those_before_it_went_elsewhere)
 	cache_dev_close(d.dev);
 }
 
+/* 102 stands behind the newest, where the oldest should be; 60 has been there since long. */
+TEST(an_entry_is_replayed_though_another_stands_behind_the_newest)
+{
+	static const struct placed e[] = {
+		{ 0, 0, 60, -1 }, { 0, 1, 103, 2 }, { 1, 1, 102, -1 }, { 2, 1, 95, -1 },
+		{ 3, 1, 96, -1 }, { 4, 1, 97, -1 }, { 5, 1, 98, -1 }, { 6, 1, 99, -1 },
+		{ 7, 1, 101, 1 },
+	};
+	struct disk d = placed(e, 9);
+
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
+/* 101 and 103 are lost, and no driver starts from 102, which was written to a wrong place. */
+TEST(the_newest_entry_is_replayed_though_only_one_that_went_elsewhere_can_be_read)
+{
+	static const struct placed e[] = {
+		{ 3, 0, 95, -1 }, { 4, 0, 96, -1 }, { 5, 0, 102, 1 }, { 5, 1, 97, -1 },
+		{ 6, 0, 98, -1 }, { 7, 0, 99, -1 }, { 0, 0, 100, -1 }, { 2, 1, 104, 2 },
+	};
+	struct disk d = placed(e, 8);
+
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
 /* What was left of 101 to 103 was not read, and a driver has written others. */
 TEST(the_newest_entry_is_not_replayed_that_another_start_has_left_behind)
 {
