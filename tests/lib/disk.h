@@ -242,9 +242,10 @@ static inline uint32_t make_bset(const struct cache_sb *sb, struct cache_bset_di
 static inline uint32_t put_bset(struct disk *d, const struct cache_bkey *node, uint64_t seq,
 				uint32_t block, const struct cache_bkey *keys, unsigned n)
 {
-	uint64_t capacity = cache_key_size(node) * CACHE_SECTOR_BYTES;
-	struct cache_bset_disk *b = cache_dev_buf(capacity);
 	uint32_t bytes = d->sb.block_sectors * CACHE_SECTOR_BYTES;
+	/* no more than these keys may take: a node can have 32 MiB, and thousands of sets */
+	uint64_t most = sizeof(struct cache_bset_disk) + 8 * (uint64_t)CACHE_BKEY_WORDS_MAX * n;
+	struct cache_bset_disk *b = cache_dev_buf((most + bytes - 1) / bytes * bytes);
 	uint32_t blocks = (make_bset(&d->sb, b, node, seq, keys, n) + bytes - 1) / bytes;
 
 	disk_write(d, cache_ptr_sector(node->ptr[0]) + block * d->sb.block_sectors,
