@@ -204,6 +204,18 @@ static void infer_block(struct super_repair *m)
 		guess(m, SUPER_BLOCK, "journal");
 }
 
+static bool ring_begins_at(const struct super_repair *m, uint64_t first)
+{
+	unsigned n = m->sb.njournal;
+
+	if (!n || n > CACHE_SB_JOURNAL_BUCKETS)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (m->sb.journal_bucket[i] != first + i)
+			return false;
+	return true;
+}
+
 static void infer_first(struct super_repair *m)
 {
 	uint64_t want, start;
@@ -212,8 +224,9 @@ static void infer_first(struct super_repair *m)
 		return;
 	want = cache_first_bucket_for(m->sb.bucket_sectors);
 	start = m->sb.first_bucket * m->sb.bucket_sectors;
+	/* of two that contradict each other, each journal bucket is where the formatter puts it */
 	if (m->sb.first_bucket == want ||
-	    (m->csum_valid && start >= CACHE_SB_SECTOR + CACHE_SB_BYTES / CACHE_SECTOR_BYTES &&
+	    (m->csum_valid && !ring_begins_at(m, want) && start >= CACHE_SB_SECTOR + CACHE_SB_BYTES / CACHE_SECTOR_BYTES &&
 	     cache_sb_reserved_buckets(&m->sb) < m->sb.nbuckets))
 		return;
 	m->sb.first_bucket = want;
@@ -233,10 +246,7 @@ static bool ring_is_right(const struct super_repair *m)
 	if (n > CACHE_SB_JOURNAL_BUCKETS || cache_sb_reserved_buckets(&m->sb) > m->sb.nbuckets ||
 	    (!m->csum_valid && n != ring_size(m)) || (!n && cache_sb_is_synced(&m->sb)))
 		return false;
-	for (unsigned i = 0; i < n; i++)
-		if (m->sb.journal_bucket[i] != m->sb.first_bucket + i)
-			return false;
-	return true;
+	return !n || ring_begins_at(m, m->sb.first_bucket);
 }
 
 static void infer_ring(struct super_repair *m)

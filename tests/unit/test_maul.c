@@ -682,6 +682,7 @@ TEST(what_failed_once_holds)
 	maul_from("flash-73", 1300005, 1);	/* a leaf of no known priority lost its first set */
 	maul_from("rewrite-61", 1312607, 1);	/* an entry stands behind the newest one */
 	maul_from("flash-73", 1312698, 1);	/* and a whole bucket of the ring is old */
+	maul_from("flash-73", 1320620, 1);	/* an old ring, and the first bucket is another */
 	maul_from("rewrite-61", 1312804, 1);	/* the newest that is read went elsewhere */
 	maul_from("wb-clean", 881942, 1);	/* the root is as it was before its leaves split */
 	maul_from("wb-clean", 880992, 1);	/* an entry went one block too far to the front */

@@ -183,6 +183,26 @@ TEST(a_feature_under_a_right_checksum_may_be_meant)
 	cache_dev_close(dev);
 }
 
+TEST(a_first_bucket_under_a_right_checksum_follows_the_journal_buckets)
+{
+	struct cache_dev *dev = set_open("registered");
+	uint8_t buf[CACHE_SB_BYTES];
+	struct cache_repair_plan plan;
+	struct cache_sb was, sb;
+
+	get(dev, buf);
+	cache_sb_decode(buf, &was);
+	sb = was;
+	sb.first_bucket = 33;
+	cache_sb_encode(&sb, buf);
+	put(dev, buf);
+	CHECK_EQ(repair(dev, NULL, false, &plan), 0);
+	CHECK_EQ(cache_sb_read(dev, &sb, NULL), 0);
+	CHECK_EQ(sb.first_bucket, was.first_bucket);
+	CHECK_MEM(sb.journal_bucket, was.journal_bucket, sizeof(sb.journal_bucket));
+	cache_dev_close(dev);
+}
+
 /* The superblock changed, and its checksum lost beside it. */
 static void put_wrong_csum(struct cache_dev *dev, const struct cache_sb *sb)
 {
