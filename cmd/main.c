@@ -35,15 +35,22 @@ const struct applet *applet_find(const char *name)
 	return NULL;
 }
 
-static int print_list(FILE *out, int status)
+/* What was printed has to arrive. */
+static int end(void)
+{
+	return cmd_end(&(struct cmd){ .name = "cache-tools", .usage_status = EXIT_USAGE },
+		       EXIT_DONE);
+}
+
+static int print_list(void)
 {
 	fputs("Usage: cache-tools APPLET [ARG...]\n"
-	      "Format, inspect, check and repair bcache devices.\n\n", out);
+	      "Format, inspect, check and repair bcache devices.\n\n", stdout);
 	for (const struct applet *a = applets; a->name; a++)
 		if (!(a->flags & APPLET_ALIAS))
-			fprintf(out, "  %-20s %s\n", a->name, a->summary);
-	fputs("\nEach applet also answers to its own name, and to --help.\n", out);
-	return fflush(out) && status == EXIT_DONE ? EXIT_FAILED : status;
+			printf("  %-20s %s\n", a->name, a->summary);
+	puts("\nEach applet also answers to its own name, and to --help.");
+	return end();
 }
 
 static int unknown(const char *name)
@@ -93,12 +100,14 @@ int main(int argc, char **argv)
 	if (a)
 		return run(a, argc - 1, argv + 1);
 	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?"))
-		return print_list(stdout, EXIT_DONE);
-	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
-		return printf("cache-tools (cache-tools) %s\n", cache_version(NULL)) < 0;
+		return print_list();
+	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+		printf("cache-tools (cache-tools) %s\n", cache_version(NULL));
+		return end();
+	}
 	if (!strcmp(name, "--complete"))
 		return argc > 3 ? complete_values(argv[3]) : complete(argv[2]);
 	if (!*name)
-		return print_list(stdout, EXIT_DONE);
+		return print_list();
 	return unknown(name);
 }

@@ -143,6 +143,20 @@ static void end_usage_words(void)
 	usage.text = NULL;
 }
 
+/* Within argp the process ends here: what --help and --version printed has to arrive. */
+static void end_in_argp(void)
+{
+	struct cmd *c = usage.real ? usage.c : NULL;
+	int status;
+
+	end_usage_words();
+	if (!c || c->json)	/* a document has been checked */
+		return;
+	status = cmd_end(c, EXIT_DONE);
+	if (status != EXIT_DONE)
+		_exit(status);
+}
+
 static void keep_usage_words(struct cmd *c)
 {
 	FILE *kept = open_memstream(&usage.text, &usage.nbytes);
@@ -152,7 +166,7 @@ static void keep_usage_words(struct cmd *c)
 	usage.c = c;
 	usage.real = stderr;
 	stderr = kept;
-	atexit(end_usage_words);
+	atexit(end_in_argp);
 }
 
 static bool takes_value(const struct argp_option *o, int key)

@@ -240,6 +240,18 @@ all_survive() {
 	done
 }
 
+@test "words of --help and --version that cannot be written are a failure" {
+	for a in $(applets) cache-tools; do
+		for option in --help --version; do
+			status=0
+			"$a" "$option" > /dev/full 2> "$T/err" || status=$?
+			echo "$a $option $status"
+			[ $status = "$(failure_of "$a")" ]
+			[ "$(< "$T/err")" = "$a: cannot write the result: No space left on device" ]
+		done
+	done
+}
+
 @test "cache-tools lists every applet with its line" {
 	call cache-tools
 	[ "$status" = 0 ]
