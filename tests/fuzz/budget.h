@@ -35,18 +35,27 @@ static inline void budget_start(void)
 	budget_started_ns = budget_now_ns();
 }
 
-/* Aborts where more was used than the bytes of content and those that were read account for. */
-static inline void budget_end(uint64_t content_bytes, uint64_t read_bytes)
+/*
+ * Aborts where more was used than the bytes of content and those that were read account for, and
+ * @beside_ns.
+ */
+static inline void budget_end_beside(uint64_t content_bytes, uint64_t read_bytes,
+				     uint64_t beside_ns)
 {
 	uint64_t used = budget_now_ns() - budget_started_ns;
 	uint64_t may = BUDGET_BASE_NS + content_bytes * BUDGET_NS_PER_CONTENT +
-		       read_bytes * BUDGET_NS_PER_READ;
+		       read_bytes * BUDGET_NS_PER_READ + beside_ns;
 
 	if (&fuzz_is_replay || used <= may)
 		return;
 	fprintf(stderr, "%" PRIu64 " ns, of %" PRIu64 " that %" PRIu64 " bytes may take\n",
 		used, may, content_bytes);
 	abort();
+}
+
+static inline void budget_end(uint64_t content_bytes, uint64_t read_bytes)
+{
+	budget_end_beside(content_bytes, read_bytes, 0);
 }
 
 #endif
