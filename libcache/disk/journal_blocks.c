@@ -379,15 +379,6 @@ static bool contradict(const struct run *r)
 	return false;
 }
 
-static int by_place(const void *a, const void *b, void *ctx)
-{
-	const struct cache_jset_pos *x = a, *y = b;
-
-	if (x->index != y->index)
-		return x->index < y->index ? -1 : 1;
-	return x->offset_sectors < y->offset_sectors ? -1 : x->offset_sectors > y->offset_sectors;
-}
-
 /* What the driver replays though it does not belong where it stands. */
 static int add_known(struct run *r, const struct cache_sink *sink)
 {
@@ -399,22 +390,14 @@ static int add_known(struct run *r, const struct cache_sink *sink)
 	for (size_t i = 0; known && i < known->nreplay && !ret; i++) {
 		struct cache_jset_pos pos = *known->replay[i];
 		size_t at = cache_first_index(n, nfound,
-					      by_place(&j->entries[n], &pos, NULL) >= 0);
+					      cache_jset_by_place(&j->entries[n], &pos, NULL) >= 0);
 
 		pos.hidden = false;
-		if (at == nfound || by_place(&j->entries[at], &pos, NULL))
+		if (at == nfound || cache_jset_by_place(&j->entries[at], &pos, NULL))
 			ret = add(r, &pos);
 	}
 	return ret ? ret : cache_sort_polled(j->entries, j->nentries, sizeof(*j->entries),
-					     by_place, NULL, sink);
-}
-
-static int by_seq(const void *a, const void *b, void *ctx)
-{
-	uint64_t x = (*(const struct cache_jset_pos *const *)a)->seq;
-	uint64_t y = (*(const struct cache_jset_pos *const *)b)->seq;
-
-	return x < y ? -1 : x > y;
+					     cache_jset_by_place, NULL, sink);
 }
 
 /*
@@ -441,7 +424,7 @@ static int ask_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 		if (j->entries[i].seq >= newest->last_seq)
 			j->replay[n++] = &j->entries[i];
 	if (!ret)
-		ret = cache_sort_polled(j->replay, n, sizeof(*j->replay), by_seq, NULL, sink);
+		ret = cache_sort_polled(j->replay, n, sizeof(*j->replay), cache_jset_by_seq, NULL, sink);
 	for (size_t i = 0; i < n && !ret; i++) {
 		const struct cache_jset_pos *last = j->nreplay ? j->replay[j->nreplay - 1] : NULL;
 
@@ -465,7 +448,7 @@ int cache_journal_survivors(struct cache_dev *dev, const struct cache_sb *sb,
 	ret = each_block(dev, sb, note_survivor, &r, sink);
 	if (!ret)
 		drop_misplaced(&r);
-	broken = contradict(&r);
+	broken = !ret && contradict(&r);
 	if (!ret && (r.doubt || !j->nentries || (broken && !known)))
 		return 0;
 	if (!ret)

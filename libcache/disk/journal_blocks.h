@@ -4,6 +4,24 @@
 
 #include "disk/journal.h"
 
+/* Orders for cache_sort_polled(): of entries by where they stand; of pointers to them by seq. */
+static inline int cache_jset_by_place(const void *a, const void *b, void *ctx)
+{
+	const struct cache_jset_pos *x = a, *y = b;
+
+	if (x->index != y->index)
+		return x->index < y->index ? -1 : 1;
+	return x->offset_sectors < y->offset_sectors ? -1 : x->offset_sectors > y->offset_sectors;
+}
+
+static inline int cache_jset_by_seq(const void *a, const void *b, void *ctx)
+{
+	const struct cache_jset_pos *x = *(const struct cache_jset_pos *const *)a;
+	const struct cache_jset_pos *y = *(const struct cache_jset_pos *const *)b;
+
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
 /* A ring that is read in large pieces, of which the last is kept. */
 struct cache_ring_reader {
 	struct cache_dev *dev;

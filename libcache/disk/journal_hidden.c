@@ -59,7 +59,7 @@ int cache_journal_unreadable(const struct cache_sb *sb, struct cache_journal *j,
 
 static bool is_before(const struct cache_jset_pos *a, const struct cache_jset_pos *b)
 {
-	return a->index != b->index ? a->index < b->index : a->offset_sectors < b->offset_sectors;
+	return cache_jset_by_place(a, b, NULL) < 0;
 }
 
 static bool is_known(const struct cache_journal *j, const struct cache_jset_pos *pos)
@@ -84,11 +84,6 @@ static int add(struct cache_journal_search *h, const struct cache_jset_pos *pos)
 	return 0;
 }
 
-static int by_place(const void *a, const void *b, void *ctx)
-{
-	return is_before(b, a) - is_before(a, b);
-}
-
 /* Inserts the added entries among all others, in ring order, then by offset. Return: how many. */
 static int insert_all(struct cache_journal_search *h)
 {
@@ -99,7 +94,7 @@ static int insert_all(struct cache_journal_search *h)
 
 	if (!n)
 		return 0;
-	ret = cache_sort_polled(h->pos, n, sizeof(*h->pos), by_place, NULL, h->sink);
+	ret = cache_sort_polled(h->pos, n, sizeof(*h->pos), cache_jset_by_place, NULL, h->sink);
 	if (ret && ret != -ENOMEM)
 		return ret;
 	p = ret ? NULL : reallocarray(j->entries, i + n, sizeof(*p));

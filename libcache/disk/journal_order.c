@@ -5,6 +5,7 @@
  */
 #include "base/array.h"
 #include "base/checked.h"
+#include "base/sort.h"
 #include "disk/journal_discard.h"
 #include "disk/journal_hidden.h"
 #include "disk/journal_scan.h"
@@ -206,13 +207,6 @@ static int check_newest(struct cache_journal_scan *s)
 	return ret;
 }
 
-static int by_number(const void *a, const void *b, void *ctx)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* The seqs of all entries that the driver can read, sorted. */
 static int sort_seqs(struct cache_journal_scan *s, uint64_t **seqs)
 {
@@ -224,7 +218,7 @@ static int sort_seqs(struct cache_journal_scan *s, uint64_t **seqs)
 	for (size_t i = 0; i < j->nentries && !ret; i++)
 		seq[i] = j->entries[i].seq;
 	if (!ret)
-		ret = cache_sort_polled(seq, j->nentries, sizeof(*seq), by_number, NULL, s->sink);
+		ret = cache_sort_u64_polled(seq, j->nentries, cache_poll_sink, (void *)s->sink);
 	return ret ? entries_failed(s, ret) : 0;
 }
 

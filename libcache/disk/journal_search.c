@@ -6,6 +6,7 @@
  * those steps on the entries that we read says which of them the driver will find.
  */
 #include "base/checked.h"
+#include "disk/journal_blocks.h"
 #include "disk/journal_search.h"
 
 #include <errno.h>
@@ -189,14 +190,6 @@ static void follow_replay(const struct search *s, struct cache_journal_gap *gap)
 	}
 }
 
-static int by_seq(const void *a, const void *b, void *ctx)
-{
-	const struct cache_jset_pos *x = *(const struct cache_jset_pos *const *)a;
-	const struct cache_jset_pos *y = *(const struct cache_jset_pos *const *)b;
-
-	return x->seq < y->seq ? -1 : x->seq > y->seq;
-}
-
 static int init(struct search *s, const struct cache_sink *sink)
 {
 	const struct cache_journal *j = s->j;
@@ -212,7 +205,8 @@ static int init(struct search *s, const struct cache_sink *sink)
 		return -ENOMEM;
 	for (size_t i = 0; i < j->nentries; i++)
 		s->sorted[i] = &j->entries[i];
-	ret = cache_sort_polled(s->sorted, j->nentries, sizeof(*s->sorted), by_seq, NULL, sink);
+	ret = cache_sort_polled(s->sorted, j->nentries, sizeof(*s->sorted),
+				cache_jset_by_seq, NULL, sink);
 	if (ret)
 		return ret;
 	for (size_t i = 0; i < j->nentries; i++) {

@@ -12,8 +12,11 @@ struct cache_orphans;
  * @unread: receives the buckets that cannot be read
  *
  * Free @found with cache_orphans_free(), also after an error. Reads the first page of each
- * bucket that was not visited, and every node there; those that may be interior up to 16 times
- * more; then the tree again. Memory: 160 bytes per leaf, 24 per key of an interior node. Return: 0; -ENOMEM, -ECANCELED; as cache_set_each_node().
+ * bucket that was not visited, and every node there; all of a bucket of unknown priority that
+ * nothing points to; nodes that may be interior up to 16 times more; then the tree again. Memory:
+ * 160 bytes per leaf, 24 per key of an interior node.
+ *
+ * Return: 0; -ENOMEM, -ECANCELED; as cache_set_each_node().
  */
 int cache_orphans_find(struct cache_set *set, const struct repair_doubt *d,
 		       void (*unread)(void *ctx, uint64_t bucket), void *ctx,

@@ -226,7 +226,8 @@ static void infer_first(struct super_repair *m)
 	start = m->sb.first_bucket * m->sb.bucket_sectors;
 	/* of two that contradict each other, each journal bucket is where the formatter puts it */
 	if (m->sb.first_bucket == want ||
-	    (m->csum_valid && !ring_begins_at(m, want) && start >= CACHE_SB_SECTOR + CACHE_SB_BYTES / CACHE_SECTOR_BYTES &&
+	    (m->csum_valid && !ring_begins_at(m, want) &&
+	     start >= CACHE_SB_SECTOR + CACHE_SB_BYTES / CACHE_SECTOR_BYTES &&
 	     cache_sb_reserved_buckets(&m->sb) < m->sb.nbuckets))
 		return;
 	m->sb.first_bucket = want;
