@@ -826,6 +826,15 @@ static struct disk placed(const struct placed *e, size_t n)
 	return d;
 }
 
+/* Both newer writes are there after a repair, and the older one where they are not. */
+static void all_are_replayed(const struct placed *e, size_t n)
+{
+	struct disk d = placed(e, n);
+
+	repairs_to(&d, OLD_100, NEW_120, NEW_200);
+	cache_dev_close(d.dev);
+}
+
 /* 101 was written to the place of 95; 102 stands behind its own, and 100 is lost. */
 TEST(an_entry_is_replayed_though_the_one_before_it_went_elsewhere)
 {
@@ -833,10 +842,8 @@ TEST(an_entry_is_replayed_though_the_one_before_it_went_elsewhere)
 		{ 3, 0, 94, -1 }, { 4, 0, 101, 1 }, { 4, 1, 96, -1 }, { 5, 0, 97, -1 },
 		{ 6, 0, 98, -1 }, { 7, 0, 99, -1 }, { 1, 1, 102, 2 }, { 2, 0, 103, -1 },
 	};
-	struct disk d = placed(e, 8);
 
-	repairs_to(&d, OLD_100, NEW_120, NEW_200);
-	cache_dev_close(d.dev);
+	all_are_replayed(e, 8);
 }
 
 /* 101 and 102 changed places with older ones, of which the second is damaged. */
@@ -862,10 +869,8 @@ TEST(an_entry_is_replayed_though_another_stands_behind_the_newest)
 		{ 3, 1, 96, -1 }, { 4, 1, 97, -1 }, { 5, 1, 98, -1 }, { 6, 1, 99, -1 },
 		{ 7, 1, 101, 1 },
 	};
-	struct disk d = placed(e, 9);
 
-	repairs_to(&d, OLD_100, NEW_120, NEW_200);
-	cache_dev_close(d.dev);
+	all_are_replayed(e, 9);
 }
 
 /* 101 and 103 are lost, and no driver starts from 102, which was written to a wrong place. */
@@ -875,10 +880,8 @@ TEST(the_newest_entry_is_replayed_though_only_one_that_went_elsewhere_can_be_rea
 		{ 3, 0, 95, -1 }, { 4, 0, 96, -1 }, { 5, 0, 102, 1 }, { 5, 1, 97, -1 },
 		{ 6, 0, 98, -1 }, { 7, 0, 99, -1 }, { 0, 0, 100, -1 }, { 2, 1, 104, 2 },
 	};
-	struct disk d = placed(e, 8);
 
-	repairs_to(&d, OLD_100, NEW_120, NEW_200);
-	cache_dev_close(d.dev);
+	all_are_replayed(e, 8);
 }
 
 /* What was left of 101 to 103 was not read, and a driver has written others. */
